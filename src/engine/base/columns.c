@@ -1,0 +1,359 @@
+/*
+ * Columns in chunks: the tail grows as doubles, a full chunk is sealed as floats when
+ * none of its values loses a bit by it.
+ */
+#include "base/columns.h"
+
+#include <math.h>
+
+#define FIRST_ROWS 1024			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
+#define MAX_DISTINCT (1u << 20)
+
+/* ---- dictionary ---- */
+
+MlDictionary *
+ml_dictionary_create(MlContext *ctx)
+{
+	MlDictionary *d = ml_alloc_zero(ctx, sizeof *d);
+
+	d->nslots = 64;
+	d->slots = ml_alloc_array(ctx, d->nslots, sizeof *d->slots);
+	memset(d->slots, 0xff, d->nslots * sizeof *d->slots);
+	return d;
+}
+
+/* The slot where a string is, or where it would go. */
+static uint32_t
+dictionary_slot(const MlDictionary *d, const char *bytes, size_t length, uint64_t hash)
+{
+	uint32_t	slot = (uint32_t) hash & (d->nslots - 1);
+
+	for (;; slot = (slot + 1) & (d->nslots - 1))
+	{
+		int32_t		code = d->slots[slot];
+
+		if (code < 0 || (d->hashes[code] == hash && d->lengths[code] == length &&
+						 memcmp(d->strings[code], bytes, length) == 0))
+			return slot;
+	}
+}
+
+/* Double the slots, or the arrays, when they are full. */
+static void
+dictionary_grow(MlContext *ctx, MlDictionary *d)
+{
+	if (d->count == d->capacity)
+	{
+		uint32_t	capacity = d->capacity ? d->capacity * 2 : 32;
+
+		d->strings = ml_realloc(ctx, d->strings, capacity * sizeof *d->strings);
+		d->lengths = ml_realloc(ctx, d->lengths, capacity * sizeof *d->lengths);
+		d->hashes = ml_realloc(ctx, d->hashes, capacity * sizeof *d->hashes);
+		d->capacity = capacity;
+	}
+	if (d->count * 2 >= d->nslots)
+	{
+		ml_free(ctx, d->slots);
+		d->nslots *= 2;
+		d->slots = ml_alloc_array(ctx, d->nslots, sizeof *d->slots);
+		memset(d->slots, 0xff, d->nslots * sizeof *d->slots);
+		for (uint32_t i = 0; i < d->count; i++)
+			d->slots[dictionary_slot(d, d->strings[i], d->lengths[i], d->hashes[i])] = (int32_t) i;
+	}
+}
+
+int32_t
+ml_dictionary_add(MlContext *ctx, MlDictionary *d, const char *bytes, size_t length, uint32_t limit)
+{
+	uint64_t	hash = ml_hash_bytes(bytes, length, 0);
+	int32_t		code = d->slots[dictionary_slot(d, bytes, length, hash)];
+
+	if (code >= 0)
+		return code;
+	if (d->count >= limit)
+		return -1;
+	dictionary_grow(ctx, d);
+	code = (int32_t) d->count;
+	d->strings[code] = ml_strndup(ctx, bytes, length);
+	d->lengths[code] = (uint32_t) length;
+	d->hashes[code] = hash;
+	d->slots[dictionary_slot(d, bytes, length, hash)] = code;
+	d->count++;
+	return code;
+}
+
+int32_t
+ml_dictionary_find(const MlDictionary *d, const char *bytes, size_t length)
+{
+	return d->slots[dictionary_slot(d, bytes, length, ml_hash_bytes(bytes, length, 0))];
+}
+
+/* ---- columns ---- */
+
+MlColumn *
+ml_column_create(MlContext *ctx, const char *name, MlKind kind)
+{
+	MlColumn   *column = ml_alloc_zero(ctx, sizeof *column);
+
+	column->name = ml_strdup(ctx, name);
+	column->kind = kind;
+	column->width = kind == ML_KIND_VECTOR ? 0 : 1;
+	if (kind == ML_KIND_CATEGORY)
+		column->dictionary = ml_dictionary_create(ctx);
+	return column;
+}
+
+/* Do all values of the tail survive float (NULL is NaN and does)? */
+static bool
+fits_float(const double *values, size_t n)
+{
+	size_t		lost = 0;
+
+	/* groups, so that a chunk of doubles is given up after a few values */
+	for (size_t begin = 0; begin < n && lost == 0; begin += 64)
+	{
+		size_t		end = n - begin > 64 ? begin + 64 : n;
+
+		for (size_t i = begin; i < end; i++)
+			lost += (double) (float) values[i] != values[i] && values[i] == values[i];
+	}
+	return lost == 0;
+}
+
+/* Turn the full (or last) tail into a chunk. */
+static void
+seal_chunk(MlContext *ctx, MlColumn *column)
+{
+	MlChunk    *chunk;
+	size_t		n = column->tail_rows * (size_t) column->width;
+
+	if (column->nchunks == column->chunk_capacity)
+	{
+		column->chunk_capacity = column->chunk_capacity ? column->chunk_capacity * 2 : 16;
+		column->chunks = ml_realloc(ctx, column->chunks, column->chunk_capacity * sizeof *column->chunks);
+	}
+	chunk = &column->chunks[column->nchunks++];
+	chunk->is_float = false;
+	if (column->kind == ML_KIND_CATEGORY)
+	{
+		chunk->values = column->tail_codes;
+		column->tail_codes = NULL;
+	}
+	else if (fits_float(column->tail, n))
+	{
+		float	   *values = ml_alloc_array(ctx, n, sizeof(float));
+
+		for (size_t i = 0; i < n; i++)
+			values[i] = (float) column->tail[i];
+		chunk->values = values;
+		chunk->is_float = true;
+		ml_free(ctx, column->tail);
+		column->tail = NULL;
+	}
+	else
+	{
+		chunk->values = column->tail;
+		column->tail = NULL;
+	}
+	column->tail_rows = 0;
+	column->tail_capacity = 0;
+}
+
+void
+ml_column_grow(MlContext *ctx, MlColumn *column)
+{
+	size_t		capacity;
+
+	if (column->tail_rows == ML_CHUNK_ROWS)
+		seal_chunk(ctx, column);
+	capacity = column->tail_capacity ? column->tail_capacity * 2 :
+		column->nchunks > 0 ? ML_CHUNK_ROWS : FIRST_ROWS;
+	if (column->kind == ML_KIND_CATEGORY)
+		column->tail_codes = ml_realloc(ctx, column->tail_codes, capacity * sizeof(int32_t));
+	else
+		column->tail = ml_realloc(ctx, column->tail, capacity * (size_t) column->width * sizeof(double));
+	column->tail_capacity = capacity;
+}
+
+/* The rows before the first vector were NULL: give them their width of NaN. */
+static void
+set_width(MlContext *ctx, MlColumn *column, int width)
+{
+	size_t		nulls = column->rows;
+
+	column->width = width;
+	column->rows = 0;
+	column->nulls = 0;
+	for (size_t i = 0; i < nulls; i++)
+		ml_column_add_null(ctx, column);
+}
+
+void
+ml_column_add_null(MlContext *ctx, MlColumn *column)
+{
+	column->nulls++;
+	if (column->width == 0)		/* a vector of unknown width: counted until it is known */
+	{
+		column->rows++;
+		return;
+	}
+	if (column->tail_rows == column->tail_capacity)
+		ml_column_grow(ctx, column);
+	if (column->kind == ML_KIND_CATEGORY)
+		column->tail_codes[column->tail_rows] = -1;
+	else
+		for (int e = 0; e < column->width; e++)
+			column->tail[column->tail_rows * (size_t) column->width + e] = NAN;
+	column->tail_rows++;
+	column->rows++;
+}
+
+void
+ml_column_add_category(MlContext *ctx, MlColumn *column, const char *bytes, size_t length)
+{
+	int32_t		code = ml_dictionary_add(ctx, column->dictionary, bytes, length, MAX_DISTINCT);
+
+	if (code < 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "column \"%s\" has too many categories", column->name),
+					  ml_format(ctx, "It has more than %u distinct values.", MAX_DISTINCT),
+					  "Leave it out by naming the features, or group its values first.");
+	if (column->tail_rows == column->tail_capacity)
+		ml_column_grow(ctx, column);
+	column->tail_codes[column->tail_rows++] = code;
+	column->rows++;
+}
+
+void
+ml_column_add_vector(MlContext *ctx, MlColumn *column, const double *values, int width)
+{
+	double	   *out;
+
+	if (column->width == 0 && width > 0)
+		set_width(ctx, column, width);
+	if (width != column->width || width == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "arrays of column \"%s\" differ in length", column->name),
+					  ml_format(ctx, "Row %zu has %d elements, rows before it have %d.",
+								column->rows + 1, width, column->width),
+					  "Every row's array must have the same number of elements, at least one.");
+	if (column->tail_rows == column->tail_capacity)
+		ml_column_grow(ctx, column);
+	out = column->tail + column->tail_rows * (size_t) width;
+	for (int e = 0; e < width; e++)
+	{
+		column->nonfinite += isinf(values[e]) != 0;
+		out[e] = values[e];		/* a NULL element is NaN already */
+	}
+	column->tail_rows++;
+	column->rows++;
+}
+
+void
+ml_column_finish(MlContext *ctx, MlColumn *column)
+{
+	size_t		size;
+
+	if (column->tail_rows == 0)
+		return;
+	/* the last chunk is kept no larger than it is */
+	size = column->tail_rows * (column->kind == ML_KIND_CATEGORY ? sizeof(int32_t) : sizeof(double) * (size_t) column->width);
+	if (column->kind == ML_KIND_CATEGORY)
+		column->tail_codes = ml_realloc(ctx, column->tail_codes, size);
+	else
+		column->tail = ml_realloc(ctx, column->tail, size);
+	seal_chunk(ctx, column);
+}
+
+/* ---- reading ---- */
+
+/* Values of one chunk at rows (NULL: from first on), for one element. */
+static void
+read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint32_t *rows,
+		   size_t first, size_t n, double *out)
+{
+	size_t		width = (size_t) column->width;
+	size_t		base = first & ~(size_t) (ML_CHUNK_ROWS - 1);
+
+#define READ_AS(type, convert) \
+	do { \
+		const type *values = (const type *) chunk->values + element; \
+		if (rows == NULL) \
+			for (size_t i = 0; i < n; i++) \
+			{ \
+				type v = values[(first - base + i) * width]; \
+				out[i] = convert; \
+			} \
+		else \
+			for (size_t i = 0; i < n; i++) \
+			{ \
+				type v = values[(rows[i] - base) * width]; \
+				out[i] = convert; \
+			} \
+	} while (0)
+
+	if (column->kind == ML_KIND_CATEGORY)
+		READ_AS(int32_t, v < 0 ? NAN : (double) v);
+	else if (chunk->is_float)
+		READ_AS(float, (double) v);
+	else
+		READ_AS(double, v);
+#undef READ_AS
+}
+
+void
+ml_column_read(const MlColumn *column, int element, const uint32_t *rows, size_t begin, size_t n, double *out)
+{
+	if (column->width == 0)		/* vectors, all of them NULL */
+	{
+		for (size_t i = 0; i < n; i++)
+			out[i] = NAN;
+		return;
+	}
+	while (n > 0)
+	{
+		size_t		first = rows ? rows[0] : begin;
+		size_t		end = (first / ML_CHUNK_ROWS + 1) * ML_CHUNK_ROWS;	/* of this chunk */
+		size_t		take = 0;
+
+		if (rows == NULL)
+			take = end - first < n ? end - first : n;
+		else if (rows[n - 1] < end)
+			take = n;
+		else
+			while (take < n && rows[take] < end)
+				take++;
+		read_chunk(column, &column->chunks[first / ML_CHUNK_ROWS], element, rows, first, take, out);
+		if (rows)
+			rows += take;
+		begin += take;
+		out += take;
+		n -= take;
+	}
+}
+
+void
+ml_column_hash(const MlColumn *column, uint64_t column_number, size_t begin, size_t n, uint64_t *hashes)
+{
+	double		values[256];
+
+	for (size_t done = 0; done < n; done += 256)
+	{
+		size_t		m = n - done > 256 ? 256 : n - done;
+
+		for (int e = 0; e < (column->width ? column->width : 1); e++)
+		{
+			/* elements of a vector are told apart like columns of their own */
+			uint64_t	number = column_number + ((uint64_t) e << 32);
+
+			ml_column_read(column, e, NULL, begin + done, m, values);
+			if (column->kind == ML_KIND_CATEGORY)
+				for (size_t i = 0; i < m; i++)
+					hashes[done + i] += ml_hash_cell(values[i] == values[i] ?
+													 column->dictionary->hashes[(size_t) values[i]] : ML_HASH_NULL, number);
+			else
+				for (size_t i = 0; i < m; i++)
+					hashes[done + i] += ml_hash_cell(ml_number_bits(values[i]), number);
+		}
+	}
+}

@@ -1,0 +1,48 @@
+#include "base/json.h"
+
+#include <string.h>
+
+static void
+put_object(void *object)
+{
+	json_object_put(object);
+}
+
+json_object *
+ml_json_object(MlContext *ctx, const char *text, const char *what)
+{
+	enum json_tokener_error error;
+	json_object *object = json_tokener_parse_verbose(text, &error);
+
+	if (object != NULL)
+		ctx->defer(ctx, put_object, object);
+	if (error != json_tokener_success)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "%s is not valid JSON", what),
+					  ml_format(ctx, "%s.", json_tokener_error_desc(error)), NULL);
+	if (!json_object_is_type(object, json_type_object))
+		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE, ml_format(ctx, "%s must be a JSON object", what), NULL,
+					  "For example {\"key\": 1}.");
+	return object;
+}
+
+const char *
+ml_json_text(MlContext *ctx, json_object *value)
+{
+	return ml_strdup(ctx, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+}
+
+void
+ml_json_check_keys(MlContext *ctx, json_object *object, const char *what, const char *const *names, size_t n)
+{
+	json_object_object_foreach(object, key, value)
+	{
+		bool		known = false;
+
+		(void) value;
+		for (size_t i = 0; i < n && !known; i++)
+			known = strcmp(names[i], key) == 0;
+		if (!known)
+			ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "%s has no key \"%s\"", what, key), NULL,
+						  ml_candidates_hint(ctx, "key", key, names, n));
+	}
+}

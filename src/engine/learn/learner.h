@@ -1,0 +1,179 @@
+/*
+ * What an algorithm is: one row of one table (registry.c).  Validation, documentation,
+ * ml_algorithms(), ml_params() and REST's schema are all read from that row.
+ */
+#ifndef ML_LEARNER_H
+#define ML_LEARNER_H
+
+#include "base/context.h"
+#include "model/document.h"
+
+/* Tasks are bits, so that a learner can name several; stored, never reused. */
+typedef enum MlTaskKind
+{
+	ML_TASK_REGRESSION = 1,
+	ML_TASK_BINARY = 2,
+	ML_TASK_MULTICLASS = 4
+} MlTaskKind;
+
+#define ML_TASK_CLASSIFICATION (ML_TASK_BINARY | ML_TASK_MULTICLASS)
+
+/* ---- hyperparameters ---- */
+
+typedef enum MlParamType
+{
+	ML_PARAM_REAL,				/* double */
+	ML_PARAM_INT,				/* int64_t */
+	ML_PARAM_BOOL,				/* bool */
+	ML_PARAM_ENUM				/* int: index into choices */
+} MlParamType;
+
+/* One hyperparameter, declared once. */
+typedef struct MlParam
+{
+	const char *name;			/* scikit-learn's name */
+	MlParamType type;
+	size_t		offset;			/* of the field in the learner's parameter struct */
+	double		default_value;	/* ENUM: index, BOOL: 0 or 1 */
+	double		min;			/* inclusive unless min_exclusive */
+	double		max;			/* inclusive */
+	bool		min_exclusive;
+	const char *const *choices; /* ENUM: NULL-terminated */
+	const char *help;			/* one sentence: meaning and unit */
+} MlParam;
+
+/* ---- training data as a learner sees it ---- */
+
+/* Learners read prepared rows in blocks of at most this many rows. */
+#define ML_BLOCK_ROWS 256
+
+typedef struct MlDesign MlDesign;
+
+/* Prepared training rows. Rows and columns count from 0. */
+struct MlDesign
+{
+	size_t		rows;
+	int			columns;		/* p */
+	const double *target;		/* [rows]: the number, or the class 0 .. classes - 1 */
+	const double *weight;		/* [rows], positive or zero; NULL = all one */
+	MlTaskKind	task;			/* just one bit */
+	int			classes;		/* 0 for regression */
+	const double *center;		/* [p]: prepared = (given - center) / scale */
+	const double *scale;		/* [p] */
+
+	/*
+	 * Write rows begin .. begin + n - 1 (n <= ML_BLOCK_ROWS) into x, column-major
+	 * with leading dimension ldx >= n.  Any thread may call it; all values are finite.
+	 */
+	void		(*read) (const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx);
+	const void *source;			/* of the reader */
+};
+
+/*
+ * Rows reduced to the triangular factor of [1, x_1 .. x_p, y], each row times the square root of its
+ * weight: all that a one-pass learner needs of them.
+ */
+typedef struct MlFactor
+{
+	int			columns;		/* p */
+	double	   *r;				/* (p + 2) x (p + 2), upper, column-major */
+	double		rows;			/* rows of positive weight */
+	double		log_weights;	/* sum of the logarithms of their weights */
+} MlFactor;
+
+/* ---- a learner ---- */
+
+/* One row of ml_coefficients on the scale of the columns as given; NaN = NULL in SQL. */
+typedef struct MlCoefficient
+{
+	int			klass;			/* class index, -1 where there is none to name */
+	int			column;			/* prepared column, -1 = the intercept */
+	double		estimate;
+	double		std_error;
+	double		statistic;
+	double		p_value;
+	double		ci_low;			/* 95 % */
+	double		ci_high;
+} MlCoefficient;
+
+/* What a loaded model needs to know to score and to explain. */
+typedef struct MlShape
+{
+	int			columns;		/* p */
+	MlTaskKind	task;
+	int			classes;		/* 0 for regression */
+	const double *center;		/* [p] */
+	const double *scale;		/* [p] */
+} MlShape;
+
+typedef struct MlAlgorithm
+{
+	uint32_t	id;				/* stored, never reused, 0 is invalid */
+	const char *name;
+	const char *help;			/* one sentence */
+	unsigned	tasks;			/* MlTaskKind bits */
+	const MlParam *params;		/* ended by name == NULL */
+	size_t		params_size;
+
+	/* (optional) NULL = never: this fit wants numbers standardised. */
+	bool		(*wants_scaling) (const void *params);
+
+	/* Learn; write the payload's members into payload (an open object). */
+	void		(*fit) (MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload);
+
+	/*
+	 * Check a payload that came from outside against the shape and return what score needs
+	 * (context memory; may point into the payload).  Raises ML_ERROR_CORRUPTED.
+	 */
+	void	   *(*load) (MlContext *ctx, const MlNode *payload, const MlShape *shape);
+
+	/*
+	 * Score n prepared rows (x column-major, leading dimension ldx >= n).  Regression: out[i].
+	 * Classification: probabilities, out[i + k * ldout] for class k.  No allocation; a row's result
+	 * does not depend, to the last bit, on the rows beside it.
+	 */
+	void		(*score) (const void *loaded, const double *x, size_t ldx, size_t n,
+						  double *out, size_t ldout);
+
+	/* (optional) The coefficients, intercept first, class by class; returns how many. */
+	size_t		(*coefficients) (MlContext *ctx, const void *loaded, const MlShape *shape,
+								 MlCoefficient **out);
+
+	/*
+	 * (optional) Fit from the mergeable factor instead of the rows: one pass that keeps no rows.
+	 * center and scale [p] say how the prepared columns came from those given.
+	 */
+	void		(*fit_factor) (MlContext *ctx, const MlFactor *factor, const double *center,
+							   const double *scale, const void *params, MlWriter *payload);
+
+	/* Looks at no feature: a training without a usable one is no error. */
+	bool		no_features;
+} MlAlgorithm;
+
+/* ---- the table (registry.c) ---- */
+
+extern const MlAlgorithm *const ml_algorithm_table[];	/* ended by NULL, in order of id */
+extern size_t ml_algorithm_count(void);
+extern const MlAlgorithm *ml_algorithm_by_id(uint32_t id);	/* NULL when unknown */
+
+/* By name; raises ML_ERROR_UNDEFINED naming the nearest. */
+extern const MlAlgorithm *ml_algorithm_by_name(MlContext *ctx, const char *name);
+
+/* The best choice there is so far ('auto') for a task. */
+extern const MlAlgorithm *ml_algorithm_auto(MlTaskKind task);
+
+/* ---- parameters (params.c) ---- */
+
+/*
+ * The learner's parameter struct (params_size bytes) from a JSON object (NULL or "{}": defaults).
+ * Unknown keys, wrong types and values out of range raise and say what would be right.
+ */
+extern void *ml_params_parse(MlContext *ctx, const MlAlgorithm *algorithm, const char *json);
+
+/* Write all parameters with their values as members of an open object. */
+extern void ml_params_write(MlWriter *w, const MlAlgorithm *algorithm, const void *params);
+
+/* Parameters back from what ml_params_write wrote; raises ML_ERROR_CORRUPTED. */
+extern void *ml_params_read(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *object);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * The learners there are; registry.c puts them into one table.
+ */
+#ifndef ML_LEARNERS_H
+#define ML_LEARNERS_H
+
+#include "learn/learner.h"
+
+extern const MlAlgorithm ml_baseline;
+extern const MlAlgorithm ml_linear_regression;
+extern const MlAlgorithm ml_logistic_regression;
+
+#endif

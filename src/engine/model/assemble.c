@@ -1,0 +1,61 @@
+#include "model/assemble.h"
+
+#include <inttypes.h>
+
+static MlSectionBytes
+finish(MlWriter *w)
+{
+	MlSectionBytes section;
+
+	section.bytes = ml_writer_finish(w, &section.size);
+	return section;
+}
+
+static void
+write_metrics(MlWriter *w, const char *key, const MlMetric *metrics, int n)
+{
+	ml_write_object(w, key);
+	for (int i = 0; i < n; i++)
+		ml_write_double(w, metrics[i].name, metrics[i].value);
+	ml_write_end(w);
+}
+
+/* How it was trained: nothing that differs between two trainings of the same rows. */
+static MlSectionBytes
+summary_section(MlContext *ctx, const MlSplit *split, const MlTrainResult *result)
+{
+	static const char *const splits[] = {"stratified", "random", "last", "column", "none"};
+	MlWriter   *w = ml_writer_create(ctx);
+
+	ml_write_int(w, "n_train", (int64_t) result->n_train);
+	ml_write_int(w, "n_test", (int64_t) result->n_test);
+	ml_write_int(w, "n_skipped", (int64_t) result->n_skipped);
+	ml_write_string(w, "metrics_on", result->held_out ? "held-out rows" : "training rows");
+	write_metrics(w, "metrics", result->metrics, result->nmetrics);
+	write_metrics(w, "baseline", result->baseline, result->nbaseline);
+	ml_write_string(w, "split", splits[split->kind]);
+	ml_write_double(w, "test_size", split->kind == ML_SPLIT_NONE || split->kind == ML_SPLIT_COLUMN ? 0 : split->test_size);
+	ml_write_int(w, "seed", (int64_t) split->seed);
+	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
+	return finish(w);
+}
+
+void
+ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTrainResult *result)
+{
+	MlSectionBytes sections[ML_SECTION_LAST + 1] = {0};
+	MlWriter   *w = ml_writer_create(ctx);
+
+	ml_signature_write(w, parts->signature);
+	sections[ML_SECTION_SIGNATURE] = finish(w);
+	w = ml_writer_create(ctx);
+	ml_prep_write(ctx, w, parts->prep);
+	sections[ML_SECTION_PREPARATION] = finish(w);
+	w = ml_writer_create(ctx);
+	ml_params_write(w, parts->algorithm, parts->params);
+	sections[ML_SECTION_PARAMETERS] = finish(w);
+	sections[ML_SECTION_SUMMARY] = summary_section(ctx, split, result);
+	sections[ML_SECTION_PAYLOAD] = parts->payload;
+	result->params_json = ml_node_to_json(ctx, ml_document_root(sections[ML_SECTION_PARAMETERS].bytes), true);
+	result->bytes = ml_container_build(ctx, parts->algorithm->id, sections, &result->size);
+}

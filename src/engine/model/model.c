@@ -1,0 +1,299 @@
+/*
+ * Opening a model, scoring with it, telling what it is.
+ */
+#include "model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- signature ---- */
+
+void
+ml_signature_write(MlWriter *w, const MlSignature *signature)
+{
+	ml_write_string(w, "target", signature->target);
+	ml_write_int(w, "target_kind", signature->target_kind);
+	ml_write_int(w, "task", signature->task);
+	ml_write_list(w, "classes");
+	for (int k = 0; k < signature->nclasses; k++)
+		ml_write_string(w, NULL, signature->class_labels[k]);
+	ml_write_end(w);
+	ml_write_f64s(w, "class_values", signature->class_values, (size_t) signature->nclasses);
+	ml_write_list(w, "features");
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		ml_write_object(w, NULL);
+		ml_write_string(w, "name", signature->features[f].name);
+		ml_write_int(w, "kind", signature->features[f].kind);
+		ml_write_string(w, "type", signature->features[f].type);
+		ml_write_int(w, "width", signature->features[f].width);
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+}
+
+static void
+corrupted(MlContext *ctx, const char *what)
+{
+	ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: %s", what);
+}
+
+/* The classes, as many as the task has, labels distinct from one to the next. */
+static void
+read_classes(MlContext *ctx, const MlNode *object, MlSignature *s)
+{
+	const MlNode *list = ml_need(ctx, object, "classes", ML_NODE_LIST);
+	size_t		n = ml_node_count(list);
+	const double *values = ml_need_f64s(ctx, object, "class_values", (int64_t) n);
+
+	if (n > INT16_MAX || (s->task == ML_TASK_REGRESSION ? n != 0 : s->task == ML_TASK_BINARY ? n != 2 : n < 3))
+		corrupted(ctx, "the number of classes does not fit the task");
+	s->nclasses = (int) n;
+	s->class_labels = ml_alloc_array(ctx, n + 1, sizeof(char *));
+	s->class_values = ml_alloc_array(ctx, n + 1, sizeof(double));
+	for (size_t k = 0; k < n; k++)
+	{
+		const MlNode *node = ml_node_at(list, k);
+
+		if (ml_node_type(node) != ML_NODE_STRING)
+			corrupted(ctx, "a class is not a string");
+		s->class_labels[k] = ml_node_string(node);
+		s->class_values[k] = values[k];
+		if (k > 0 && strcmp(s->class_labels[k], s->class_labels[k - 1]) == 0)
+			corrupted(ctx, "two classes with one label");
+	}
+}
+
+static void
+read_features(MlContext *ctx, const MlNode *object, MlSignature *s)
+{
+	const MlNode *list = ml_need(ctx, object, "features", ML_NODE_LIST);
+	size_t		n = ml_node_count(list);
+	int64_t		slots = 0;
+
+	if (n > INT16_MAX)
+		corrupted(ctx, "too many features");
+	s->nfeatures = (int) n;
+	s->features = ml_alloc_array_zero(ctx, n + 1, sizeof *s->features);
+	for (size_t f = 0; f < n; f++)
+	{
+		const MlNode *node = ml_node_at(list, f);
+		MlFeature  *feature = &s->features[f];
+
+		if (ml_node_type(node) != ML_NODE_OBJECT)
+			corrupted(ctx, "a feature is not an object");
+		feature->name = ml_need_string(ctx, node, "name");
+		feature->kind = (MlKind) ml_need_int(ctx, node, "kind", ML_KIND_NUMBER, ML_KIND_VECTOR);
+		feature->type = ml_need_string(ctx, node, "type");
+		feature->width = (int) ml_need_int(ctx, node, "width", 0, 1 << 24);
+		feature->slot = (int) slots;
+		if (feature->kind != ML_KIND_VECTOR && feature->width != 1)
+			corrupted(ctx, "a feature of the wrong width");
+		slots += feature->width;
+	}
+	if (slots > 1 << 24)
+		corrupted(ctx, "too many feature values");
+	s->slots = (int) slots;
+}
+
+MlSignature *
+ml_signature_read(MlContext *ctx, const MlNode *object)
+{
+	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
+	int64_t		task = ml_need_int(ctx, object, "task", 1, ML_TASK_MULTICLASS);
+
+	if (task != ML_TASK_REGRESSION && task != ML_TASK_BINARY && task != ML_TASK_MULTICLASS)
+		corrupted(ctx, "an unknown task");
+	s->task = (MlTaskKind) task;
+	s->target = ml_need_string(ctx, object, "target");
+	s->target_kind = (MlTargetKind) ml_need_int(ctx, object, "target_kind", ML_TARGET_NUMBER, ML_TARGET_TEXT);
+	if (s->task == ML_TASK_REGRESSION && s->target_kind != ML_TARGET_NUMBER)
+		corrupted(ctx, "a regression whose target is no number");
+	read_classes(ctx, object, s);
+	read_features(ctx, object, s);
+	return s;
+}
+
+/* ---- opening and scoring ---- */
+
+MlModel *
+ml_model_open(MlContext *ctx, const void *bytes, size_t size)
+{
+	const char *reason = ml_container_check(bytes, size);
+	MlModel    *model;
+	MlSignature *signature;
+
+	if (reason != NULL)
+		corrupted(ctx, reason);
+	model = ml_alloc_zero(ctx, sizeof *model);
+	model->bytes = bytes;
+	model->size = size;
+	model->algorithm = ml_algorithm_by_id(ml_container_algorithm(bytes));
+	if (model->algorithm == NULL)
+		ml_raise_full(ctx, ML_ERROR_CORRUPTED,
+					  ml_format(ctx, "model uses algorithm number %u, which this version does not know",
+								ml_container_algorithm(bytes)), NULL,
+					  "It may have been written by a later version of mlaas.");
+	signature = ml_signature_read(ctx, ml_container_section(bytes, ML_SECTION_SIGNATURE));
+	if (!(model->algorithm->tasks & signature->task))
+		corrupted(ctx, "its algorithm does not have its task");
+	model->signature = signature;
+	model->prep = ml_prep_read(ctx, ml_container_section(bytes, ML_SECTION_PREPARATION),
+							   signature->features, signature->nfeatures);
+	ml_params_read(ctx, model->algorithm, ml_container_section(bytes, ML_SECTION_PARAMETERS));
+	ml_model_shape(model);
+	model->loaded = model->algorithm->load(ctx, ml_container_section(bytes, ML_SECTION_PAYLOAD), &model->shape);
+	return model;
+}
+
+void
+ml_model_shape(MlModel *model)
+{
+	model->shape.columns = ml_prep_columns(model->prep);
+	model->shape.task = model->signature->task;
+	model->shape.classes = model->signature->nclasses;
+	model->shape.center = ml_prep_centers(model->prep);
+	model->shape.scale = ml_prep_scales(model->prep);
+}
+
+int
+ml_model_outputs(const MlModel *model)
+{
+	return model->signature->nclasses > 0 ? model->signature->nclasses : 1;
+}
+
+size_t
+ml_model_scratch(const MlModel *model, size_t n)
+{
+	return (size_t) model->shape.columns * n + 1;
+}
+
+void
+ml_model_score(const MlModel *model, const double *raw, size_t ldraw, size_t n,
+			   double *out, size_t ldout, double *scratch)
+{
+	if (!model->algorithm->no_features)
+		ml_prep_apply(model->prep, raw, ldraw, n, scratch, n);
+	model->algorithm->score(model->loaded, scratch, n, n, out, ldout);
+}
+
+int
+ml_model_class(const MlModel *model, const double *p, size_t ldp)
+{
+	int			best = 0;
+
+	for (int k = 1; k < model->signature->nclasses; k++)
+		if (p[(size_t) k * ldp] > p[(size_t) best * ldp])
+			best = k;
+	return best;
+}
+
+int
+ml_model_find_class(const MlModel *model, const char *label, size_t length)
+{
+	for (int k = 0; k < model->signature->nclasses; k++)
+		if (strlen(model->signature->class_labels[k]) == length &&
+			memcmp(model->signature->class_labels[k], label, length) == 0)
+			return k;
+	return -1;
+}
+
+/* ---- describing ---- */
+
+#define SMALL_PAYLOAD (64 * 1024)
+
+const char *
+ml_task_name(MlTaskKind task)
+{
+	return task == ML_TASK_REGRESSION ? "regression" : task == ML_TASK_BINARY ? "binary" : "multiclass";
+}
+
+const char *
+ml_kind_name(MlKind kind)
+{
+	return kind == ML_KIND_NUMBER ? "number" : kind == ML_KIND_CATEGORY ? "category" : "vector";
+}
+
+/* The signature in words instead of stored numbers. */
+static void
+describe_signature(MlWriter *w, const MlSignature *s)
+{
+	ml_write_string(w, "task", ml_task_name(s->task));
+	ml_write_string(w, "target", s->target);
+	if (s->nclasses > 0)
+	{
+		ml_write_list(w, "classes");
+		for (int k = 0; k < s->nclasses; k++)
+			ml_write_string(w, NULL, s->class_labels[k]);
+		ml_write_end(w);
+	}
+	ml_write_list(w, "features");
+	for (int f = 0; f < s->nfeatures; f++)
+	{
+		ml_write_object(w, NULL);
+		ml_write_string(w, "name", s->features[f].name);
+		ml_write_string(w, "kind", ml_kind_name(s->features[f].kind));
+		ml_write_string(w, "type", s->features[f].type);
+		if (s->features[f].kind == ML_KIND_VECTOR)
+			ml_write_int(w, "width", s->features[f].width);
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+}
+
+/* What became of the features. */
+static void
+describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
+{
+	const char *const *names;
+	const char *const *reasons;
+	int			ndropped = ml_prep_dropped(prep, &names, &reasons);
+
+	ml_write_object(w, "preparation");
+	ml_write_node(w, "options", ml_node_find(stored, "options"));
+	ml_write_list(w, "columns");
+	for (int j = 0; j < ml_prep_columns(prep); j++)
+	{
+		const MlPreparedColumn *c = ml_prep_column(prep, j);
+
+		ml_write_object(w, NULL);
+		ml_write_string(w, "name", c->name);
+		if (c->kind == ML_PREPARED_VALUE)
+		{
+			ml_write_double(w, "impute", c->impute);
+			ml_write_double(w, "center", c->center);
+			ml_write_double(w, "scale", c->scale);
+		}
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+	ml_write_list(w, "dropped");
+	for (int i = 0; i < ndropped; i++)
+	{
+		ml_write_object(w, NULL);
+		ml_write_string(w, "feature", names[i]);
+		ml_write_string(w, "reason", reasons[i]);
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+	ml_write_end(w);
+}
+
+char *
+ml_model_describe(MlContext *ctx, const MlModel *model)
+{
+	const MlNode *payload = ml_container_section(model->bytes, ML_SECTION_PAYLOAD);
+	MlWriter   *w = ml_writer_create(ctx);
+	size_t		size;
+
+	ml_write_string(w, "algorithm", model->algorithm->name);
+	describe_signature(w, model->signature);
+	ml_write_node(w, "parameters", ml_container_section(model->bytes, ML_SECTION_PARAMETERS));
+	describe_preparation(w, model->prep, ml_container_section(model->bytes, ML_SECTION_PREPARATION));
+	ml_write_node(w, "training", ml_container_section(model->bytes, ML_SECTION_SUMMARY));
+	if (model->size <= SMALL_PAYLOAD)
+		ml_write_node(w, "learned", payload);
+	ml_write_int(w, "format_version", ML_FORMAT_VERSION);
+	ml_write_int(w, "bytes", (int64_t) model->size);
+	return ml_node_to_json(ctx, ml_document_root(ml_writer_finish(w, &size)), true);
+}

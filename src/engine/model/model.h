@@ -1,0 +1,80 @@
+/*
+ * A model opened for use: signature, preparation and the learner's own, decoded
+ * once from the bytes and then read-only; any number of threads may score with it.
+ */
+#ifndef ML_MODEL_H
+#define ML_MODEL_H
+
+#include "learn/learner.h"
+#include "model/container.h"
+#include "prep/prepare.h"
+
+/* What the target was; stored, never reused. */
+typedef enum MlTargetKind
+{
+	ML_TARGET_NUMBER = 1,
+	ML_TARGET_BOOLEAN = 2,		/* classes "false", "true" */
+	ML_TARGET_TEXT = 3
+} MlTargetKind;
+
+typedef struct MlSignature
+{
+	const char *target;			/* column name */
+	MlTargetKind target_kind;
+	MlTaskKind	task;
+	int			nclasses;		/* 0 for regression */
+	const char **class_labels;	/* [nclasses] ascending: numbers by value, text by bytes */
+	double	   *class_values;	/* [nclasses] NUMBER: the number; BOOLEAN: 0, 1; TEXT: the index */
+	int			nfeatures;
+	MlFeature  *features;
+	int			slots;			/* of a raw row */
+} MlSignature;
+
+typedef struct MlModel
+{
+	const MlAlgorithm *algorithm;
+	const MlSignature *signature;
+	const MlPrep *prep;
+	const void *loaded;			/* the learner's */
+	MlShape		shape;
+	const void *bytes;			/* the caller's, must outlive the model */
+	size_t		size;
+} MlModel;
+
+/* Check and open; raises ML_ERROR_CORRUPTED.  bytes: 8-byte aligned, must outlive the model. */
+extern MlModel *ml_model_open(MlContext *ctx, const void *bytes, size_t size);
+
+/* Fill in shape from the signature and the preparation (ml_model_open does). */
+extern void ml_model_shape(MlModel *model);
+
+/* The names readers see. */
+extern const char *ml_task_name(MlTaskKind task);	/* "regression", "binary", "multiclass" */
+extern const char *ml_kind_name(MlKind kind);	/* "number", "category", "vector" */
+
+/* Columns of a result: 1 for regression, the number of classes otherwise. */
+extern int	ml_model_outputs(const MlModel *model);
+
+/* The doubles of scratch space that ml_model_score needs for up to n rows (n <= ML_BLOCK_ROWS). */
+extern size_t ml_model_scratch(const MlModel *model, size_t n);
+
+/*
+ * Score n raw rows (n <= ML_BLOCK_ROWS; layout as ml_prep_apply) into out[k * ldout + i]: the prediction, or
+ * the probability of class k.  No allocation, any thread; the same bits whatever n.
+ */
+extern void ml_model_score(const MlModel *model, const double *raw, size_t ldraw, size_t n,
+						   double *out, size_t ldout, double *scratch);
+
+/* The class predicted: the first with the highest probability; p[k * ldp]. */
+extern int	ml_model_class(const MlModel *model, const double *p, size_t ldp);
+
+/* The class with this label, -1 when there is none. */
+extern int	ml_model_find_class(const MlModel *model, const char *label, size_t length);
+
+/* Signature <-> an open object. */
+extern void ml_signature_write(MlWriter *w, const MlSignature *signature);
+extern MlSignature *ml_signature_read(MlContext *ctx, const MlNode *object);
+
+/* The whole description for readers (ml_describe): JSON without the weights of large payloads. */
+extern char *ml_model_describe(MlContext *ctx, const MlModel *model);
+
+#endif

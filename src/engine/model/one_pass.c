@@ -1,0 +1,551 @@
+#include "model/one_pass.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/assemble.h"
+
+#define ROWS ML_ONE_PASS_ROWS
+#define HEADER 11				/* doubles before the arrays in the flat form */
+#define FLAT_VERSION 1
+
+static int
+factor_size(const MlOnePass *s)
+{
+	return s->features + s->indicators + 2;
+}
+
+MlOnePass *
+ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
+{
+	MlOnePass  *s = ml_alloc_zero(ctx, sizeof *s);
+	size_t		m = (size_t) features;
+
+	s->features = features;
+	s->weighted = weighted;
+	s->digesting = digesting;
+	s->block = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
+	s->nonfinite = ml_alloc_array_zero(ctx, m + 2, sizeof(double));
+	s->stats = ml_alloc_array_zero(ctx, m + 1, sizeof(MlSlotStats));
+	s->m2 = ml_alloc_array_zero(ctx, m + 1, sizeof(double));
+	s->indicator_of = ml_alloc_array(ctx, m + 1, sizeof(int));
+	s->hash_columns = ml_alloc_array(ctx, m + 2, sizeof(uint64_t));
+	for (size_t j = 0; j < m + 2; j++)
+		s->hash_columns[j] = j;
+	for (size_t j = 0; j <= m; j++)
+	{
+		s->stats[j].min = DBL_MAX;
+		s->stats[j].max = -DBL_MAX;
+		s->indicator_of[j] = -1;
+	}
+	s->r = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(double));
+	s->work = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
+	return s;
+}
+
+/* The first NULL of a column: put a column of zeros for its indicator before the target's. */
+static void
+add_indicator(MlContext *ctx, MlOnePass *s, int column)
+{
+	size_t		q = (size_t) factor_size(s);
+	double	   *r = ml_alloc_array_zero(ctx, (q + 1) * (q + 1), sizeof(double));
+
+	for (size_t j = 0; j < q; j++)
+		memcpy(r + (j == q - 1 ? q : j) * (q + 1), s->r + j * q, q * sizeof(double));
+	ml_free(ctx, s->r);
+	ml_free(ctx, s->work);
+	s->r = r;
+	s->work = ml_alloc_array(ctx, (q + 1) * ROWS, sizeof(double));
+	s->indicator_of[column] = s->indicators++;
+}
+
+/* Add the block to the digest, column by column as ml_column_hash does. */
+static void
+digest_block(MlOnePass *s, size_t n)
+{
+	uint64_t	hashes[ROWS] = {0};
+	int			columns = s->features + 1 + s->weighted;
+
+	for (int c = 0; c < columns; c++)
+	{
+		const double *values = s->block + (size_t) c * ROWS;
+
+		for (size_t i = 0; i < n; i++)
+			hashes[i] += ml_hash_cell(ml_number_bits(values[i]), s->hash_columns[c]);
+	}
+	for (size_t i = 0; i < n; i++)
+		ml_digest_add(&s->digest, hashes[i]);
+}
+
+/* Move rows that have a target together; returns how many there are. */
+static size_t
+compact_block(MlOnePass *s, size_t n)
+{
+	const double *target = s->block + (size_t) s->features * ROWS;
+	size_t		kept = 0;
+	size_t		keep[ROWS];
+
+	for (size_t i = 0; i < n; i++)
+		if (target[i] == target[i])
+			keep[kept++] = i;
+	if (kept == n)
+		return n;
+	for (int c = 0; c < s->features + 1 + s->weighted; c++)
+		for (size_t i = 0; i < kept; i++)
+			s->block[(size_t) c * ROWS + i] = s->block[(size_t) c * ROWS + keep[i]];
+	s->skipped += (double) (n - kept);
+	return kept;
+}
+
+/* Statistics of one column of the block; tells whether there are NULLs in it. */
+static bool
+add_block_stats(MlSlotStats *s, double *m2, const double *values, size_t n)
+{
+	double		count = 0;
+	double		sum = 0;
+	double		low = s->min;
+	double		high = s->max;
+	double		square = 0;
+	double		mean;
+	double		delta;
+	double		total;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		v = values[i];
+		bool		given = v == v;
+
+		count += given ? 1 : 0;
+		sum += given ? v : 0;
+		low = v < low ? v : low;
+		high = v > high ? v : high;
+	}
+	s->min = low;
+	s->max = high;
+	s->nulls += (double) n - count;
+	if (count == 0)
+		return n > 0;
+	mean = sum / count;
+	for (size_t i = 0; i < n; i++)
+	{
+		double		d = values[i] == values[i] ? values[i] - mean : 0;
+
+		square += d * d;
+	}
+	total = s->count + count;
+	delta = mean - s->mean;
+	*m2 += square + delta * delta * (s->count * count / total);
+	s->mean += delta * (count / total);
+	s->count = total;
+	return count < (double) n;
+}
+
+/* Check the weights of the block and turn them into their square roots. */
+static void
+root_weights(MlContext *ctx, MlOnePass *s, size_t n)
+{
+	double	   *weight = s->block + (size_t) (s->features + 1) * ROWS;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		if (!(weight[i] >= 0 && weight[i] <= DBL_MAX))
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "weight column has a value that is no weight",
+						  ml_format(ctx, "The value is %s.", weight[i] == weight[i] ? ml_format(ctx, "%g", weight[i]) : "NULL or NaN"),
+						  "Weights must be zero or positive and finite.");
+		if (weight[i] > 0)
+		{
+			s->used += 1;
+			s->log_weights += log(weight[i]);
+		}
+		weight[i] = sqrt(weight[i]);
+	}
+}
+
+/* Lay out [1, x, indicators, y] in the work block, times the root of the weight. */
+static void
+fill_work(MlOnePass *s, size_t n)
+{
+	int			q = factor_size(s);
+	const double *root = s->block + (size_t) (s->features + 1) * ROWS;
+
+	for (size_t i = 0; i < n; i++)
+		s->work[i] = 1.0;
+	for (int j = 0; j < s->features; j++)
+	{
+		const double *x = s->block + (size_t) j * ROWS;
+		double	   *to = s->work + (size_t) (j + 1) * ROWS;
+
+		if (s->indicator_of[j] < 0)
+			memcpy(to, x, n * sizeof(double));
+		else
+		{
+			double	   *indicator = s->work + (size_t) (s->features + 1 + s->indicator_of[j]) * ROWS;
+
+			for (size_t i = 0; i < n; i++)
+			{
+				to[i] = x[i] == x[i] ? x[i] : 0.0;
+				indicator[i] = x[i] == x[i] ? 0.0 : 1.0;
+			}
+		}
+	}
+	memcpy(s->work + (size_t) (q - 1) * ROWS, s->block + (size_t) s->features * ROWS, n * sizeof(double));
+	if (s->weighted)
+		for (int j = 0; j < q; j++)
+			for (size_t i = 0; i < n; i++)
+				s->work[(size_t) j * ROWS + i] *= root[i];
+}
+
+void
+ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
+{
+	size_t		n = (size_t) s->filled;
+	int			q;
+
+	s->filled = 0;
+	s->rows += (double) n;
+	if (s->digesting)
+		digest_block(s, n);
+	n = compact_block(s, n);
+	if (n == 0)
+		return;
+	for (int j = 0; j <= s->features; j++)
+		if (add_block_stats(&s->stats[j], &s->m2[j], s->block + (size_t) j * ROWS, n) && s->indicator_of[j] < 0)
+			add_indicator(ctx, s, j);
+	if (s->weighted)
+		root_weights(ctx, s, n);
+	else
+		s->used += (double) n;
+	fill_work(s, n);
+	q = factor_size(s);
+	ml_tsqr_reduce(s->r, (size_t) q, s->work, ROWS, n, q);
+}
+
+/* ---- merging ---- */
+
+static void
+merge_stats(MlSlotStats *a, double *m2a, const MlSlotStats *b, double m2b)
+{
+	double		total = a->count + b->count;
+	double		delta = b->mean - a->mean;
+
+	a->nulls += b->nulls;
+	if (b->count == 0)
+		return;
+	a->min = fmin(a->min, b->min);
+	a->max = fmax(a->max, b->max);
+	*m2a += m2b + delta * delta * (a->count * b->count / total);
+	a->mean += delta * (b->count / total);
+	a->count = total;
+}
+
+/* The rows of other's factor, its columns in the order of state's, reduced into state's. */
+static void
+merge_factor(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
+{
+	int			m = s->features;
+	size_t		q = (size_t) factor_size(s);
+	size_t		qo = (size_t) factor_size(other);
+	double	   *rows = ml_alloc_array_zero(ctx, q * qo, sizeof(double));
+
+	for (int j = 0; j <= m; j++)
+		memcpy(rows + (size_t) j * qo, other->r + (size_t) j * qo, qo * sizeof(double));
+	for (int j = 0; j < m; j++)
+		if (other->indicator_of[j] >= 0)
+			memcpy(rows + (size_t) (m + 1 + s->indicator_of[j]) * qo,
+				   other->r + (size_t) (m + 1 + other->indicator_of[j]) * qo, qo * sizeof(double));
+	memcpy(rows + (q - 1) * qo, other->r + (qo - 1) * qo, qo * sizeof(double));
+	ml_tsqr_reduce(s->r, q, rows, qo, qo, (int) q);
+	ml_free(ctx, rows);
+}
+
+void
+ml_one_pass_merge(MlContext *ctx, MlOnePass *s, MlOnePass *other)
+{
+	if (other->features != s->features)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "rows differ in their number of features",
+					  ml_format(ctx, "Some rows have %d, others %d.", s->features, other->features), NULL);
+	ml_one_pass_flush(ctx, s);
+	ml_one_pass_flush(ctx, other);
+	for (int j = 0; j < s->features; j++)
+		if (other->indicator_of[j] >= 0 && s->indicator_of[j] < 0)
+			add_indicator(ctx, s, j);
+	for (int j = 0; j <= s->features; j++)
+		merge_stats(&s->stats[j], &s->m2[j], &other->stats[j], other->m2[j]);
+	for (int j = 0; j < s->features + 2; j++)
+		s->nonfinite[j] += other->nonfinite[j];
+	s->rows += other->rows;
+	s->skipped += other->skipped;
+	s->used += other->used;
+	s->log_weights += other->log_weights;
+	s->digest.sum += other->digest.sum;
+	s->digest.sum_inverse += other->digest.sum_inverse;
+	merge_factor(ctx, s, other);
+}
+
+/* ---- flat form ---- */
+
+/* Doubles a column of the flat form takes besides the factor: stats, m2, indicator, nonfinite. */
+#define PER_COLUMN 8
+
+size_t
+ml_one_pass_flat_count(const MlOnePass *s)
+{
+	size_t		q = (size_t) factor_size(s);
+
+	return HEADER + ((size_t) s->features + 2) * PER_COLUMN + q * q;
+}
+
+void
+ml_one_pass_flatten(const MlOnePass *s, double *flat)
+{
+	size_t		m = (size_t) s->features;
+	size_t		q = (size_t) factor_size(s);
+	double	   *out = flat + HEADER;
+
+	flat[0] = FLAT_VERSION;
+	flat[1] = s->features;
+	flat[2] = s->weighted;
+	flat[3] = s->indicators;
+	flat[4] = s->digesting;
+	flat[5] = s->rows;
+	flat[6] = s->skipped;
+	flat[7] = s->used;
+	flat[8] = s->log_weights;
+	memcpy(&flat[9], &s->digest.sum, sizeof(double));
+	memcpy(&flat[10], &s->digest.sum_inverse, sizeof(double));
+	for (size_t j = 0; j < m + 2; j++, out += PER_COLUMN)
+	{
+		memset(out, 0, PER_COLUMN * sizeof(double));
+		out[7] = s->nonfinite[j];
+		if (j > m)
+			continue;
+		out[0] = s->stats[j].count;
+		out[1] = s->stats[j].nulls;
+		out[2] = s->stats[j].mean;
+		out[3] = s->stats[j].min;
+		out[4] = s->stats[j].max;
+		out[5] = s->m2[j];
+		out[6] = s->indicator_of[j];
+	}
+	memcpy(out, s->r, q * q * sizeof(double));
+}
+
+/* A count in the flat form: a whole number between 0 and limit. */
+static bool
+is_count(double v, double limit)
+{
+	return v >= 0 && v <= limit && v == floor(v);
+}
+
+/* The arrays of the flat form; false when the indicators are no permutation. */
+static bool
+read_columns(MlOnePass *s, const double *in)
+{
+	size_t		m = (size_t) s->features;
+	int			seen = 0;
+
+	for (size_t j = 0; j < m + 2; j++, in += PER_COLUMN)
+	{
+		s->nonfinite[j] = in[7];
+		if (j > m)
+			continue;
+		s->stats[j] = (MlSlotStats)
+		{
+			.count = in[0],.nulls = in[1],.mean = in[2],.min = in[3],.max = in[4]
+		};
+		s->m2[j] = in[5];
+		if (j == m)
+			continue;
+		if (in[6] != -1 && !is_count(in[6], s->indicators - 1))
+			return false;
+		s->indicator_of[j] = (int) in[6];
+		for (size_t k = 0; k < j && in[6] >= 0; k++)
+			if (s->indicator_of[k] == s->indicator_of[j])
+				return false;
+		seen += in[6] >= 0;
+	}
+	return seen == s->indicators;
+}
+
+MlOnePass *
+ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const char **reason)
+{
+	MlOnePass  *s;
+	size_t		m;
+	size_t		q;
+	const double *in = flat + HEADER;
+
+	*reason = "it is no one-pass state";
+	if (count < HEADER || flat[0] != FLAT_VERSION || !is_count(flat[1], 1 << 16) || !is_count(flat[2], 1) ||
+		!is_count(flat[3], flat[1]) || !is_count(flat[4], 1))
+		return NULL;
+	m = (size_t) flat[1];
+	q = m + (size_t) flat[3] + 2;
+	if (count != HEADER + (m + 2) * PER_COLUMN + q * q)
+		return NULL;
+	s = ml_one_pass_create(ctx, (int) m, flat[2] != 0, flat[4] != 0);
+	s->indicators = (int) flat[3];
+	s->rows = flat[5];
+	s->skipped = flat[6];
+	s->used = flat[7];
+	s->log_weights = flat[8];
+	memcpy(&s->digest.sum, &flat[9], sizeof(double));
+	memcpy(&s->digest.sum_inverse, &flat[10], sizeof(double));
+	if (!read_columns(s, in))
+		return NULL;
+	in += (m + 2) * PER_COLUMN;
+	ml_free(ctx, s->r);
+	ml_free(ctx, s->work);
+	s->r = ml_alloc_array(ctx, q * q, sizeof(double));
+	s->work = ml_alloc_array(ctx, q * ROWS, sizeof(double));
+	memcpy(s->r, in, q * q * sizeof(double));
+	return s;
+}
+
+/* ---- finishing ---- */
+
+static const char *
+column_name(MlContext *ctx, const MlFeature *features, int nfeatures, int slot)
+{
+	for (int f = 0; f < nfeatures; f++)
+		if (slot < features[f].slot + features[f].width)
+			return features[f].kind == ML_KIND_VECTOR ?
+				ml_format(ctx, "%s[%d]", features[f].name, slot - features[f].slot + 1) : features[f].name;
+	return "?";
+}
+
+/* The same complaints as over materialised rows. */
+static void
+check_rows(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nfeatures, const char *target)
+{
+	const MlSlotStats *y = &s->stats[s->features];
+
+	if (s->rows == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", NULL,
+					  "Check the source, its filters and your row-level security.");
+	for (int j = 0; j <= s->features; j++)
+		if (s->nonfinite[j] > 0)
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+						  ml_format(ctx, "%s column \"%s\" contains NaN or infinity", j < s->features ? "feature" : "target",
+									j < s->features ? column_name(ctx, features, nfeatures, j) : target),
+						  ml_format(ctx, "%.0f of %.0f values are not finite.", s->nonfinite[j], s->rows),
+						  j < s->features ? "Replace the values, for example by NULL, which is a missing value." :
+						  "Filter these rows out or replace the values, for example by NULL.");
+	if (y->count == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", target),
+					  NULL, "Rows without a target cannot be trained on.");
+	if (y->min == y->max)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", target),
+					  ml_format(ctx, "Every row has the value %.17g.", y->min), "There is nothing to learn from a constant.");
+	if (s->used == 0)
+		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the weight is zero in every training row");
+}
+
+/*
+ * The factor of the prepared rows: R times the linear map from [1, x, indicators, y] to
+ * [1, prepared columns, y], made triangular again.
+ */
+static void
+prepared_factor(MlContext *ctx, const MlOnePass *s, const MlPrep *prep, MlFactor *factor)
+{
+	size_t		q = (size_t) factor_size(s);
+	size_t		p = (size_t) ml_prep_columns(prep);
+	double	   *mapped = ml_alloc_array_zero(ctx, q * (p + 2), sizeof(double));
+
+	memcpy(mapped, s->r, q * sizeof(double));
+	for (size_t j = 0; j < p; j++)
+	{
+		const MlPreparedColumn *c = ml_prep_column(prep, (int) j);
+		const double *x = s->r + (size_t) (c->slot + 1) * q;
+		const double *indicator = s->indicator_of[c->slot] < 0 ? NULL :
+			s->r + (size_t) (s->features + 1 + s->indicator_of[c->slot]) * q;
+		double	   *to = mapped + (j + 1) * q;
+
+		for (size_t i = 0; i < q; i++)
+			if (c->kind == ML_PREPARED_INDICATOR)
+				to[i] = indicator ? indicator[i] : 0;
+			else
+				to[i] = (x[i] + (indicator ? c->impute * indicator[i] : 0) - c->center * s->r[i]) / c->scale;
+	}
+	memcpy(mapped + (p + 1) * q, s->r + (q - 1) * q, q * sizeof(double));
+	factor->columns = (int) p;
+	factor->rows = s->used;
+	factor->log_weights = s->log_weights;
+	factor->r = ml_alloc_array_zero(ctx, (p + 2) * (p + 2), sizeof(double));
+	ml_tsqr_reduce(factor->r, p + 2, mapped, q, q, (int) (p + 2));
+	ml_free(ctx, mapped);
+}
+
+/* What the payload's sums of squares say, and what the mean alone would. */
+static void
+factor_metrics(const MlOnePass *s, const MlNode *payload, MlTrainResult *result)
+{
+	double		weights = s->r[0] * s->r[0];
+	double		rss = ml_node_double(ml_node_find(payload, "rss"));
+	double		tss = 0;
+	size_t		q = (size_t) factor_size(s);
+
+	for (size_t i = 1; i < q; i++)
+		tss += s->r[(q - 1) * q + i] * s->r[(q - 1) * q + i];
+	result->metrics[0] = (MlMetric)
+	{
+		"r2", 1 - rss / tss, true
+	};
+	result->metrics[1] = (MlMetric)
+	{
+		"mse", rss / weights, false
+	};
+	result->metrics[2] = (MlMetric)
+	{
+		"rmse", sqrt(rss / weights), false
+	};
+	result->nmetrics = 3;
+	result->baseline[0] = (MlMetric)
+	{
+		"r2", 0, true
+	};
+	result->baseline[1] = (MlMetric)
+	{
+		"mse", tss / weights, false
+	};
+	result->baseline[2] = (MlMetric)
+	{
+		"rmse", sqrt(tss / weights), false
+	};
+	result->nbaseline = 3;
+}
+
+void
+ml_one_pass_finish(MlContext *ctx, MlOnePass *s, const MlTrainSpec *spec, MlFeature *features, int nfeatures,
+				   const char *target, MlTrainResult *result)
+{
+	MlSignature signature = {.target = target,.target_kind = ML_TARGET_NUMBER,.task = ML_TASK_REGRESSION,
+	.nfeatures = nfeatures,.features = features,.slots = s->features};
+	MlPrepOptions options;
+	MlAssembly	assembly = {.algorithm = spec->algorithm,.signature = &signature};
+	MlFactor	factor;
+	MlWriter   *w = ml_writer_create(ctx);
+	void	   *params = ml_params_parse(ctx, spec->algorithm, spec->params);
+
+	memset(result, 0, sizeof *result);
+	ml_one_pass_flush(ctx, s);
+	check_rows(ctx, s, features, nfeatures, target);
+	ml_prep_options_parse(ctx, spec->algorithm, params, spec->preprocess, &options);
+	for (int j = 0; j < s->features; j++)
+		s->stats[j].deviation = s->stats[j].count > 0 ? sqrt(s->m2[j] / s->stats[j].count) : 0;
+	assembly.prep = ml_prep_fit(ctx, &options, features, nfeatures, s->stats, NULL, NULL, NULL);
+	ml_prep_report_dropped(ctx, assembly.prep);
+	prepared_factor(ctx, s, assembly.prep, &factor);
+	spec->algorithm->fit_factor(ctx, &factor, ml_prep_centers(assembly.prep), ml_prep_scales(assembly.prep), params, w);
+	assembly.payload.bytes = ml_writer_finish(w, &assembly.payload.size);
+	assembly.params = params;
+
+	factor_metrics(s, ml_document_root(assembly.payload.bytes), result);
+	result->algorithm = spec->algorithm;
+	result->task = ML_TASK_REGRESSION;
+	result->n_train = (size_t) (s->rows - s->skipped);
+	result->n_skipped = (size_t) s->skipped;
+	result->digest = s->digest;
+	ml_assemble(ctx, &assembly, &spec->split, result);
+}

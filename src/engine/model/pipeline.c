@@ -1,0 +1,522 @@
+/*
+ * The path of every training: rows -> split -> preparation -> learner -> metrics -> bytes.
+ */
+#include "model/pipeline.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/threads.h"
+#include "learn/learners.h"
+#include "model/assemble.h"
+#include "model/split.h"
+#include "model/target.h"
+
+/* ---- options ---- */
+
+/* The number a key has, within bounds. */
+static double
+number_option(MlContext *ctx, const char *key, json_object *value, double low, double high)
+{
+	double		number = json_object_get_double(value);
+
+	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+		ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be a number, not %s", key, ml_json_text(ctx, value));
+	if (!(number >= low && number <= high))
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "preprocess option \"%s\" is out of range: %s", key, ml_json_text(ctx, value)),
+					  ml_format(ctx, "It must be at least %g and at most %g.", low, high), NULL);
+	return number;
+}
+
+static bool
+scale_option(MlContext *ctx, json_object *value, bool automatic)
+{
+	static const char *const choices[] = {"auto", "standard", "none"};
+	const char *text = json_object_get_string(value);
+
+	if (!json_object_is_type(value, json_type_string))
+		ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"scale\" must be a string, not %s", ml_json_text(ctx, value));
+	if (strcmp(text, "auto") == 0)
+		return automatic;
+	if (strcmp(text, "standard") == 0)
+		return true;
+	if (strcmp(text, "none") == 0)
+		return false;
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "preprocess option \"scale\" cannot be \"%s\"", text),
+				  NULL, ml_candidates_hint(ctx, "scale", text, choices, 3));
+}
+
+void
+ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,
+					  const char *json, MlPrepOptions *options)
+{
+	static const char *const keys[] = {"scale", "missing_indicator", "max_categories", "min_frequency"};
+	bool		automatic = algorithm->wants_scaling != NULL && algorithm->wants_scaling(params);
+	json_object *object;
+
+	*options = (MlPrepOptions)
+	{
+		.scale = automatic,.missing_indicator = true,.max_categories = 100,.min_frequency = 0.001
+	};
+	if (json == NULL)
+		return;
+	object = ml_json_object(ctx, json, "preprocess");
+	ml_json_check_keys(ctx, object, "preprocess", keys, 4);
+	json_object_object_foreach(object, key, value)
+	{
+		if (strcmp(key, "scale") == 0)
+			options->scale = scale_option(ctx, value, automatic);
+		else if (strcmp(key, "max_categories") == 0)
+			options->max_categories = (int) number_option(ctx, key, value, 1, 10000);
+		else if (strcmp(key, "min_frequency") == 0)
+			options->min_frequency = number_option(ctx, key, value, 0, 0.5);
+		else if (json_object_is_type(value, json_type_boolean))
+			options->missing_indicator = json_object_get_boolean(value);
+		else
+			ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be true or false, not %s", key, ml_json_text(ctx, value));
+	}
+}
+
+/* ---- what training rows look like ---- */
+
+typedef struct Training
+{
+	const MlTable *table;
+	const MlTrainSpec *spec;
+	const MlSignature *signature;
+	const MlPrep *prep;
+	const double **level_of_code;	/* [features] slot value of each dictionary code */
+} Training;
+
+/* Rows of the table (ascending) as raw slots: one slot of one feature. */
+static void
+read_slot(const Training *t, int feature, int slot, const uint32_t *rows, size_t n, double *out)
+{
+	const MlFeature *f = &t->signature->features[feature];
+
+	ml_column_read(t->table->columns[feature], slot - f->slot, rows, 0, n, out);
+	if (f->kind == ML_KIND_CATEGORY)
+		for (size_t i = 0; i < n; i++)
+			if (out[i] == out[i])
+				out[i] = t->level_of_code[feature][(size_t) out[i]];
+}
+
+typedef struct DesignSource
+{
+	const Training *training;
+	const uint32_t *rows;		/* of the design's rows, in the table */
+} DesignSource;
+
+/* MlDesign.read: each slot is read once and prepared into every column made of it. */
+static void
+read_design(const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx)
+{
+	const DesignSource *source = design->source;
+	const MlPrep *prep = source->training->prep;
+	double		raw[ML_BLOCK_ROWS];
+	int			slot = -1;
+
+	for (int j = 0; j < design->columns; j++)
+	{
+		const MlPreparedColumn *c = ml_prep_column(prep, j);
+
+		if (c->slot != slot)
+			read_slot(source->training, c->feature, c->slot, source->rows + begin, n, raw);
+		slot = c->slot;
+		ml_prep_apply_column(prep, j, raw, n, x + (size_t) j * ldx);
+	}
+}
+
+/* ---- statistics for the preparation ---- */
+
+typedef struct StatsJob
+{
+	const MlTable *table;
+	const MlFeature *features;
+	const int  *slot_feature;	/* [slots] */
+	const uint32_t *rows;
+	size_t		n;
+	MlSlotStats *stats;
+} StatsJob;
+
+/* Add a block's values to a slot's statistics; the merge is Chan, Golub and LeVeque's (1979). */
+static void
+add_stats(MlSlotStats *s, double *m2, const double *values, size_t n)
+{
+	double		count = 0;
+	double		sum = 0;
+	double		mean;
+	double		square = 0;
+	double		delta;
+	double		total;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		v = values[i];
+
+		if (v == v)
+		{
+			count += 1;
+			sum += v;
+			s->min = v < s->min ? v : s->min;
+			s->max = v > s->max ? v : s->max;
+		}
+	}
+	s->nulls += (double) n - count;
+	if (count == 0)
+		return;
+	mean = sum / count;
+	for (size_t i = 0; i < n; i++)
+		if (values[i] == values[i])
+			square += (values[i] - mean) * (values[i] - mean);
+	total = s->count + count;
+	delta = mean - s->mean;
+	*m2 += square + delta * delta * (s->count * count / total);
+	s->mean += delta * (count / total);
+	s->count = total;
+}
+
+/* All rows of some slots. */
+static void
+stats_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	StatsJob   *job = arg;
+	double		block[ML_BLOCK_ROWS];
+
+	(void) worker;
+	for (size_t slot = begin; slot < end; slot++)
+	{
+		const MlFeature *f = &job->features[job->slot_feature[slot]];
+		MlSlotStats *s = &job->stats[slot];
+		double		m2 = 0;
+
+		*s = (MlSlotStats)
+		{
+			.min = DBL_MAX,.max = -DBL_MAX
+		};
+		for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
+		{
+			size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
+
+			ml_column_read(job->table->columns[job->slot_feature[slot]], (int) slot - f->slot, job->rows + i, 0, n, block);
+			add_stats(s, &m2, block, n);
+		}
+		s->deviation = s->count > 0 ? sqrt(m2 / s->count) : 0;
+	}
+}
+
+/* Rows of each category among the training rows. */
+static void
+count_levels(const MlColumn *column, const uint32_t *rows, size_t n, double *counts, double *nulls)
+{
+	double		block[ML_BLOCK_ROWS];
+
+	for (size_t i = 0; i < n; i += ML_BLOCK_ROWS)
+	{
+		size_t		m = n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : n - i;
+
+		ml_column_read(column, 0, rows + i, 0, m, block);
+		for (size_t k = 0; k < m; k++)
+			if (block[k] == block[k])
+				counts[(size_t) block[k]] += 1;
+			else
+				*nulls += 1;
+	}
+}
+
+/* Fit the preparation to the training rows and translate every category's codes. */
+static void
+fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const uint32_t *rows, size_t n)
+{
+	const MlSignature *s = t->signature;
+	size_t		nf = (size_t) s->nfeatures;
+	int		   *slot_feature = ml_alloc_array(ctx, (size_t) s->slots + 1, sizeof(int));
+	MlDictionary **dictionaries = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlDictionary *));
+	double	  **counts = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
+	double	   *nulls = ml_alloc_array_zero(ctx, nf + 1, sizeof(double));
+	StatsJob	job = {t->table, s->features, slot_feature, rows, n, NULL};
+
+	for (int f = 0; f < s->nfeatures; f++)
+	{
+		for (int e = 0; e < s->features[f].width; e++)
+			slot_feature[s->features[f].slot + e] = f;
+		if (s->features[f].kind != ML_KIND_CATEGORY)
+			continue;
+		dictionaries[f] = t->table->columns[f]->dictionary;
+		counts[f] = ml_alloc_array_zero(ctx, (size_t) dictionaries[f]->count + 1, sizeof(double));
+		count_levels(t->table->columns[f], rows, n, counts[f], &nulls[f]);
+		ml_check(ctx);
+	}
+	job.stats = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlSlotStats));
+	ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
+	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, job.stats, dictionaries,
+						  (const double *const *) counts, nulls);
+	t->level_of_code = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
+	for (int f = 0; f < s->nfeatures; f++)
+		if (dictionaries[f] != NULL)
+		{
+			for (uint32_t c = 0; c < dictionaries[f]->count; c++)
+				counts[f][c] = ml_prep_encode(t->prep, f, dictionaries[f]->strings[c], dictionaries[f]->lengths[c]);
+			t->level_of_code[f] = counts[f];
+		}
+}
+
+/* ---- scoring rows of the table ---- */
+
+typedef struct ScoreJob
+{
+	const MlModel *model;
+	const MlDesign *design;
+	double	   *out;			/* [outputs][n] */
+	double	   *x;				/* [threads][p * ML_BLOCK_ROWS] */
+} ScoreJob;
+
+static void
+score_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	ScoreJob   *job = arg;
+	double	   *x = job->x + (size_t) worker * ((size_t) job->design->columns * ML_BLOCK_ROWS + 1);
+
+	for (; begin < end; begin += ML_BLOCK_ROWS)
+	{
+		size_t		n = end - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : end - begin;
+
+		job->design->read(job->design, begin, n, x, n);
+		job->model->algorithm->score(job->model->loaded, x, n, n, job->out + begin, job->design->rows);
+	}
+}
+
+/* Metrics of a model over a design's rows. */
+static int
+score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMetric *metrics)
+{
+	size_t		outputs = (size_t) ml_model_outputs(model);
+	ScoreJob	job = {.model = model,.design = design};
+	int			n;
+
+	job.out = ml_alloc_array(ctx, outputs * design->rows + 1, sizeof(double));
+	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
+	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
+	n = design->task == ML_TASK_REGRESSION ?
+		ml_metrics_regression(ctx, design->target, job.out, design->weight, design->rows, metrics) :
+		ml_metrics_classification(ctx, design->classes, design->target, job.out, design->weight, design->rows, metrics);
+	ml_free(ctx, job.x);
+	ml_free(ctx, job.out);
+	return n;
+}
+
+/* ---- the whole ---- */
+
+/* NaN or infinity in a feature: say which columns and how many values. */
+static void
+check_features(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec)
+{
+	for (int f = 0; f < spec->nfeatures; f++)
+	{
+		const MlColumn *c = table->columns[f];
+
+		if (c->nonfinite > 0)
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "feature column \"%s\" contains NaN or infinity", c->name),
+						  ml_format(ctx, "%zu of %zu values are not finite.", c->nonfinite, c->rows * (size_t) c->width),
+						  "Replace the values, for example by NULL, which is a missing value.");
+	}
+}
+
+/* The weights of rows; positive or zero, not NULL, not all zero. */
+static double *
+read_weights(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const uint32_t *rows, size_t n)
+{
+	const MlColumn *c;
+	double	   *weights;
+	double		sum = 0;
+
+	if (spec->weight < 0)
+		return NULL;
+	c = table->columns[spec->weight];
+	weights = ml_alloc_array(ctx, n + 1, sizeof(double));
+	ml_column_read(c, 0, rows, 0, n, weights);
+	for (size_t i = 0; i < n; i++)
+	{
+		if (!(weights[i] >= 0 && weights[i] <= DBL_MAX))
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "weight column \"%s\" has a value that is no weight", c->name),
+						  ml_format(ctx, "The value is %s.", weights[i] == weights[i] ? ml_format(ctx, "%g", weights[i]) : "NULL or NaN"),
+						  "Weights must be zero or positive and finite.");
+		sum += weights[i];
+	}
+	if (n > 0 && !(sum > 0))
+		ml_raise(ctx, ML_ERROR_INVALID_DATA, "weight column \"%s\" is zero in every training row", c->name);
+	return weights;
+}
+
+static MlSignature *
+make_signature(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target)
+{
+	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
+
+	s->target = table->columns[spec->target]->name;
+	s->target_kind = spec->target_kind;
+	s->task = target->task;
+	s->nclasses = target->nclasses;
+	s->class_labels = target->labels;
+	s->class_values = target->label_values;
+	s->nfeatures = spec->nfeatures;
+	s->features = ml_alloc_array_zero(ctx, (size_t) spec->nfeatures + 1, sizeof(MlFeature));
+	for (int f = 0; f < spec->nfeatures; f++)
+	{
+		s->features[f].name = table->columns[f]->name;
+		s->features[f].kind = table->columns[f]->kind;
+		s->features[f].type = spec->feature_types[f];
+		s->features[f].width = table->columns[f]->width;
+		s->features[f].slot = s->slots;
+		s->slots += s->features[f].width;
+	}
+	return s;
+}
+
+/* The rows of one side of the split, as a design over the fitted preparation. */
+static void
+make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uint8_t *test, uint8_t side,
+			DesignSource *source, MlDesign *design)
+{
+	size_t		n = 0;
+	uint32_t   *rows;
+	double	   *values;
+
+	for (size_t i = 0; i < target->n; i++)
+		n += test[target->rows[i]] == side;
+	rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
+	values = ml_alloc_array(ctx, n + 1, sizeof(double));
+	n = 0;
+	for (size_t i = 0; i < target->n; i++)
+		if (test[target->rows[i]] == side)
+		{
+			rows[n] = target->rows[i];
+			values[n++] = target->values[i];
+		}
+	source->training = t;
+	source->rows = rows;
+	*design = (MlDesign)
+	{
+		.rows = n,.target = values,.task = target->task,.classes = target->nclasses,
+			.read = read_design,.source = source,
+	};
+	design->weight = read_weights(ctx, t->table, t->spec, rows, n);
+}
+
+/* Once the preparation is fitted the designs know their columns. */
+static void
+attach_preparation(MlDesign *design, const MlPrep *prep)
+{
+	design->columns = ml_prep_columns(prep);
+	design->center = ml_prep_centers(prep);
+	design->scale = ml_prep_scales(prep);
+}
+
+/* Mark the held-out rows and drop classes that only they have. */
+static uint8_t *
+split_rows(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *target, MlTrainResult *result)
+{
+	uint8_t    *test = ml_alloc_zero(ctx, table->rows + 1);
+	uint64_t   *hashes = ml_split_hashes(ctx, table, &result->digest);
+	double	   *order = NULL;
+	uint8_t    *training;
+	size_t		n_train = 0;
+
+	if (spec->split_column >= 0)
+	{
+		order = ml_alloc_array(ctx, target->n + 1, sizeof(double));
+		ml_column_read(table->columns[spec->split_column], 0, target->rows, 0, target->n, order);
+		for (size_t i = 0; i < target->n && spec->split.kind == ML_SPLIT_LAST; i++)
+			if (order[i] != order[i])
+				ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+							  ml_format(ctx, "column \"%s\" that orders the rows has NULLs or NaNs", table->columns[spec->split_column]->name),
+							  NULL, "Every row needs its place in time: filter these rows out.");
+	}
+	ml_split_mark(ctx, &spec->split, target->rows, target->n,
+				  target->task == ML_TASK_REGRESSION ? NULL : target->values, target->nclasses, hashes, order, test);
+	training = ml_alloc(ctx, target->n + 1);
+	for (size_t i = 0; i < target->n; i++)
+	{
+		training[i] = !test[target->rows[i]];
+		n_train += training[i];
+	}
+	if (n_train == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", "Every row is held out.",
+					  "Check the column named in validation.");
+	ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
+	ml_free(ctx, training);
+	ml_free(ctx, hashes);
+	return test;
+}
+
+/* Fit one learner over the training rows and open what it wrote for scoring. */
+static MlModel *
+fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlDesign *design,
+			const MlSignature *signature, const MlPrep *prep, MlSectionBytes *payload)
+{
+	MlModel    *model = ml_alloc_zero(ctx, sizeof *model);
+	MlWriter   *w = ml_writer_create(ctx);
+
+	algorithm->fit(ctx, design, params, w);
+	payload->bytes = ml_writer_finish(w, &payload->size);
+	model->algorithm = algorithm;
+	model->signature = signature;
+	model->prep = prep;
+	ml_model_shape(model);
+	model->loaded = algorithm->load(ctx, ml_document_root(payload->bytes), &model->shape);
+	return model;
+}
+
+void
+ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result)
+{
+	Training	training = {.table = table,.spec = spec};
+	MlTarget	target;
+	MlPrepOptions options;
+	DesignSource sources[2];
+	MlDesign	designs[2];		/* training, held out */
+	const MlDesign *scored;
+	MlAssembly	assembly = {0};
+	MlSectionBytes baseline;
+	uint8_t    *test;
+	void	   *params;
+
+	memset(result, 0, sizeof *result);
+	check_features(ctx, table, spec);
+	ml_target_read(ctx, table, spec, &target);
+	params = ml_params_parse(ctx, target.algorithm, spec->params);
+	ml_prep_options_parse(ctx, target.algorithm, params, spec->preprocess, &options);
+	test = split_rows(ctx, table, spec, &target, result);
+	make_design(ctx, &training, &target, test, 0, &sources[0], &designs[0]);
+	make_design(ctx, &training, &target, test, 1, &sources[1], &designs[1]);
+	ml_free(ctx, test);
+	ml_free(ctx, target.rows);
+	ml_free(ctx, target.values);
+
+	training.signature = make_signature(ctx, table, spec, &target);
+	fit_preparation(ctx, &training, &options, sources[0].rows, designs[0].rows);
+	if (!target.algorithm->no_features)
+		ml_prep_report_dropped(ctx, training.prep);
+	attach_preparation(&designs[0], training.prep);
+	attach_preparation(&designs[1], training.prep);
+	scored = designs[1].rows > 0 ? &designs[1] : &designs[0];
+
+	assembly.algorithm = target.algorithm;
+	assembly.params = params;
+	assembly.signature = training.signature;
+	assembly.prep = training.prep;
+	result->nmetrics = score_design(ctx, fit_learner(ctx, target.algorithm, params, &designs[0], training.signature,
+													 training.prep, &assembly.payload), scored, result->metrics);
+	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, &designs[0], training.signature,
+													  training.prep, &baseline), scored, result->baseline);
+	result->algorithm = target.algorithm;
+	result->task = target.task;
+	result->held_out = designs[1].rows > 0;
+	result->n_train = designs[0].rows;
+	result->n_test = designs[1].rows;
+	result->n_skipped = table->rows - target.n;
+	ml_assemble(ctx, &assembly, &spec->split, result);
+}

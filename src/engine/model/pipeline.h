@@ -1,0 +1,70 @@
+/*
+ * From columns to a model: split, fit the preparation, learn, score the held-out part,
+ * write the bytes.  The one path that every training takes.
+ */
+#ifndef ML_PIPELINE_H
+#define ML_PIPELINE_H
+
+#include "base/columns.h"
+#include "model/model.h"
+#include "score/metrics.h"
+
+typedef enum MlSplitKind
+{
+	ML_SPLIT_STRATIFIED,		/* by class, or by row where the target is a number */
+	ML_SPLIT_RANDOM,
+	ML_SPLIT_LAST,				/* the last part in the order of a column */
+	ML_SPLIT_COLUMN,			/* rows where a boolean column is true are held out */
+	ML_SPLIT_NONE
+} MlSplitKind;
+
+typedef struct MlSplit
+{
+	MlSplitKind kind;
+	double		test_size;		/* share, 0 < test_size < 1 */
+	uint64_t	seed;
+} MlSplit;
+
+typedef struct MlTrainSpec
+{
+	const MlAlgorithm *algorithm;	/* NULL = 'auto' */
+	const char *params;			/* JSON object or NULL */
+	const char *preprocess;		/* JSON object or NULL */
+	MlSplit		split;
+
+	/* The columns: features are the table's first nfeatures, the rest by number, -1 = none. */
+	int			nfeatures;
+	const char *const *feature_types;	/* the host's type names, [nfeatures] */
+	int			target;
+	MlTargetKind target_kind;
+	bool		target_integer; /* an integer type: two distinct values are classes for 'auto' */
+	int			weight;
+	int			split_column;	/* the order (LAST) or the flag (COLUMN) */
+} MlTrainSpec;
+
+typedef struct MlTrainResult
+{
+	void	   *bytes;			/* the model */
+	size_t		size;
+	const MlAlgorithm *algorithm;
+	MlTaskKind	task;
+	MlMetric	metrics[ML_MAX_METRICS];	/* on the held-out part, else on the training rows */
+	int			nmetrics;
+	MlMetric	baseline[ML_MAX_METRICS];	/* the same of the baseline learner */
+	int			nbaseline;
+	bool		held_out;
+	size_t		n_train;
+	size_t		n_test;
+	size_t		n_skipped;		/* rows whose target is NULL */
+	MlDigest	digest;			/* of all rows read */
+	const char *params_json;	/* all parameters, defaults filled in */
+} MlTrainResult;
+
+extern void ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
+							  MlTrainResult *result);
+
+/* What preprocess may say: {"scale": "auto"|"standard"|"none", "missing_indicator": bool, "max_categories": n, "min_frequency": f}. */
+extern void ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,
+								  const char *json, MlPrepOptions *options);
+
+#endif

@@ -1,0 +1,170 @@
+#include "model/split.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/threads.h"
+
+typedef struct HashJob
+{
+	const MlTable *table;
+	uint64_t   *hashes;
+	MlDigest   *digests;		/* one a piece */
+} HashJob;
+
+/* Hash the rows of one chunk, column by column. */
+static void
+hash_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	HashJob    *job = arg;
+	MlDigest   *digest = &job->digests[begin / ML_CHUNK_ROWS];
+
+	(void) worker;
+	memset(job->hashes + begin, 0, (end - begin) * sizeof(uint64_t));
+	for (int c = 0; c < job->table->ncolumns; c++)
+		ml_column_hash(job->table->columns[c], (uint64_t) c, begin, end - begin, job->hashes + begin);
+	for (size_t i = begin; i < end; i++)
+		ml_digest_add(digest, job->hashes[i]);
+}
+
+uint64_t *
+ml_split_hashes(MlContext *ctx, const MlTable *table, MlDigest *digest)
+{
+	size_t		pieces = table->rows / ML_CHUNK_ROWS + 1;
+	HashJob		job = {.table = table};
+
+	job.hashes = ml_alloc_array(ctx, table->rows + 1, sizeof(uint64_t));
+	job.digests = ml_alloc_array_zero(ctx, pieces, sizeof(MlDigest));
+	ml_parallel_for(ctx, table->rows, ML_CHUNK_ROWS, hash_piece, &job);
+	for (size_t i = 0; i < pieces; i++)
+	{
+		digest->sum += job.digests[i].sum;
+		digest->sum_inverse += job.digests[i].sum_inverse;
+	}
+	ml_free(ctx, job.digests);
+	return job.hashes;
+}
+
+/* The k-th smallest (from 0) of keys, which are reordered: quickselect, median of three. */
+static uint64_t
+select_key(uint64_t *keys, size_t n, size_t k)
+{
+	size_t		low = 0;
+	size_t		high = n - 1;
+
+	while (low < high)
+	{
+		uint64_t	a = keys[low];
+		uint64_t	b = keys[low + (high - low) / 2];
+		uint64_t	c = keys[high];
+		uint64_t	pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
+		size_t		i = low;
+		size_t		j = high;
+
+		for (;;)
+		{
+			while (keys[i] < pivot)
+				i++;
+			while (keys[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+			uint64_t	swap = keys[i];
+
+			keys[i++] = keys[j];
+			keys[j--] = swap;
+		}
+		if (k <= j)
+			high = j;
+		else
+			low = j + 1;
+	}
+	return keys[k];
+}
+
+/* Rows to hold out of n: the share, but never all, and one at least where two are there. */
+static size_t
+held_out_count(size_t n, double share)
+{
+	size_t		count = (size_t) floor((double) n * share + 0.5);
+
+	if (count == 0 && n >= 2)
+		count = 1;
+	return count < n ? count : n - 1;
+}
+
+/*
+ * Hold out the rows with the smallest keys of those whose class is wanted (klass NULL: all).
+ * Rows with the threshold's own key are taken from the end, until there are enough.
+ */
+static void
+mark_smallest(const uint32_t *rows, size_t n, const double *klass, int wanted, const uint64_t *keys,
+			  uint64_t *work, double share, uint8_t *test)
+{
+	size_t		members = 0;
+	size_t		count;
+	size_t		below = 0;
+	uint64_t	threshold;
+
+	for (size_t i = 0; i < n; i++)
+		if (klass == NULL || (int) klass[i] == wanted)
+			work[members++] = keys[i];
+	if (members < 2)
+		return;
+	count = held_out_count(members, share);
+	threshold = select_key(work, members, count - 1);
+	for (size_t i = 0; i < n; i++)
+		below += (klass == NULL || (int) klass[i] == wanted) && keys[i] < threshold;
+	for (size_t i = n; i-- > 0;)
+		if (klass == NULL || (int) klass[i] == wanted)
+		{
+			if (keys[i] < threshold)
+				test[rows[i]] = 1;
+			else if (keys[i] == threshold && below < count)
+			{
+				test[rows[i]] = 1;
+				below++;
+			}
+		}
+}
+
+/* A double as an integer of the same order, largest first. */
+static uint64_t
+descending_bits(double v)
+{
+	uint64_t	bits;
+
+	v += 0.0;
+	memcpy(&bits, &v, sizeof bits);
+	bits = bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+	return ~bits;
+}
+
+void
+ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t n,
+			  const double *klass, int classes, const uint64_t *hashes, const double *order, uint8_t *test)
+{
+	uint64_t   *keys;
+	uint64_t   *work;
+
+	if (split->kind == ML_SPLIT_NONE || n == 0)
+		return;
+	if (split->kind == ML_SPLIT_COLUMN)
+	{
+		for (size_t i = 0; i < n; i++)
+			test[rows[i]] = order[i] == order[i] && order[i] != 0;
+		return;
+	}
+	keys = ml_alloc_array(ctx, n, sizeof(uint64_t));
+	work = ml_alloc_array(ctx, n, sizeof(uint64_t));
+	for (size_t i = 0; i < n; i++)
+		keys[i] = split->kind == ML_SPLIT_LAST ? descending_bits(order[i]) :
+			ml_mix64(hashes[rows[i]] ^ ml_mix64(split->seed));
+	if (split->kind == ML_SPLIT_STRATIFIED && klass != NULL)
+		for (int k = 0; k < classes; k++)
+			mark_smallest(rows, n, klass, k, keys, work, split->test_size, test);
+	else
+		mark_smallest(rows, n, NULL, 0, keys, work, split->test_size, test);
+	ml_free(ctx, work);
+	ml_free(ctx, keys);
+}

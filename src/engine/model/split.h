@@ -1,0 +1,22 @@
+/*
+ * Which rows are held out.  Random splits go by the hash of a row's content and the seed, not
+ * by its position: the same rows fall on the same side in whatever order they were read.
+ */
+#ifndef ML_SPLIT_H
+#define ML_SPLIT_H
+
+#include "model/pipeline.h"
+
+/* The hash of every row (see hash.h) and, added to digest, the digest of all of them. */
+extern uint64_t *ml_split_hashes(MlContext *ctx, const MlTable *table, MlDigest *digest);
+
+/*
+ * Mark held-out rows: test[row] = 1.  rows lists the rows that take part (n of them, ascending); klass the class
+ * of each of them for a stratified split (classes of them; NULL: not stratified); order the value
+ * each has in the split's column (NULL when it has none).  hashes is by row of the table.
+ */
+extern void ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t n,
+						  const double *klass, int classes, const uint64_t *hashes,
+						  const double *order, uint8_t *test);
+
+#endif

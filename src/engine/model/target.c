@@ -1,0 +1,304 @@
+#include "model/target.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows that have a target, and the target's values there. */
+static void
+collect_rows(MlContext *ctx, const MlTable *table, const MlColumn *column, MlTarget *t)
+{
+	double		block[ML_BLOCK_ROWS];
+	size_t		present = table->rows - column->nulls;
+
+	if (table->rows >= UINT32_MAX)
+		ml_raise(ctx, ML_ERROR_MEMORY, "more than %u rows cannot be trained on in memory", UINT32_MAX - 1);
+	t->rows = ml_alloc_array(ctx, present + 1, sizeof(uint32_t));
+	t->values = ml_alloc_array(ctx, present + 1, sizeof(double));
+	for (size_t begin = 0; begin < table->rows; begin += ML_BLOCK_ROWS)
+	{
+		size_t		n = table->rows - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : table->rows - begin;
+
+		ml_column_read(column, 0, NULL, begin, n, block);
+		for (size_t i = 0; i < n; i++)
+			if (block[i] == block[i])
+			{
+				t->rows[t->n] = (uint32_t) (begin + i);
+				t->values[t->n++] = block[i];
+			}
+	}
+}
+
+/* ---- classes ---- */
+
+typedef struct Label
+{
+	const char *text;
+	double		value;
+	int			code;			/* the number it has in values */
+} Label;
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(((const Label *) a)->text, ((const Label *) b)->text);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	double		x = ((const Label *) a)->value;
+	double		y = ((const Label *) b)->value;
+
+	return (x > y) - (x < y);
+}
+
+/* A number as a label: shortest text that reads back the same. */
+static const char *
+number_label(MlContext *ctx, double v)
+{
+	char		text[40];
+
+	for (int digits = 15; digits <= 17; digits++)
+	{
+		snprintf(text, sizeof text, "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	return ml_strdup(ctx, text);
+}
+
+/*
+ * Distinct numbers by linear probing; codes[i] gets the number of value i in order of appearance.
+ * Returns how many there are, limit + 1 when there are more.
+ */
+static int
+distinct_numbers(MlContext *ctx, const double *values, size_t n, int limit, double *distinct, double *codes)
+{
+	enum {SLOTS = 4096};
+	int			slots[SLOTS];
+	int			count = 0;
+
+	(void) ctx;
+	memset(slots, 0xff, sizeof slots);
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	slot = ml_mix64(ml_number_bits(values[i])) & (SLOTS - 1);
+
+		while (slots[slot] >= 0 && distinct[slots[slot]] != values[i])
+			slot = (slot + 1) & (SLOTS - 1);
+		if (slots[slot] < 0)
+		{
+			if (count == limit)
+				return limit + 1;
+			distinct[count] = values[i];
+			slots[slot] = count++;
+		}
+		if (codes != NULL)
+			codes[i] = slots[slot];
+	}
+	return count;
+}
+
+static void
+raise_too_many(MlContext *ctx, const char *name, const char *hint)
+{
+	ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" has too many classes", name),
+				  ml_format(ctx, "It has more than %d distinct values.", ML_MAX_CLASSES), hint);
+}
+
+static void
+raise_one_class(MlContext *ctx, const char *name, const char *label)
+{
+	ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" has only one class", name),
+				  ml_format(ctx, "Every training row has the value \"%s\".", label),
+				  "A classifier needs rows of at least two classes.");
+}
+
+/* Sort the labels and turn codes into class indexes. */
+static void
+set_classes(MlContext *ctx, MlTarget *t, Label *labels, int n, MlTargetKind kind)
+{
+	int		   *index = ml_alloc_array(ctx, (size_t) n, sizeof(int));
+
+	qsort(labels, (size_t) n, sizeof *labels, kind == ML_TARGET_TEXT ? by_text : by_value);
+	t->nclasses = n;
+	t->labels = ml_alloc_array(ctx, (size_t) n, sizeof(char *));
+	t->label_values = ml_alloc_array(ctx, (size_t) n, sizeof(double));
+	for (int k = 0; k < n; k++)
+	{
+		t->labels[k] = labels[k].text;
+		t->label_values[k] = kind == ML_TARGET_TEXT ? k : labels[k].value;
+		index[labels[k].code] = k;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		t->values[i] = index[(int) t->values[i]];
+	t->task = n == 2 ? ML_TASK_BINARY : ML_TASK_MULTICLASS;
+}
+
+/* Classes from a column of numbers or booleans. */
+static void
+classes_of_numbers(MlContext *ctx, const char *name, MlTargetKind kind, MlTarget *t)
+{
+	double		distinct[ML_MAX_CLASSES];
+	int			n = distinct_numbers(ctx, t->values, t->n, ML_MAX_CLASSES, distinct, t->values);
+	Label	   *labels;
+
+	if (n > ML_MAX_CLASSES)
+		raise_too_many(ctx, name, "For a number to be estimated, choose an algorithm that does regression.");
+	labels = ml_alloc_array(ctx, (size_t) n, sizeof *labels);
+	for (int i = 0; i < n; i++)
+	{
+		labels[i].value = distinct[i];
+		labels[i].code = i;
+		labels[i].text = kind == ML_TARGET_BOOLEAN ? (distinct[i] != 0 ? "true" : "false") : number_label(ctx, distinct[i]);
+	}
+	if (n == 1)
+		raise_one_class(ctx, name, labels[0].text);
+	set_classes(ctx, t, labels, n, kind);
+}
+
+/* Classes from a column of strings. */
+static void
+classes_of_strings(MlContext *ctx, const MlColumn *column, MlTarget *t)
+{
+	const MlDictionary *d = column->dictionary;
+	Label	   *labels;
+
+	if (d->count > ML_MAX_CLASSES)
+		raise_too_many(ctx, column->name, "Group its values first, or choose another target.");
+	labels = ml_alloc_array(ctx, d->count + 1, sizeof *labels);
+	for (uint32_t i = 0; i < d->count; i++)
+		labels[i] = (Label)
+	{
+		d->strings[i], i, (int) i
+	};
+	if (d->count == 1)
+		raise_one_class(ctx, column->name, labels[0].text);
+	set_classes(ctx, t, labels, (int) d->count, ML_TARGET_TEXT);
+}
+
+/* ---- task ---- */
+
+/* Is this a classification? By the kind of target and what the algorithm can do. */
+static bool
+is_classification(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *t)
+{
+	const MlAlgorithm *a = spec->algorithm;
+	double		distinct[2];
+
+	if (spec->target_kind != ML_TARGET_NUMBER)
+		return true;
+	if (a != NULL && !(a->tasks & ML_TASK_REGRESSION))
+		return true;
+	if (a != NULL && !(a->tasks & ML_TASK_CLASSIFICATION))
+		return false;
+	/* both would do: two distinct integers are classes, other numbers are estimated */
+	return spec->target_integer && distinct_numbers(ctx, t->values, t->n, 2, distinct, NULL) == 2;
+}
+
+/* A regression's target must be a number that varies. */
+static void
+check_regression(MlContext *ctx, const char *name, const MlTarget *t)
+{
+	double		low = DBL_MAX;
+	double		high = -DBL_MAX;
+
+	for (size_t i = 0; i < t->n; i++)
+	{
+		low = fmin(low, t->values[i]);
+		high = fmax(high, t->values[i]);
+	}
+	if (low == high)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", name),
+					  ml_format(ctx, "Every row has the value %s.", number_label(ctx, low)),
+					  "There is nothing to learn from a constant.");
+}
+
+static void
+choose_algorithm(MlContext *ctx, const MlTrainSpec *spec, const char *name, MlTarget *t)
+{
+	t->algorithm = spec->algorithm ? spec->algorithm : ml_algorithm_auto(t->task);
+	if (t->algorithm->tasks & t->task)
+		return;
+	if (t->task == ML_TASK_REGRESSION)
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+					  ml_format(ctx, "algorithm \"%s\" does not do regression", t->algorithm->name), NULL, NULL);
+	if (t->algorithm->tasks & ML_TASK_CLASSIFICATION)
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+					  ml_format(ctx, "algorithm \"%s\" needs a target of two classes", t->algorithm->name),
+					  ml_format(ctx, "Target column \"%s\" has %d classes.", name, t->nclasses), NULL);
+	ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
+				  ml_format(ctx, "algorithm \"%s\" needs a target that is a number", t->algorithm->name),
+				  ml_format(ctx, "Target column \"%s\" is %s.", name,
+							spec->target_kind == ML_TARGET_BOOLEAN ? "a boolean" : "text"),
+				  "Choose a classifier such as \"logistic_regression\", or cast the target to a number.");
+}
+
+void
+ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *t)
+{
+	const MlColumn *column = table->columns[spec->target];
+
+	memset(t, 0, sizeof *t);
+	if (table->rows == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", NULL,
+					  "Check the source, its filters and your row-level security.");
+	if (column->nonfinite > 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "target column \"%s\" contains NaN or infinity", column->name),
+					  ml_format(ctx, "%zu of %zu values are not finite.", column->nonfinite, table->rows),
+					  "Filter these rows out or replace the values, for example by NULL.");
+	if (column->nulls == table->rows)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", column->name),
+					  NULL, "Rows without a target cannot be trained on.");
+	collect_rows(ctx, table, column, t);
+	if (is_classification(ctx, spec, t))
+	{
+		if (spec->target_kind == ML_TARGET_TEXT)
+			classes_of_strings(ctx, column, t);
+		else
+			classes_of_numbers(ctx, column->name, spec->target_kind, t);
+	}
+	else
+	{
+		t->task = ML_TASK_REGRESSION;
+		check_regression(ctx, column->name, t);
+	}
+	choose_algorithm(ctx, spec, column->name, t);
+}
+
+void
+ml_target_restrict(MlContext *ctx, MlTarget *t, const uint8_t *training, const char *name)
+{
+	size_t	   *members;
+	int		   *index;
+	int			kept = 0;
+
+	if (t->task == ML_TASK_REGRESSION)
+		return;
+	members = ml_alloc_array_zero(ctx, (size_t) t->nclasses, sizeof(size_t));
+	index = ml_alloc_array(ctx, (size_t) t->nclasses, sizeof(int));
+	for (size_t i = 0; i < t->n; i++)
+		members[(int) t->values[i]] += training[i] != 0;
+	for (int k = 0; k < t->nclasses; k++)
+	{
+		index[k] = members[k] > 0 ? kept : -1;
+		if (members[k] == 0)
+			continue;
+		t->labels[kept] = t->labels[k];
+		t->label_values[kept++] = t->label_values[k];
+	}
+	if (kept == t->nclasses)
+		return;
+	if (kept == 1)
+		raise_one_class(ctx, name, t->labels[0]);
+	for (size_t i = 0; i < t->n; i++)
+		t->values[i] = index[(int) t->values[i]];
+	t->nclasses = kept;
+	t->task = kept == 2 ? ML_TASK_BINARY : ML_TASK_MULTICLASS;
+	if (!(t->algorithm->tasks & t->task))
+		ml_raise(ctx, ML_ERROR_UNSUPPORTED, "algorithm \"%s\" does not fit a target of %d classes", t->algorithm->name, kept);
+}

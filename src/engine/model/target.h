@@ -1,0 +1,32 @@
+/*
+ * The target column of a training: its rows, its task, its classes.
+ */
+#ifndef ML_TARGET_H
+#define ML_TARGET_H
+
+#include "model/pipeline.h"
+
+#define ML_MAX_CLASSES 1000
+
+typedef struct MlTarget
+{
+	MlTaskKind	task;
+	const MlAlgorithm *algorithm;	/* 'auto' resolved */
+	uint32_t   *rows;			/* rows whose target is not NULL, ascending */
+	size_t		n;
+	double	   *values;			/* [n] the number, or the class index */
+	int			nclasses;
+	const char **labels;		/* [nclasses] */
+	double	   *label_values;	/* [nclasses] */
+} MlTarget;
+
+/* Read the target; raises on what cannot be learned (all NULL, one class, constant, ...). */
+extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *target);
+
+/*
+ * Keep only the classes that training rows have: training[i] != 0 marks row i of the target's;
+ * rows of other classes get class -1.
+ */
+extern void ml_target_restrict(MlContext *ctx, MlTarget *target, const uint8_t *training, const char *name);
+
+#endif

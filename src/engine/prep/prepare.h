@@ -1,0 +1,109 @@
+/*
+ * Preparation: raw features -> prepared columns, fitted on the training part only,
+ * kept inside the model, applied by the same code at training and at prediction.
+ *
+ * A raw row is an array of slots: one number for a NUMBER, `width` for a VECTOR, and for
+ * a CATEGORY the index of its level (ml_prep_encode).  NaN in a slot means NULL.
+ * Prepared columns, feature by feature:
+ *   NUMBER, VECTOR element: the value, NULL imputed by the mean, (value - center) / scale;
+ *       then an indicator 1/0 when NULLs were seen in training; a constant value is dropped,
+ *       an all-NULL feature too;
+ *   CATEGORY: one 0/1 column a level kept, but for the most frequent (the reference level); NULL is
+ *       a level of its own when seen often enough; rare and unseen ones share the level
+ *       "(other)".  When no training row was rare, "(other)" has no column, and such a row scores
+ *       like the reference level.
+ */
+#ifndef ML_PREPARE_H
+#define ML_PREPARE_H
+
+#include "base/columns.h"
+#include "model/document.h"
+
+typedef struct MlFeature
+{
+	const char *name;
+	MlKind		kind;
+	const char *type;			/* the host's name of its type */
+	int			width;			/* slots */
+	int			slot;			/* first slot */
+} MlFeature;
+
+typedef struct MlPrepOptions
+{
+	bool		scale;			/* standardise numbers */
+	bool		missing_indicator;
+	int			max_categories; /* levels kept a column, NULL and "(other)" not counted */
+	double		min_frequency;	/* rarer levels (share of training rows) go to "(other)" */
+} MlPrepOptions;
+
+/* What fitting needs to know of one numeric slot; weights play no part in it. */
+typedef struct MlSlotStats
+{
+	double		count;			/* values that are not NULL */
+	double		nulls;
+	double		mean;
+	double		deviation;		/* population standard deviation */
+	double		min;
+	double		max;
+} MlSlotStats;
+
+typedef enum MlPreparedKind
+{
+	ML_PREPARED_VALUE = 1,		/* stored, never reused */
+	ML_PREPARED_INDICATOR = 2,
+	ML_PREPARED_LEVEL = 3
+} MlPreparedKind;
+
+typedef struct MlPreparedColumn
+{
+	MlPreparedKind kind;
+	int			feature;
+	int			slot;
+	int			level;			/* LEVEL: index in the feature's levels */
+	double		impute;			/* VALUE: what NULL becomes (before scaling) */
+	double		center;
+	double		scale;			/* never 0 */
+	const char *name;			/* "age", "age is null", "plan=basic", "plan=(other)", "v[3]" */
+} MlPreparedColumn;
+
+typedef struct MlPrep MlPrep;	/* fitted */
+
+/*
+ * Fit: stats has one entry a slot (numbers only are read); for category features dictionaries[f] and
+ * level_counts[f][code] (training rows of each string), null_counts[f].
+ */
+extern MlPrep *ml_prep_fit(MlContext *ctx, const MlPrepOptions *options,
+						   const MlFeature *features, int nfeatures,
+						   const MlSlotStats *stats, MlDictionary *const *dictionaries,
+						   const double *const *level_counts, const double *null_counts);
+
+extern int	ml_prep_slots(const MlPrep *prep);
+extern int	ml_prep_columns(const MlPrep *prep);
+extern const MlPreparedColumn *ml_prep_column(const MlPrep *prep, int column);
+extern const double *ml_prep_centers(const MlPrep *prep);
+extern const double *ml_prep_scales(const MlPrep *prep);
+
+/* Features that give no column, with the reason ("constant", "all NULL"); returns the count. */
+extern int	ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons);
+
+/* Warn of features that were left out; raise when no column is left. */
+extern void ml_prep_report_dropped(MlContext *ctx, const MlPrep *prep);
+
+/* The slot value of a category: its level, "(other)" when rare or unseen. */
+extern double ml_prep_encode(const MlPrep *prep, int feature, const char *bytes, size_t length);
+
+/*
+ * n raw rows -> n prepared rows; both column-major.  raw[s * ldraw + i], x[j * ldx + i].
+ * No allocation, any thread; row by row the same bits whatever n.
+ */
+extern void ml_prep_apply(const MlPrep *prep, const double *raw, size_t ldraw, size_t n,
+						  double *x, size_t ldx);
+
+/* The same for one prepared column. */
+extern void ml_prep_apply_column(const MlPrep *prep, int column, const double *raw_slot, size_t n, double *x);
+
+/* Write into / read from an open object; reading checks everything and raises ML_ERROR_CORRUPTED. */
+extern void ml_prep_write(MlContext *ctx, MlWriter *w, const MlPrep *prep);
+extern MlPrep *ml_prep_read(MlContext *ctx, const MlNode *object, const MlFeature *features, int nfeatures);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * Metrics of predictions, named as scikit-learn names them.  Weighted throughout
+ * (weight NULL = all one); ties are right; a value that is not defined is NaN
+ * (NULL in SQL) and the comment beside the metric says when.
+ */
+#ifndef ML_METRICS_H
+#define ML_METRICS_H
+
+#include "base/context.h"
+
+typedef struct MlMetric
+{
+	const char *name;			/* static */
+	double		value;			/* NaN = not defined on these rows */
+	bool		greater_is_better;
+} MlMetric;
+
+#define ML_MAX_METRICS 16
+
+/* r2, mae, mse, rmse, mape, median_absolute_error, max_error; n >= 0. Returns the count. */
+extern int	ml_metrics_regression(MlContext *ctx, const double *actual, const double *predicted,
+								  const double *weight, size_t n, MlMetric *out);
+
+/*
+ * Classification: actual[i] is the class index 0 .. classes - 1 (or -1: a class the model does not know,
+ * never predicted right, log loss by the clipped probability), probability of class k is
+ * probabilities[i + k * n], the predicted class is the first with the highest probability.
+ * Two classes: accuracy, balanced_accuracy, precision, recall, f1 (all of class 1), roc_auc,
+ * average_precision, log_loss, brier, mcc.  More: precision, recall, f1 macro; roc_auc one-versus-rest
+ * macro; no average_precision; brier over all classes.
+ */
+extern int	ml_metrics_classification(MlContext *ctx, int classes, const double *actual,
+									  const double *probabilities, const double *weight, size_t n,
+									  MlMetric *out);
+
+/* Area under the ROC curve; label > 0.5 is positive; NaN with one class only. Sorts copies. */
+extern double ml_roc_auc(MlContext *ctx, const double *label, const double *score,
+						 const double *weight, size_t n);
+
+/* ---- the same metrics piece by piece: states that rows are added to and that merge ---- */
+
+/* A sum and the rounding errors it left behind (Knuth's exact addition). */
+typedef struct MlSum
+{
+	double		sum;
+	double		rest;
+} MlSum;
+
+static inline void
+ml_sum_add(MlSum *s, double x)
+{
+	double		sum = s->sum + x;
+	double		shadow = sum - s->sum;
+
+	s->rest += (s->sum - (sum - shadow)) + (x - shadow);
+	s->sum = sum;
+}
+
+static inline double
+ml_sum_value(const MlSum *s)
+{
+	return s->sum + s->rest;
+}
+
+static inline void
+ml_sum_merge(MlSum *into, const MlSum *from)
+{
+	ml_sum_add(into, from->sum);
+	into->rest += from->rest;
+}
+
+/* Probabilities are kept this far from 0 and 1 before their logarithm is taken; no relative error divides by less. */
+#define ML_METRIC_EPSILON 2.220446049250313e-16
+
+/* What r2, mae, mse, rmse, mape, log_loss and brier are made of. All zero = no rows. */
+typedef struct MlErrorSums
+{
+	uint64_t	rows;			/* of positive weight */
+	double		weight;
+	MlSum		mean;			/* of the actual values */
+	MlSum		spread;			/* sum of w (actual - mean)^2 */
+	MlSum		absolute;		/* sum of w |actual - predicted| */
+	MlSum		squared;
+	MlSum		relative;		/* sum of w |actual - predicted| / max(|actual|, epsilon) */
+	MlSum		log_loss;
+} MlErrorSums;
+
+/* Add one row's actual and predicted number, weight above 0. */
+extern void ml_errors_add(MlErrorSums *sums, double actual, double predicted, double weight);
+
+/* Add one row of a two-class problem: probability (0 .. 1) of the positive class. Fills squared and log_loss. */
+extern void ml_errors_add_probability(MlErrorSums *sums, bool positive, double probability, double weight);
+
+extern void ml_errors_merge(MlErrorSums *into, const MlErrorSums *from);
+
+typedef struct MlErrorMetrics
+{
+	double		mae;
+	double		mse;
+	double		rmse;
+	double		mape;
+	double		r2;				/* NaN below two rows; actual values all equal: 1 when every prediction is right, else 0 */
+	double		log_loss;
+	double		brier;
+} MlErrorMetrics;
+
+/* Metrics from sums; all NaN without rows. Only those make sense whose sums were filled. */
+extern void ml_errors_metrics(const MlErrorSums *sums, MlErrorMetrics *out);
+
+/* One class's part of a confusion matrix. */
+typedef struct MlTally
+{
+	double		hits;			/* weight of the rows that are of the class and predicted so */
+	double		actual;			/* ... that are of the class */
+	double		predicted;		/* ... that are predicted to be */
+} MlTally;
+
+typedef struct MlTallyMetrics
+{
+	double		accuracy;
+	double		balanced_accuracy;	/* the mean recall of the classes that occur in actual */
+	double		precision;		/* 0 where nothing is predicted positive */
+	double		recall;			/* 0 where nothing is positive */
+	double		f1;
+	double		mcc;			/* 0 where actual or predicted has one class only */
+} MlTallyMetrics;
+
+/*
+ * Metrics from tallies whose actual and predicted weights both add up to all rows. positive: the class
+ * that precision, recall and f1 are of; -1 = their means over the classes that occur.  All NaN without rows.
+ */
+extern void ml_tally_metrics(const MlTally *tallies, size_t classes, ptrdiff_t positive,
+							 MlTallyMetrics *out);
+
+/* A number that orders as scores do, with -0 and 0 the same. */
+static inline uint64_t
+ml_score_key(double score)
+{
+	uint64_t	bits;
+
+	score += 0.0;				/* -0.0 becomes 0.0 */
+	__builtin_memcpy(&bits, &score, sizeof bits);
+	return bits ^ ((uint64_t) ((int64_t) bits >> 63) | UINT64_C(0x8000000000000000));
+}
+
+/*
+ * Rank metrics from the score keys of the positive and of the negative rows, which it sorts in
+ * place with a buffer as large as the larger of them.  roc_auc: NaN unless there are both; average_precision: NaN
+ * without a positive.  Each out pointer may be NULL.
+ */
+extern void ml_rank_metrics(MlContext *ctx, uint64_t *positive, size_t npositive,
+							uint64_t *negative, size_t nnegative,
+							double *roc_auc, double *average_precision);
+
+#endif

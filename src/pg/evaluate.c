@@ -1,0 +1,230 @@
+/*
+ * ml_evaluate: the metrics of a model on a source that has the target too.
+ *
+ * Kept a row: the target and the model's outputs, 8 bytes each, within mlaas.max_memory.
+ * Rows whose target is NULL are skipped; a class that the model does not know counts as
+ * predicted wrong.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "pg/host.h"
+#include "pg/modelarg.h"
+#include "pg/scorer.h"
+#include "pg/source.h"
+#include "score/metrics.h"
+
+typedef struct Evaluation
+{
+	Scorer		scorer;
+	MlContext  *ctx;
+	const char *target;			/* column name */
+	int			target_column;	/* of the slot */
+	ValueReader reader;			/* of the target */
+	bool		classes;		/* a classifier */
+
+	size_t		rows;
+	size_t		capacity;
+	double	   *actual;			/* [capacity] number or class, -1 = unknown */
+	double	  **outputs;		/* [outputs][capacity] */
+} Evaluation;
+
+PG_FUNCTION_INFO_V1(ml_evaluate);
+
+/* Make room for the rows gathered. */
+static void
+grow(Evaluation *evaluation, size_t needed)
+{
+	size_t		capacity = Max(evaluation->capacity, ML_BLOCK_ROWS * SCORER_BLOCKS);
+
+	while (capacity < needed)
+		capacity *= 2;
+	if (capacity == evaluation->capacity)
+		return;
+	evaluation->actual = ml_realloc(evaluation->ctx, evaluation->actual, capacity * sizeof(double));
+	for (size_t k = 0; k < evaluation->scorer.outputs; k++)
+		evaluation->outputs[k] = ml_realloc(evaluation->ctx, evaluation->outputs[k], capacity * sizeof(double));
+	evaluation->capacity = capacity;
+}
+
+/* Score the rows gathered and keep their outputs; their targets are kept already. */
+static void
+keep_outputs(Evaluation *evaluation)
+{
+	Scorer	   *scorer = &evaluation->scorer;
+
+	scorer_run(scorer);
+	for (size_t i = 0; i < scorer->filled; i++)
+	{
+		const double *out = scorer_result(scorer, i);
+
+		for (size_t k = 0; k < scorer->outputs; k++)
+			evaluation->outputs[k][evaluation->rows + i] = out[k * ML_BLOCK_ROWS];
+	}
+	evaluation->rows += scorer->filled;
+	scorer_reset(scorer);
+}
+
+/* Refuse a target that is no finite number. */
+static void
+error_target_number(const Evaluation *evaluation, const char *given)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("target column \"%s\" must hold finite numbers, not %s", evaluation->target, given)));
+}
+
+/* The target of a regression. */
+static double
+target_number(Evaluation *evaluation, Datum value)
+{
+	double		number;
+
+	if (evaluation->reader.kind == ML_KIND_NUMBER)
+		number = value_number(&evaluation->reader, value);
+	else
+	{
+		size_t		length;
+		const char *bytes = value_category(&evaluation->reader, value, &length);
+
+		if (!text_number(bytes, length, &number))
+			error_target_number(evaluation, "other text");
+	}
+	if (isnan(number))
+		error_target_number(evaluation, "NaN");
+	if (isinf(number))
+		error_target_number(evaluation, "infinity");
+	return number;
+}
+
+/* The class of a target, -1 when the model does not know it. */
+static double
+target_class(Evaluation *evaluation, Datum value)
+{
+	const MlModel *model = evaluation->scorer.model;
+	const MlSignature *signature = model->signature;
+	const char *bytes;
+	size_t		length;
+
+	if (evaluation->reader.kind == ML_KIND_NUMBER && signature->target_kind != ML_TARGET_TEXT)
+	{
+		double		number = value_number(&evaluation->reader, value);
+
+		for (int k = 0; k < signature->nclasses; k++)
+		{
+			if (signature->class_values[k] == number)
+				return k;
+		}
+		return -1.0;
+	}
+	if (evaluation->reader.kind == ML_KIND_NUMBER)
+		bytes = number_category(&evaluation->reader, value, &length);
+	else
+		bytes = value_category(&evaluation->reader, value, &length);
+	return features_find_class(model, bytes, length);
+}
+
+/* Take one row of the source. */
+static void
+receive_row(TupleTableSlot *slot, void *arg)
+{
+	Evaluation *evaluation = arg;
+	Scorer	   *scorer = &evaluation->scorer;
+	size_t		row = evaluation->rows + scorer->filled;
+	Datum		value;
+
+	slot_getallattrs(slot);
+	if (slot->tts_isnull[evaluation->target_column])
+		return;
+	if (row >= evaluation->capacity)
+		grow(evaluation, row + 1);
+	value = slot->tts_values[evaluation->target_column];
+	evaluation->actual[row] = evaluation->classes ? target_class(evaluation, value) : target_number(evaluation, value);
+	scorer_add(scorer, slot);
+	if (scorer_full(scorer))
+		keep_outputs(evaluation);
+}
+
+/* Set up the target column; the column's number in the source goes to *column. */
+static void
+init_target(Evaluation *evaluation, const Source *source, int *column)
+{
+	const MlSignature *signature = evaluation->scorer.model->signature;
+
+	evaluation->target = signature->target;
+	*column = source_need(source, signature->target, "target column");
+	source_check_unique(source, *column, "target column");
+	evaluation->target_column = evaluation->scorer.nfeatures;
+	evaluation->classes = signature->task != ML_TASK_REGRESSION;
+	if (!value_reader_init(&evaluation->reader, source->columns[*column].type, CurrentMemoryContext) ||
+		evaluation->reader.kind == ML_KIND_VECTOR)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("target column \"%s\" must be %s, not of type %s", signature->target,
+						evaluation->classes ? "a class" : "a number", source->columns[*column].type_name)));
+}
+
+/* The metrics of the rows kept. */
+static int
+compute_metrics(Evaluation *evaluation, MlMetric *metrics)
+{
+	MlContext  *ctx = evaluation->ctx;
+	size_t		n = evaluation->rows;
+	size_t		outputs = evaluation->scorer.outputs;
+	double	   *probabilities;
+
+	if (!evaluation->classes)
+		return ml_metrics_regression(ctx, evaluation->actual, evaluation->outputs[0], NULL, n, metrics);
+	probabilities = ml_alloc_array(ctx, n, outputs * sizeof(double));
+	for (size_t k = 0; k < outputs; k++)
+	{
+		memcpy(probabilities + k * n, evaluation->outputs[k], n * sizeof(double));
+		ml_free(ctx, evaluation->outputs[k]);
+	}
+	return ml_metrics_classification(ctx, (int) outputs, evaluation->actual, probabilities, NULL, n, metrics);
+}
+
+/* Put the metrics into the result; one that is not defined on these rows is NULL. */
+static void
+emit_metrics(ReturnSetInfo *result, const MlMetric *metrics, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {CStringGetTextDatum(metrics[i].name), Float8GetDatum(metrics[i].value)};
+		bool		nulls[2] = {false, isnan(metrics[i].value)};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
+/* The metrics of a model on a source. */
+Datum
+ml_evaluate(PG_FUNCTION_ARGS)
+{
+	Evaluation *evaluation = palloc0(sizeof(Evaluation));
+	const MlModel *model;
+	Source	   *source;
+	int		   *columns;
+	MlMetric	metrics[ML_MAX_METRICS];
+
+	InitMaterializedSRF(fcinfo, 0);
+	model = model_argument_once(fcinfo);
+	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
+	evaluation->ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
+	columns = palloc(sizeof(int) * ((Size) model->signature->nfeatures + 1));
+	scorer_init(&evaluation->scorer, evaluation->ctx, model, source, columns);
+	init_target(evaluation, source, columns + model->signature->nfeatures);
+	evaluation->outputs = palloc0(sizeof(double *) * evaluation->scorer.outputs);
+
+	source_scan(source, columns, model->signature->nfeatures + 1, receive_row, evaluation);
+	keep_outputs(evaluation);
+	if (evaluation->rows == 0)
+		ml_raise_full(evaluation->ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
+					  "It has no rows, or the target is NULL in all of them.", NULL);
+	emit_metrics((ReturnSetInfo *) fcinfo->resultinfo, metrics, compute_metrics(evaluation, metrics));
+	return (Datum) 0;
+}

@@ -1,0 +1,714 @@
+/*
+ * The values of a call or a source -> raw rows of a model.
+ *
+ * One set of rules for SQL values and JSON, so that all forms of prediction agree to the
+ * last bit:
+ *   number    any number or boolean; date and time types as seconds.  Text is parsed
+ *             strictly as a number, or by the input function of the date or time type
+ *             that the feature had in training (JSON has no dates).  JSON text for
+ *             another number is an error.
+ *   category  text; a number or boolean given for one becomes its text.
+ *   vector    an array of numbers as long as in training.
+ * NULL and NaN are missing values; infinity is an error.
+ */
+#include "postgres.h"
+
+#include "pg/features.h"
+
+#include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/float.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+/* How much of a wrong value an error shows, in bytes. */
+#define SHOWN_BYTES 80
+
+/* ---- mistakes, one wording each ---- */
+
+void
+feature_error_infinite(const MlModel *model, int feature)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("feature \"%s\" is infinite", model->signature->features[feature].name),
+			 errhint("Give a finite number, or NULL for a missing value.")));
+}
+
+/* What values of a feature have to be. */
+static const char *
+kind_phrase(const MlFeature *feature)
+{
+	switch (feature->kind)
+	{
+		case ML_KIND_NUMBER:
+			return "a number";
+		case ML_KIND_VECTOR:
+			return "an array of numbers";
+		default:
+			return "text";
+	}
+}
+
+/* Refuse values of a type. */
+static void
+error_type(const MlFeature *feature, Oid type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("feature \"%s\" must be %s, not of type %s",
+					feature->name, kind_phrase(feature), format_type_be(type)),
+			 errdetail("In training it was of type %s.", feature->type)));
+}
+
+/* Refuse a JSON value. */
+static void
+error_json_type(const MlFeature *feature, const char *given)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("feature \"%s\" must be %s, not %s", feature->name, kind_phrase(feature), given),
+			 errdetail("In training it was of type %s.", feature->type)));
+}
+
+/* Refuse text that is no number. */
+static void
+error_not_number(const MlFeature *feature, const char *bytes, size_t length)
+{
+	int			shown = pg_mbcliplen(bytes, (int) length, SHOWN_BYTES);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("feature \"%s\" must be a number, not \"%.*s\"", feature->name, shown, bytes)));
+}
+
+/* Refuse a vector of another length. */
+static void
+error_width(const MlFeature *feature, int given)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+			 errmsg("feature \"%s\" must have %d elements, not %d", feature->name, feature->width, given)));
+}
+
+/* The names of a model's features as a list, cut when it is long. */
+static char *
+feature_list(const MlModel *model)
+{
+	const MlSignature *signature = model->signature;
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int f = 0; f < signature->nfeatures && f < 30; f++)
+	{
+		appendStringInfo(&list, "%s\"%s\"", f > 0 ? ", " : "", signature->features[f].name);
+		if (signature->features[f].width > 1)
+			appendStringInfo(&list, " (%d elements)", signature->features[f].width);
+	}
+	if (signature->nfeatures > 30)
+		appendStringInfo(&list, " and %d more", signature->nfeatures - 30);
+	return list.data;
+}
+
+void
+features_error_count(const MlModel *model, int given, int expected, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the model takes %d %s, not %d", expected, what, given),
+			 errdetail("Its features are, in order: %s.", feature_list(model)),
+			 errhint("A row or a JSON object is matched by name, whatever the order.")));
+}
+
+/* ---- text and numbers ---- */
+
+/* Tell whether text is a decimal number as SQL writes one, or a name of NaN or infinity. */
+static bool
+is_number_text(const char *text)
+{
+	const char *p = text;
+	int			digits = 0;
+
+	if (*p == '+' || *p == '-')
+		p++;
+	if (pg_strcasecmp(p, "nan") == 0 || pg_strcasecmp(p, "inf") == 0 || pg_strcasecmp(p, "infinity") == 0)
+		return true;
+	for (; *p >= '0' && *p <= '9'; p++)
+		digits++;
+	if (*p == '.')
+	{
+		for (p++; *p >= '0' && *p <= '9'; p++)
+			digits++;
+	}
+	if (digits == 0)
+		return false;
+	if (*p == 'e' || *p == 'E')
+	{
+		p++;
+		if (*p == '+' || *p == '-')
+			p++;
+		if (*p < '0' || *p > '9')
+			return false;
+		while (*p >= '0' && *p <= '9')
+			p++;
+	}
+	return *p == '\0';
+}
+
+/* The number that a text is, blanks around it aside; false when it is none. */
+bool
+text_number(const char *bytes, size_t length, double *number)
+{
+	char		buffer[128];
+	char	   *text = buffer;
+
+	while (length > 0 && isspace((unsigned char) bytes[0]))
+	{
+		bytes++;
+		length--;
+	}
+	while (length > 0 && isspace((unsigned char) bytes[length - 1]))
+		length--;
+	if (length >= sizeof(buffer))
+		text = palloc(length + 1);
+	memcpy(text, bytes, length);
+	text[length] = '\0';
+	if (!is_number_text(text))
+		return false;
+	*number = strtod(text, NULL);
+	return true;
+}
+
+/* A number in its shortest exact form, whatever extra_float_digits says. */
+char *
+number_text(double number)
+{
+	char	   *text = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+
+	double_to_shortest_decimal_buf(number, text);
+	return text;
+}
+
+/* The type that text for a NUMBER feature is parsed as: what it was in training. */
+static Oid
+text_type(const MlFeature *feature)
+{
+	static const struct
+	{
+		const char *name;
+		Oid			type;
+	}			types[] = {
+		{"boolean", BOOLOID},
+		{"date", DATEOID},
+		{"time without time zone", TIMEOID},
+		{"time with time zone", TIMETZOID},
+		{"timestamp without time zone", TIMESTAMPOID},
+		{"timestamp with time zone", TIMESTAMPTZOID},
+		{"interval", INTERVALOID},
+	};
+
+	for (size_t i = 0; i < lengthof(types); i++)
+	{
+		if (strcmp(feature->type, types[i].name) == 0)
+			return types[i].type;
+	}
+	return FLOAT8OID;
+}
+
+/* A date or time in seconds, through the input function of its type. */
+static double
+parse_time(Oid type, const char *bytes, size_t length)
+{
+	ValueReader reader;
+	Oid			function;
+	Oid			parameter;
+
+	getTypeInputInfo(type, &function, &parameter);
+	value_reader_init(&reader, type, CurrentMemoryContext);
+	return value_number(&reader, OidInputFunctionCall(function, pnstrdup(bytes, length), parameter, -1));
+}
+
+/* The number of a text for a NUMBER feature. */
+static double
+parse_number(const MlFeature *feature, const char *bytes, size_t length)
+{
+	Oid			type = text_type(feature);
+	double		number;
+	bool		flag;
+
+	if (type == BOOLOID && parse_bool_with_len(bytes, length, &flag))
+		return flag ? 1.0 : 0.0;
+	if (type != FLOAT8OID && type != BOOLOID)
+		return parse_time(type, bytes, length);
+	if (!text_number(bytes, length, &number))
+		error_not_number(feature, bytes, length);
+	return number;
+}
+
+/* The text of a number where a category is meant. */
+static const char *
+category_number(Oid base, Datum value, size_t *length)
+{
+	char	   *text;
+
+	switch (base)
+	{
+		case INT2OID:
+			text = psprintf("%d", DatumGetInt16(value));
+			break;
+		case INT4OID:
+			text = psprintf("%d", DatumGetInt32(value));
+			break;
+		case INT8OID:
+			text = psprintf(INT64_FORMAT, DatumGetInt64(value));
+			break;
+		case FLOAT4OID:
+			text = float_to_shortest_decimal(DatumGetFloat4(value));
+			break;
+		case FLOAT8OID:
+			text = number_text(DatumGetFloat8(value));
+			break;
+		case NUMERICOID:
+			text = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+			break;
+		case BOOLOID:
+			text = DatumGetBool(value) ? "true" : "false";
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("a value of type %s cannot be a category", format_type_be(base))));
+	}
+	*length = strlen(text);
+	return text;
+}
+
+const char *
+number_category(const ValueReader *reader, Datum value, size_t *length)
+{
+	return category_number(reader->base, value, length);
+}
+
+int
+features_find_class(const MlModel *model, const char *name, size_t length)
+{
+	const MlSignature *signature = model->signature;
+	int			class = ml_model_find_class(model, name, length);
+	double		number;
+	bool		flag;
+
+	if (class >= 0 || signature->target_kind == ML_TARGET_TEXT)
+		return class;
+	if (signature->target_kind == ML_TARGET_BOOLEAN && parse_bool_with_len(name, length, &flag))
+		number = flag ? 1.0 : 0.0;
+	else if (!text_number(name, length, &number))
+		return -1;
+	for (int k = 0; k < signature->nclasses; k++)
+	{
+		if (signature->class_values[k] == number)
+			return k;
+	}
+	return -1;
+}
+
+/* ---- SQL values ---- */
+
+/* The in-place conversion of a type, FEATURE_NUMBER when it has none. */
+static FeatureHow
+number_how(Oid base)
+{
+	switch (base)
+	{
+		case FLOAT8OID:
+			return FEATURE_FLOAT8;
+		case FLOAT4OID:
+			return FEATURE_FLOAT4;
+		case INT2OID:
+			return FEATURE_INT2;
+		case INT4OID:
+			return FEATURE_INT4;
+		case INT8OID:
+			return FEATURE_INT8;
+		case BOOLOID:
+			return FEATURE_BOOL;
+		default:
+			return FEATURE_NUMBER;
+	}
+}
+
+/* Tell whether numbers of a type have one text that can be a category. */
+static bool
+has_category_text(Oid base)
+{
+	return number_how(base) != FEATURE_NUMBER || base == NUMERICOID;
+}
+
+/* Tell whether values of a type are strings, which may hold a number. */
+static bool
+is_string(const ValueReader *reader)
+{
+	char		category;
+	bool		preferred;
+
+	if (reader->base == UNKNOWNOID)
+		return true;
+	get_type_category_preferred(reader->base, &category, &preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
+/* Set up for values of a type that are to become a feature of this kind. */
+static void
+init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, Oid type,
+		   MemoryContext context)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+	ValueReader *reader = &input->reader;
+
+	input->feature = feature;
+	input->slot = meant->slot;
+	if (!value_reader_init(reader, type, context))
+		error_type(meant, type);
+
+	if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_NUMBER)
+		input->how = number_how(reader->base);
+	else if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_CATEGORY && is_string(reader))
+		input->how = FEATURE_NUMBER_TEXT;
+	else if (kind == ML_KIND_CATEGORY && reader->kind == ML_KIND_CATEGORY)
+		input->how = FEATURE_CATEGORY;
+	else if (kind == ML_KIND_CATEGORY && reader->kind == ML_KIND_NUMBER && has_category_text(reader->base))
+		input->how = FEATURE_CATEGORY_NUMBER;
+	else if (kind == ML_KIND_VECTOR && reader->kind == ML_KIND_VECTOR)
+		input->how = FEATURE_VECTOR;
+	else if (kind == ML_KIND_VECTOR && reader->kind == ML_KIND_CATEGORY && is_string(reader))
+		input->how = FEATURE_VECTOR_TEXT;
+	else
+		error_type(meant, type);
+}
+
+void
+feature_input_init(FeatureInput *input, const MlModel *model, int feature, Oid type, MemoryContext context)
+{
+	init_input(input, model, feature, model->signature->features[feature].kind, type, context);
+}
+
+void
+feature_input_init_element(FeatureInput *input, const MlModel *model, int feature, int element,
+						   Oid type, MemoryContext context)
+{
+	MlKind		kind = model->signature->features[feature].kind;
+
+	init_input(input, model, feature, kind == ML_KIND_VECTOR ? ML_KIND_NUMBER : kind, type, context);
+	input->slot += element;
+}
+
+void
+feature_set_null(const MlModel *model, int feature, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+
+	for (int i = 0; i < meant->width; i++)
+		raw[(size_t) (meant->slot + i) * stride] = get_float8_nan();
+}
+
+/* One number into its slot. */
+static void
+set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride)
+{
+	if (unlikely(isinf(number)))
+		feature_error_infinite(model, feature);
+	raw[(size_t) slot * stride] = number;
+}
+
+/* A vector into its slots. */
+static void
+set_vector(const MlModel *model, int feature, const double *values, int width, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+
+	if (width != meant->width)
+		error_width(meant, width);
+	for (int i = 0; i < width; i++)
+		set_number(model, feature, meant->slot + i, values[i], raw, stride);
+}
+
+/* The vector that a text like '{1,2,3}' is. */
+static void
+set_vector_text(const MlModel *model, int feature, const char *bytes, size_t length,
+				double *raw, size_t stride)
+{
+	ValueReader reader;
+	const double *values;
+	Datum		array;
+	int			width;
+
+	array = OidInputFunctionCall(F_ARRAY_IN, pnstrdup(bytes, length), FLOAT8OID, -1);
+	value_reader_init(&reader, FLOAT8ARRAYOID, CurrentMemoryContext);
+	values = value_vector(&reader, array, &width);
+	set_vector(model, feature, values, width, raw, stride);
+}
+
+void
+feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[input->feature];
+	const char *bytes;
+	const double *values;
+	size_t		length;
+	int			width;
+
+	switch (input->how)
+	{
+		case FEATURE_NUMBER_TEXT:
+			bytes = value_category(&input->reader, value, &length);
+			set_number(model, input->feature, input->slot, parse_number(meant, bytes, length), raw, stride);
+			break;
+		case FEATURE_CATEGORY:
+			bytes = value_category(&input->reader, value, &length);
+			raw[(size_t) input->slot * stride] = ml_prep_encode(model->prep, input->feature, bytes, length);
+			break;
+		case FEATURE_CATEGORY_NUMBER:
+			bytes = category_number(input->reader.base, value, &length);
+			raw[(size_t) input->slot * stride] = ml_prep_encode(model->prep, input->feature, bytes, length);
+			break;
+		case FEATURE_VECTOR:
+			values = value_vector(&input->reader, value, &width);
+			set_vector(model, input->feature, values, width, raw, stride);
+			break;
+		case FEATURE_VECTOR_TEXT:
+			bytes = value_category(&input->reader, value, &length);
+			set_vector_text(model, input->feature, bytes, length, raw, stride);
+			break;
+		default:
+			set_number(model, input->feature, input->slot, value_number(&input->reader, value), raw, stride);
+			break;
+	}
+}
+
+/* ---- names ---- */
+
+/* Report the features without a position among the names. */
+static void
+error_missing(const MlModel *model, const char *const *names, int count, const int *positions,
+			  int sqlstate, const char *where)
+{
+	const MlSignature *signature = model->signature;
+	const char **present = palloc(sizeof(char *) * (Size) Max(count, 1));
+	const char *nearest = NULL;
+	StringInfoData list;
+	int			missing = 0;
+	size_t		npresent = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (names[i] != NULL)
+			present[npresent++] = names[i];
+	}
+	initStringInfo(&list);
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		if (positions[f] >= 0)
+			continue;
+		appendStringInfo(&list, "%s\"%s\"", missing++ > 0 ? ", " : "", signature->features[f].name);
+		if (nearest == NULL)
+			nearest = ml_nearest_name(signature->features[f].name, present, npresent);
+	}
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg_plural("the %s lacks the feature %s", "the %s lacks the features %s",
+						   (unsigned long) missing, where, list.data),
+			 nearest != NULL ? errdetail("It has \"%s\".", nearest) : 0,
+			 errhint("Features are matched by name; give NULL for a missing value.")));
+}
+
+void
+features_match(const MlModel *model, const char *const *names, int count, int *positions,
+			   int sqlstate, const char *where)
+{
+	const MlSignature *signature = model->signature;
+	bool		complete = true;
+	int			next = 0;
+
+	/* columns usually come in the order of the features: go on from the last hit */
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		positions[f] = -1;
+		for (int tried = 0; tried < count; tried++)
+		{
+			int			at = next;
+
+			next = next + 1 < count ? next + 1 : 0;
+			if (names[at] != NULL && strcmp(names[at], signature->features[f].name) == 0)
+			{
+				positions[f] = at;
+				break;
+			}
+		}
+		complete &= positions[f] >= 0;
+	}
+	if (!complete)
+		error_missing(model, names, count, positions, sqlstate, where);
+}
+
+/* ---- JSON ---- */
+
+/* What a JSON value is, for messages. */
+static const char *
+json_phrase(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNull:
+			return "null";
+		case jbvString:
+			return "text";
+		case jbvNumeric:
+			return "a number";
+		case jbvBool:
+			return "a boolean";
+		default:
+			return value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data) ? "an array" : "an object";
+	}
+}
+
+/* A JSON number or boolean as a number; false for other values. */
+static bool
+json_number(const JsonbValue *value, double *number)
+{
+	if (value->type == jbvNumeric)
+		*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+													 NumericGetDatum(value->val.numeric)));
+	else if (value->type == jbvBool)
+		*number = value->val.boolean ? 1.0 : 0.0;
+	else if (value->type == jbvNull)
+		*number = get_float8_nan();
+	else
+		return false;
+	return true;
+}
+
+/* A JSON value for a NUMBER feature; text only where the feature is a date or time. */
+static void
+set_json_number(const MlModel *model, int feature, const JsonbValue *value, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+	double		number;
+
+	if (!json_number(value, &number))
+	{
+		Oid			type = text_type(meant);
+
+		if (value->type != jbvString || type == FLOAT8OID || type == BOOLOID)
+			error_json_type(meant, json_phrase(value));
+		number = parse_time(type, value->val.string.val, (size_t) value->val.string.len);
+	}
+	set_number(model, feature, meant->slot, number, raw, stride);
+}
+
+/* A JSON value for a CATEGORY feature. */
+static void
+set_json_category(const MlModel *model, int feature, const JsonbValue *value, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+	const char *bytes;
+	size_t		length;
+
+	switch (value->type)
+	{
+		case jbvString:
+			bytes = value->val.string.val;
+			length = (size_t) value->val.string.len;
+			break;
+		case jbvNumeric:
+			bytes = category_number(NUMERICOID, NumericGetDatum(value->val.numeric), &length);
+			break;
+		case jbvBool:
+			bytes = category_number(BOOLOID, BoolGetDatum(value->val.boolean), &length);
+			break;
+		default:
+			error_json_type(meant, json_phrase(value));
+			return;
+	}
+	raw[(size_t) meant->slot * stride] = ml_prep_encode(model->prep, feature, bytes, length);
+}
+
+/* A JSON array for a VECTOR feature. */
+static void
+set_json_vector(const MlModel *model, int feature, const JsonbValue *value, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+	JsonbContainer *array;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+	int			count = 0;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		error_json_type(meant, json_phrase(value));
+	array = value->val.binary.data;
+	if ((int) JsonContainerSize(array) != meant->width)
+		error_width(meant, (int) JsonContainerSize(array));
+
+	iterator = JsonbIteratorInit(array);
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+	{
+		double		number;
+
+		if (token != WJB_ELEM)
+			continue;
+		if (!json_number(&element, &number))
+			error_json_type(meant, "an array of other values");
+		set_number(model, feature, meant->slot + count++, number, raw, stride);
+	}
+}
+
+/* Report the features that a JSON object has no member for. */
+static void
+error_json_missing(const MlModel *model, JsonbContainer *object)
+{
+	int			count = (int) JsonContainerSize(object);
+	const char **names = palloc0(sizeof(char *) * (Size) Max(count, 1));
+	int		   *positions = palloc(sizeof(int) * (Size) Max(model->signature->nfeatures, 1));
+	JsonbIterator *iterator = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	int			found = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			names[found++] = pnstrdup(key.val.string.val, (Size) key.val.string.len);
+	}
+	features_match(model, names, found, positions, ERRCODE_INVALID_PARAMETER_VALUE, "JSON object");
+	elog(ERROR, "a feature was missing and is not");
+}
+
+void
+features_from_json(const MlModel *model, JsonbContainer *object, double *raw, size_t stride)
+{
+	const MlSignature *signature = model->signature;
+
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		const char *name = signature->features[f].name;
+		JsonbValue	buffer;
+		JsonbValue *value = getKeyJsonValueFromContainer(object, name, (int) strlen(name), &buffer);
+
+		if (value == NULL)
+			error_json_missing(model, object);
+		else if (value->type == jbvNull)
+			feature_set_null(model, f, raw, stride);
+		else if (signature->features[f].kind == ML_KIND_NUMBER)
+			set_json_number(model, f, value, raw, stride);
+		else if (signature->features[f].kind == ML_KIND_CATEGORY)
+			set_json_category(model, f, value, raw, stride);
+		else
+			set_json_vector(model, f, value, raw, stride);
+	}
+}

@@ -1,0 +1,441 @@
+/*
+ * ml_predict, ml_predict_label, ml_probability: one row through a model.
+ *
+ * The arguments after the model are, told apart once per call site by their types:
+ *   a row (composite value)     matched by name
+ *   one json or jsonb object    matched by name
+ *   one array                   by position: an element for each feature, as many as it is
+ *                               wide for a vector.  So a model with one vector feature takes
+ *                               an array as that vector.  VARIADIC arrays too.
+ *   anything else               the values in order, one for each feature
+ *
+ * Per row nothing is allocated and no catalog is read where the values are plain numbers:
+ * fn_extra holds the resolved model and one plan for each model the call site has seen.
+ */
+#include "postgres.h"
+
+#include "pg/predict.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+#include "pg/host.h"
+
+typedef enum PredictForm
+{
+	FORM_VALUES,
+	FORM_ARRAY,
+	FORM_ROW,
+	FORM_JSON,
+	FORM_JSONB
+} PredictForm;
+
+/* fn_extra of a scoring function. */
+typedef struct PredictCall
+{
+	ModelArgument argument;
+	PredictForm form;
+	int			count;			/* arguments that are values */
+} PredictCall;
+
+PG_FUNCTION_INFO_V1(ml_predict);
+PG_FUNCTION_INFO_V1(ml_predict_label);
+PG_FUNCTION_INFO_V1(ml_probability);
+
+/* ---- once per call site ---- */
+
+/* What the arguments from first on are. */
+static PredictForm
+call_form(FunctionCallInfo fcinfo, int first)
+{
+	Oid			type;
+
+	if (get_fn_expr_variadic(fcinfo->flinfo))
+		return FORM_ARRAY;
+	if (PG_NARGS() != first + 1)
+		return FORM_VALUES;
+	type = get_fn_expr_argtype(fcinfo->flinfo, first);
+	if (!OidIsValid(type))
+		elog(ERROR, "could not determine the type of the features");
+	if (type_is_rowtype(type))
+		return FORM_ROW;
+	if (type_is_array_domain(type))
+		return FORM_ARRAY;
+	type = getBaseType(type);
+	return type == JSONBOID ? FORM_JSONB : type == JSONOID ? FORM_JSON : FORM_VALUES;
+}
+
+/* Set up fn_extra. */
+static PredictCall *
+create_call(FunctionCallInfo fcinfo, int first)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	PredictCall *call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PredictCall));
+
+	call->form = call_form(fcinfo, first);
+	call->count = PG_NARGS() - first;
+	model_argument_init(&call->argument, fcinfo, flinfo->fn_mcxt);
+	flinfo->fn_extra = call;
+	return call;
+}
+
+void
+predict_check_model(const MlModel *model, PredictWhat what)
+{
+	const MlSignature *signature = model->signature;
+
+	if (what == PREDICT_NUMBER)
+	{
+		if (signature->task != ML_TASK_REGRESSION && signature->target_kind == ML_TARGET_TEXT)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("the model predicts text labels, which are no numbers"),
+					 errhint("Use ml_predict_label for the label, or ml_probability for the probability of a class.")));
+	}
+	else if (signature->task == ML_TASK_REGRESSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the model predicts a number and has no classes"),
+				 errhint("Use ml_predict.")));
+}
+
+/* ---- once per call site and model ---- */
+
+/* Set up the inputs of values in order. */
+static void
+plan_values(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int first)
+{
+	int			nfeatures = plan->model->signature->nfeatures;
+
+	if (call->count != nfeatures)
+		features_error_count(plan->model, call->count, nfeatures, "features");
+	plan->inputs = MemoryContextAlloc(plan->memory, sizeof(FeatureInput) * (Size) nfeatures);
+	for (int f = 0; f < nfeatures; f++)
+		feature_input_init(&plan->inputs[f], plan->model, f,
+						   get_fn_expr_argtype(fcinfo->flinfo, first + f), plan->memory);
+}
+
+/* The plan of a model's entry, made now. */
+static PredictPlan *
+create_plan(ModelEntry *entry, const PredictCall *call, FunctionCallInfo fcinfo, int first, PredictWhat what)
+{
+	const MlModel *model = entry->model;
+	PredictPlan *plan;
+	Size		slots = (Size) Max(model->signature->slots, 1);
+	Size		outputs = (Size) ml_model_outputs(model);
+	Size		scratch = ml_model_scratch(model, 1);
+
+	predict_check_model(model, what);
+	plan = MemoryContextAllocZero(entry->memory, sizeof(PredictPlan));
+	plan->model = model;
+	plan->memory = entry->memory;
+	plan->raw = MemoryContextAlloc(entry->memory, sizeof(double) * (slots + outputs + scratch));
+	plan->out = plan->raw + slots;
+	plan->scratch = plan->out + outputs;
+	if (call->form == FORM_VALUES)
+		plan_values(plan, call, fcinfo, first);
+	entry->plan = plan;
+	return plan;
+}
+
+/* ---- an array, by position ---- */
+
+/* Set up for arrays of this element type. */
+static void
+plan_elements(PredictPlan *plan, Oid element, Oid array_type)
+{
+	const MlSignature *signature = plan->model->signature;
+
+	plan->element = InvalidOid;	/* until all is set up */
+	plan->all_numbers = value_reader_init(&plan->reader, array_type, plan->memory);
+	for (int f = 0; f < signature->nfeatures; f++)
+		plan->all_numbers &= signature->features[f].kind != ML_KIND_CATEGORY;
+
+	if (!plan->all_numbers)
+	{
+		if (plan->inputs == NULL)
+			plan->inputs = MemoryContextAlloc(plan->memory, sizeof(FeatureInput) * (Size) signature->slots);
+		for (int f = 0; f < signature->nfeatures; f++)
+		{
+			const MlFeature *feature = &signature->features[f];
+
+			for (int i = 0; i < feature->width; i++)
+				feature_input_init_element(&plan->inputs[feature->slot + i], plan->model, f, i,
+										   element, plan->memory);
+		}
+	}
+	plan->element = element;
+}
+
+/* The feature that a slot belongs to. */
+static int
+feature_of_slot(const MlModel *model, int slot)
+{
+	const MlSignature *signature = model->signature;
+	int			f = 0;
+
+	while (f + 1 < signature->nfeatures && signature->features[f + 1].slot <= slot)
+		f++;
+	return f;
+}
+
+/* Numbers for a model of numbers. */
+static void
+gather_numbers(PredictPlan *plan, const double *values, int count)
+{
+	int			slots = plan->model->signature->slots;
+
+	if (count != slots)
+		features_error_count(plan->model, count, slots, "values");
+	for (int s = 0; s < slots; s++)
+	{
+		if (unlikely(isinf(values[s])))
+			feature_error_infinite(plan->model, feature_of_slot(plan->model, s));
+		plan->raw[s] = values[s];
+	}
+}
+
+/* An array's elements in the order of the features. */
+static void
+gather_array(PredictPlan *plan, Datum datum)
+{
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	Oid			element = ARR_ELEMTYPE(array);
+	int			slots = plan->model->signature->slots;
+	int			count;
+	Datum	   *values;
+	bool	   *nulls;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	if (unlikely(element != plan->element))
+		plan_elements(plan, element, get_array_type(element));
+	if (plan->all_numbers)
+	{
+		const double *numbers = value_vector(&plan->reader, PointerGetDatum(array), &count);
+
+		gather_numbers(plan, numbers, count);
+		return;
+	}
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("an array of features must have one dimension, not %d", ARR_NDIM(array))));
+	get_typlenbyvalalign(element, &length, &by_value, &align);
+	deconstruct_array(array, element, length, by_value, align, &values, &nulls, &count);
+	if (count != slots)
+		features_error_count(plan->model, count, slots, "values");
+	for (int s = 0; s < slots; s++)
+	{
+		if (nulls[s])
+			plan->raw[s] = get_float8_nan();
+		else
+			feature_input_read(&plan->inputs[s], plan->model, values[s], false, plan->raw, 1);
+	}
+}
+
+/* ---- a row, by name ---- */
+
+/* Match the columns of a row type to the features. */
+static void
+plan_row(PredictPlan *plan, Oid type, int32 typmod, uint64 identifier)
+{
+	PredictRowMap *row = &plan->row;
+	int			nfeatures = plan->model->signature->nfeatures;
+	TupleDesc	desc;
+	const char **names;
+	MemoryContext caller;
+
+	row->identifier = 0;
+	if (row->memory == NULL)
+		row->memory = AllocSetContextCreate(plan->memory, "ml_predict row type", ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(row->memory);
+	caller = MemoryContextSwitchTo(row->memory);
+	desc = lookup_rowtype_tupdesc_copy(type, typmod);
+	names = palloc0(sizeof(char *) * (Size) Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			names[i] = NameStr(TupleDescAttr(desc, i)->attname);
+	}
+	row->desc = desc;
+	row->positions = palloc(sizeof(int) * (Size) Max(nfeatures, 1));
+	row->inputs = palloc(sizeof(FeatureInput) * (Size) Max(nfeatures, 1));
+	row->values = palloc(sizeof(Datum) * (Size) Max(desc->natts, 1));
+	row->nulls = palloc(sizeof(bool) * (Size) Max(desc->natts, 1));
+	features_match(plan->model, names, desc->natts, row->positions, ERRCODE_UNDEFINED_COLUMN, "row");
+	for (int f = 0; f < nfeatures; f++)
+		feature_input_init(&row->inputs[f], plan->model, f,
+						   TupleDescAttr(desc, row->positions[f])->atttypid, row->memory);
+	MemoryContextSwitchTo(caller);
+	row->identifier = identifier;
+}
+
+/* A row's columns in the order of the features. */
+static void
+gather_row(PredictPlan *plan, Datum datum)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(datum);
+	Oid			type = HeapTupleHeaderGetTypeId(header);
+	int32		typmod = HeapTupleHeaderGetTypMod(header);
+	uint64		identifier = assign_record_type_identifier(type, typmod);
+	PredictRowMap *row = &plan->row;
+	int			nfeatures = plan->model->signature->nfeatures;
+	HeapTupleData tuple;
+
+	if (unlikely(identifier != row->identifier))
+		plan_row(plan, type, typmod, identifier);
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, row->desc, row->values, row->nulls);
+	for (int f = 0; f < nfeatures; f++)
+	{
+		int			at = row->positions[f];
+
+		feature_input_read(&row->inputs[f], plan->model, row->values[at], row->nulls[at], plan->raw, 1);
+	}
+}
+
+/* ---- once per row ---- */
+
+/* A JSON object's members in the order of the features. */
+static void
+gather_json(PredictPlan *plan, Jsonb *json)
+{
+	if (!JB_ROOT_IS_OBJECT(json))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the features must be a JSON object"),
+				 errhint("Give an object of feature names and values; for an array of objects use ml_predict_json.")));
+	features_from_json(plan->model, &json->root, plan->raw, 1);
+}
+
+/* The row in the arguments from first on. */
+static inline void
+gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int first)
+{
+	switch (call->form)
+	{
+		case FORM_VALUES:
+			for (int i = 0; i < call->count; i++)
+				feature_input_read(&plan->inputs[i], plan->model, fcinfo->args[first + i].value,
+								   fcinfo->args[first + i].isnull, plan->raw, 1);
+			break;
+		case FORM_ARRAY:
+			gather_array(plan, PG_GETARG_DATUM(first));
+			break;
+		case FORM_ROW:
+			gather_row(plan, PG_GETARG_DATUM(first));
+			break;
+		case FORM_JSONB:
+			gather_json(plan, PG_GETARG_JSONB_P(first));
+			break;
+		case FORM_JSON:
+			gather_json(plan, DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+																 CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(first))))));
+			break;
+	}
+}
+
+PredictPlan *
+predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
+{
+	PredictCall *call = fcinfo->flinfo->fn_extra;
+	ModelEntry *entry;
+	PredictPlan *plan;
+
+	if (unlikely(call == NULL))
+		call = create_call(fcinfo, first);
+	if (PG_ARGISNULL(0) || (call->form != FORM_VALUES && PG_ARGISNULL(first)))
+		return NULL;
+	entry = model_argument_get(&call->argument, PG_GETARG_DATUM(0));
+	plan = entry->plan;
+	if (unlikely(plan == NULL))
+		plan = create_plan(entry, call, fcinfo, first, what);
+	gather(plan, call, fcinfo, first);
+	ml_model_score(plan->model, plan->raw, 1, 1, plan->out, 1, plan->scratch);
+	return plan;
+}
+
+/* The number that a model predicts for a row. */
+Datum
+ml_predict(PG_FUNCTION_ARGS)
+{
+	PredictPlan *plan = predict_row(fcinfo, 1, PREDICT_NUMBER);
+
+	if (plan == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(predict_number(plan->model, plan->out, 1));
+}
+
+/* The label of the class that a model predicts for a row. */
+Datum
+ml_predict_label(PG_FUNCTION_ARGS)
+{
+	PredictPlan *plan = predict_row(fcinfo, 1, PREDICT_LABEL);
+
+	if (plan == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(plan->model->signature->class_labels[ml_model_class(plan->model, plan->out, 1)]));
+}
+
+/* Refuse a class that the model does not have. */
+static void
+error_class(const MlModel *model, const char *name)
+{
+	const MlSignature *signature = model->signature;
+	MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_probability error", false);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("the model has no class \"%s\"", name),
+			 errhint("%s", ml_candidates_hint(ctx, "class", name, signature->class_labels,
+											  (size_t) signature->nclasses))));
+}
+
+/* The probability of one class for a row. */
+Datum
+ml_probability(PG_FUNCTION_ARGS)
+{
+	PredictPlan *plan;
+	text	   *class;
+	Size		length;
+
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	plan = predict_row(fcinfo, 2, PREDICT_PROBABILITY);
+	if (plan == NULL)
+		PG_RETURN_NULL();
+
+	class = PG_GETARG_TEXT_PP(1);
+	length = VARSIZE_ANY_EXHDR(class);
+	if (plan->class_name == NULL || plan->class_length != length ||
+		memcmp(plan->class_name, VARDATA_ANY(class), length) != 0)
+	{
+		char	   *name = MemoryContextAlloc(plan->memory, length + 1);
+
+		memcpy(name, VARDATA_ANY(class), length);
+		name[length] = '\0';
+		plan->class = features_find_class(plan->model, name, length);
+		if (plan->class < 0)
+			error_class(plan->model, name);
+		if (plan->class_name != NULL)
+			pfree(plan->class_name);
+		plan->class_name = name;
+		plan->class_length = length;
+	}
+	PG_RETURN_FLOAT8(plan->out[plan->class]);
+}

@@ -1,0 +1,73 @@
+/*
+ * One row through a model: what every scoring function does before it shapes its result.
+ */
+#ifndef MLAAS_PREDICT_H
+#define MLAAS_PREDICT_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+
+#include "pg/features.h"
+#include "pg/modelarg.h"
+
+/* What a call wants of the model, and so which models it refuses. */
+typedef enum PredictWhat
+{
+	PREDICT_NUMBER,				/* a number, or a class that is one */
+	PREDICT_LABEL,				/* a class */
+	PREDICT_PROBABILITY			/* of classes */
+} PredictWhat;
+
+/* Columns of the row type last seen, matched to the features. */
+typedef struct PredictRowMap
+{
+	uint64		identifier;		/* assign_record_type_identifier; 0 = none yet */
+	MemoryContext memory;
+	TupleDesc	desc;
+	int		   *positions;		/* [nfeatures] attribute, from 0 */
+	FeatureInput *inputs;		/* [nfeatures] */
+	Datum	   *values;			/* [natts] */
+	bool	   *nulls;
+} PredictRowMap;
+
+/* What a call site needs to score one row with one model. */
+typedef struct PredictPlan
+{
+	const MlModel *model;
+	MemoryContext memory;		/* of the model's entry */
+	double	   *raw;			/* [slots] */
+	double	   *out;			/* [outputs] */
+	double	   *scratch;
+
+	FeatureInput *inputs;		/* values in order: [nfeatures]; an array: [slots] */
+	Oid			element;		/* an array: what inputs or reader are set up for */
+	bool		all_numbers;	/* an array: no category among the features */
+	ValueReader reader;			/* an array of numbers for a model of numbers */
+	PredictRowMap row;
+
+	int			class;			/* ml_probability: the class asked for last */
+	char	   *class_name;		/* NULL = none yet */
+	Size		class_length;
+} PredictPlan;
+
+/*
+ * Score the row in the arguments from first on with the model in argument 0; the result is in
+ * plan->out.  NULL when the model or the row is NULL.
+ */
+extern PredictPlan *predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what);
+
+/* Refuse a model that cannot give what a call wants. */
+extern void predict_check_model(const MlModel *model, PredictWhat what);
+
+/* The number of a result, for regression and for classes that are numbers. */
+static inline double
+predict_number(const MlModel *model, const double *out, size_t ldout)
+{
+	if (model->signature->task == ML_TASK_REGRESSION)
+		return out[0];
+	return model->signature->class_values[ml_model_class(model, out, ldout)];
+}
+
+#endif

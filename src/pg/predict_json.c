@@ -1,0 +1,254 @@
+/*
+ * ml_probabilities and ml_predict_json: predictions as JSON.
+ *
+ * Numbers are written in their shortest exact form, so that what a client reads is the
+ * very double that ml_predict returns.  An array of objects is scored in blocks.
+ */
+#include "postgres.h"
+
+#include "pg/predict.h"
+
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+
+PG_FUNCTION_INFO_V1(ml_probabilities);
+PG_FUNCTION_INFO_V1(ml_predict_json);
+
+/* ---- writing ---- */
+
+/* Add a key. */
+static void
+push_key(JsonbParseState **state, const char *key)
+{
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = unconstify(char *, key);
+	value.val.string.len = (int) strlen(key);
+	pushJsonbValue(state, WJB_KEY, &value);
+}
+
+/* Add text behind a key. */
+static void
+push_string(JsonbParseState **state, const char *string)
+{
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = unconstify(char *, string);
+	value.val.string.len = (int) strlen(string);
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/* Add a number behind a key; JSON has none that is not finite: null. */
+static void
+push_number(JsonbParseState **state, double number)
+{
+	JsonbValue	value = {.type = jbvNull};
+
+	if (isfinite(number))
+	{
+		value.type = jbvNumeric;
+		value.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(number_text(number)),
+																ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	}
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/* Add the object of classes and probabilities; returns it when it is the root. */
+static JsonbValue *
+push_probabilities(JsonbParseState **state, const MlModel *model, const double *out, size_t ldout)
+{
+	const MlSignature *signature = model->signature;
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	for (int k = 0; k < signature->nclasses; k++)
+	{
+		push_key(state, signature->class_labels[k]);
+		push_number(state, out[(size_t) k * ldout]);
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * Add the object that describes one prediction: what ml_predict, ml_predict_label and ml_probabilities
+ * give.  Returns it when it is the root.
+ */
+static JsonbValue *
+push_prediction(JsonbParseState **state, const MlModel *model, const double *out, size_t ldout)
+{
+	const MlSignature *signature = model->signature;
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	if (signature->task == ML_TASK_REGRESSION || signature->target_kind != ML_TARGET_TEXT)
+	{
+		push_key(state, "prediction");
+		push_number(state, predict_number(model, out, ldout));
+	}
+	if (signature->task != ML_TASK_REGRESSION)
+	{
+		push_key(state, "label");
+		push_string(state, signature->class_labels[ml_model_class(model, out, ldout)]);
+		push_key(state, "probabilities");
+		push_probabilities(state, model, out, ldout);
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* ---- scoring ---- */
+
+/* Room for a block of rows. */
+typedef struct JsonBlock
+{
+	const MlModel *model;
+	size_t		capacity;		/* rows, and the leading dimension */
+	double	   *raw;
+	double	   *out;
+	double	   *scratch;
+} JsonBlock;
+
+/* Make room for up to capacity rows. */
+static void
+create_block(JsonBlock *block, const MlModel *model, size_t capacity)
+{
+	block->model = model;
+	block->capacity = capacity;
+	block->raw = palloc(sizeof(double) * capacity * (size_t) Max(model->signature->slots, 1));
+	block->out = palloc(sizeof(double) * capacity * (size_t) ml_model_outputs(model));
+	block->scratch = palloc(sizeof(double) * Max(ml_model_scratch(model, capacity), 1));
+}
+
+/* Score the first n rows. */
+static void
+score_block(JsonBlock *block, size_t n)
+{
+	ml_model_score(block->model, block->raw, block->capacity, n, block->out, block->capacity, block->scratch);
+}
+
+/* The prediction for one object. */
+static Datum
+predict_object(const MlModel *model, JsonbContainer *object)
+{
+	JsonbParseState *state = NULL;
+	JsonBlock	block;
+
+	create_block(&block, model, 1);
+	features_from_json(model, object, block.raw, 1);
+	score_block(&block, 1);
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(push_prediction(&state, model, block.out, 1)));
+}
+
+/* Say which element of the array an error is about. */
+static void
+element_error_callback(void *arg)
+{
+	errcontext("element %u of the JSON array", *(uint32 *) arg);
+}
+
+/* Read one element of the array into row i; false when it is null. */
+static bool
+read_element(JsonBlock *block, size_t i, const JsonbValue *element)
+{
+	if (element->type == jbvNull)
+	{
+		for (int f = 0; f < block->model->signature->nfeatures; f++)
+			feature_set_null(block->model, f, block->raw + i, block->capacity);
+		return false;
+	}
+	if (element->type != jbvBinary || !JsonContainerIsObject(element->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the elements of the JSON array must be objects"),
+				 errhint("Give one object of feature names and values for each row.")));
+	features_from_json(block->model, element->val.binary.data, block->raw + i, block->capacity);
+	return true;
+}
+
+/* Score the rows read and add their predictions. */
+static void
+finish_block(JsonbParseState **state, JsonBlock *block, const bool *given, size_t n)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (n == 0)
+		return;
+	score_block(block, n);
+	for (size_t i = 0; i < n; i++)
+	{
+		JsonbValue	null = {.type = jbvNull};
+
+		if (given[i])
+			push_prediction(state, block->model, block->out + i, block->capacity);
+		else
+			pushJsonbValue(state, WJB_ELEM, &null);
+	}
+}
+
+/* The predictions for an array of objects, in its order. */
+static Datum
+predict_array(const MlModel *model, JsonbContainer *array)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *iterator = JsonbIteratorInit(array);
+	JsonbIteratorToken token;
+	JsonbValue	element;
+	JsonBlock	block;
+	bool		given[ML_BLOCK_ROWS];
+	size_t		n = 0;
+	uint32		number = 0;
+	ErrorContextCallback callback = {.callback = element_error_callback, .arg = &number};
+
+	create_block(&block, model, Min(Max(JsonContainerSize(array), 1), ML_BLOCK_ROWS));
+	callback.previous = error_context_stack;
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		number++;
+		error_context_stack = &callback;
+		given[n] = read_element(&block, n, &element);
+		error_context_stack = callback.previous;
+		if (++n == block.capacity)
+		{
+			finish_block(&state, &block, given, n);
+			n = 0;
+		}
+	}
+	finish_block(&state, &block, given, n);
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
+}
+
+/* The predictions for one JSON object or an array of them. */
+Datum
+ml_predict_json(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *input = PG_GETARG_JSONB_P(1);
+	ModelArgument *argument = fcinfo->flinfo->fn_extra;
+	const MlModel *model;
+
+	if (argument == NULL)
+	{
+		argument = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(ModelArgument));
+		model_argument_init(argument, fcinfo, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = argument;
+	}
+	model = model_argument_get(argument, PG_GETARG_DATUM(0))->model;
+	if (JB_ROOT_IS_OBJECT(input))
+		return predict_object(model, &input->root);
+	if (!JB_ROOT_IS_ARRAY(input) || JB_ROOT_IS_SCALAR(input))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("input must be a JSON object or an array of objects")));
+	return predict_array(model, &input->root);
+}
+
+/* The probability of every class for a row. */
+Datum
+ml_probabilities(PG_FUNCTION_ARGS)
+{
+	PredictPlan *plan = predict_row(fcinfo, 1, PREDICT_PROBABILITY);
+	JsonbParseState *state = NULL;
+
+	if (plan == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(push_probabilities(&state, plan->model, plan->out, 1)));
+}

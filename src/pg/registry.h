@@ -1,0 +1,101 @@
+/*
+ * The registry of models, versions and aliases: rows in schema mlaas, reached only
+ * through these functions and through views that check ownership and grants.
+ *
+ * Reads go by index with the active snapshot, so a statement keeps the versions it saw.
+ * Writes run as the extension's owner after the caller's rights were checked here.
+ */
+#ifndef MLAAS_REGISTRY_H
+#define MLAAS_REGISTRY_H
+
+#include "postgres.h"
+
+#include "utils/snapshot.h"
+#include "utils/uuid.h"
+
+/* The alias a bare name resolves to. */
+#define REGISTRY_DEFAULT_ALIAS "production"
+
+/* One version, found. */
+typedef struct RegistryVersion
+{
+	pg_uuid_t	id;				/* of the version: never reused, the key of the model cache */
+	pg_uuid_t	model_id;
+	char		name[NAMEDATALEN];
+	int32		version;
+	Oid			owner;
+} RegistryVersion;
+
+/*
+ * Resolve 'name', 'name@3' or 'name@alias' under the current user's rights; an error names
+ * the nearest model, or the versions and aliases there are.
+ */
+extern void registry_resolve(const char *spec, RegistryVersion *found);
+
+/* The same for a name and a version's number. */
+extern void registry_resolve_version(const char *name, int32 version, RegistryVersion *found);
+
+/* The model's bytes (a detoasted ml_model datum, palloc'd) of a version. */
+extern struct varlena *registry_model_bytes(const RegistryVersion *version);
+
+/*
+ * Error unless the current user may train this name now: it is fit for a model, new or his own, and
+ * the transaction may write.  For a training to call before it reads rows.
+ */
+extern void registry_check_train(const char *name);
+
+/* Everything a training stores. Strings may be NULL where the column may be. */
+typedef struct RegistryEntry
+{
+	const char *name;
+	const char *task;			/* "regression", "binary", "multiclass" */
+	const char *algorithm;
+	const char *target;
+	const char *source;			/* as given */
+	const char *params_json;
+	const char *preprocess_json;
+	const char *validation_json;
+	const char *metrics_json;	/* {"roc_auc": ..} */
+	const char *baseline_json;
+	const char *features_json;	/* [{"name":..,"kind":..,"type":..}, ...] */
+	int64		n_train;
+	int64		n_test;
+	int64		n_skipped;
+	double		seconds;
+	const char *digest;			/* 32 hex digits */
+	struct varlena *model;		/* an ml_model datum */
+} RegistryEntry;
+
+/*
+ * Store version n + 1 (the model row too when the name is new): adds role, time,
+ * pg_current_snapshot() and WAL position.  Serialises trainings of one name.  Errors when the name
+ * belongs to another owner.  Returns the version.
+ */
+extern RegistryVersion registry_store(const RegistryEntry *entry);
+
+/*
+ * True when the model has a version under its default alias, as of now (not of the statement's
+ * snapshot): after registry_store no other session can change the answer before the commit.
+ */
+extern bool registry_is_deployed(const char *name, RegistryVersion *deployed);
+
+/*
+ * Point an alias at a version and write the history.  Returns the version it pointed at
+ * before, 0 when the alias is new; an alias that is there already stays and writes nothing.
+ */
+extern int32 registry_deploy(const RegistryVersion *version, const char *alias, const char *reason);
+
+/*
+ * Point an alias back at the version it was deployed at before, which is put into restored.
+ * Returns the version it pointed at until now.
+ */
+extern int32 registry_rollback(const char *name, const char *alias, RegistryVersion *restored);
+
+/* Drop a model whole, or one version that no alias points at; return the versions dropped. */
+extern int32 registry_drop(const char *name);
+extern int32 registry_drop_version(const char *name, int32 version);
+
+/* Error unless name is fit for a model: 1..63 bytes, no '@', no leading or trailing space. */
+extern void registry_check_name(const char *name);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * Rows of a source through a model: gathered into blocks, scored on the engine's threads.
+ */
+#ifndef MLAAS_SCORER_H
+#define MLAAS_SCORER_H
+
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+
+#include "pg/features.h"
+#include "pg/source.h"
+
+/* What one section of threads works on at most, and the memory for it. */
+#define SCORER_BLOCKS 16
+#define SCORER_BYTES ((size_t) 8 << 20)
+
+/* A block that takes less than this is not worth waking a thread for. */
+#define SCORER_THREAD_SECONDS 50e-6
+
+typedef struct Scorer
+{
+	MlContext  *ctx;
+	const MlModel *model;
+	int			nfeatures;
+	FeatureInput *inputs;		/* [nfeatures], of the slot's first columns */
+	size_t		slots;
+	size_t		outputs;
+	size_t		blocks;			/* room */
+	size_t		filled;			/* rows gathered */
+	double	   *raw;			/* [blocks][slots][ML_BLOCK_ROWS] */
+	double	   *out;			/* [blocks][outputs][ML_BLOCK_ROWS] */
+	double	   *scratch;		/* [threads][scratch_size] */
+	size_t		scratch_size;
+	bool		timed;
+	bool		threads;		/* blocks are costly enough to share */
+} Scorer;
+
+/*
+ * Set up for a source: columns[0 .. nfeatures) become the numbers of the columns to read for the
+ * features, in order.  Errors: missing columns, types that do not fit.
+ */
+extern void scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *source,
+						int *columns);
+
+/* Score the rows gathered. */
+extern void scorer_run(Scorer *scorer);
+
+/* Gather the row whose first columns are the features. */
+static inline void
+scorer_add(Scorer *scorer, const TupleTableSlot *slot)
+{
+	size_t		block = scorer->filled / ML_BLOCK_ROWS;
+	double	   *raw = scorer->raw + block * scorer->slots * ML_BLOCK_ROWS + scorer->filled % ML_BLOCK_ROWS;
+
+	for (int f = 0; f < scorer->nfeatures; f++)
+		feature_input_read(&scorer->inputs[f], scorer->model, slot->tts_values[f], slot->tts_isnull[f],
+						   raw, ML_BLOCK_ROWS);
+	scorer->filled++;
+}
+
+/* Tell whether there is no room for one more row before scorer_run. */
+static inline bool
+scorer_full(const Scorer *scorer)
+{
+	return scorer->filled == scorer->blocks * ML_BLOCK_ROWS;
+}
+
+/* The result of row i after scorer_run: output k is at [k * ML_BLOCK_ROWS]. */
+static inline const double *
+scorer_result(const Scorer *scorer, size_t i)
+{
+	return scorer->out + i / ML_BLOCK_ROWS * scorer->outputs * ML_BLOCK_ROWS + i % ML_BLOCK_ROWS;
+}
+
+/* Forget the rows. */
+static inline void
+scorer_reset(Scorer *scorer)
+{
+	scorer->filled = 0;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * ml_state: the transition state of every aggregate of ours.  A flat varlena on
+ * disk, between parallel workers and between Citus nodes; an expanded object while
+ * it grows.  Each kind of state is one row of a table in state.c.
+ *
+ * Flat form: varlena header, uint32 kind, then the kind's own bytes (MAXALIGNed from the start of
+ * the datum).  Text form: hex like bytea.  What comes in from text or recv is checked by the kind
+ * before use.  No kind depends on fn_extra or fn_expr (Citus calls through a fresh FmgrInfo each row).
+ */
+#ifndef MLAAS_STATE_H
+#define MLAAS_STATE_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/expandeddatum.h"
+
+/* Stored in flat states that may cross versions of the extension: never reused. */
+typedef enum StateKindId
+{
+	STATE_INVALID = 0,
+	STATE_FIT = 1,				/* ml_fit, ml_train (fitstate.c) */
+	STATE_CLASSIFICATION = 2,	/* confusion counts (metrics.c) */
+	STATE_SCORES = 3,			/* (label, score, weight) for roc_auc (metrics.c) */
+	STATE_REGRESSION = 4		/* sums for mae, rmse, r2 (metrics.c) */
+} StateKindId;
+
+typedef struct StateKind
+{
+	StateKindId id;
+	const char *name;
+
+	/* The flat bytes a state needs, and writing them. */
+	Size		(*flat_size) (void *state);
+	void		(*flatten) (void *state, char *bytes, Size size);
+
+	/* A new state in memory from flat bytes; errors (ERRCODE_DATA_CORRUPTED) on wrong ones. */
+	void	   *(*unflatten) (const char *bytes, Size size, MemoryContext memory);
+} StateKind;
+
+/* The expanded object. */
+typedef struct ExpandedState
+{
+	ExpandedObjectHeader hdr;
+	int			magic;
+	const StateKind *kind;
+	void	   *state;			/* the kind's own, in hdr.eoh_context */
+} ExpandedState;
+
+/* A new expanded state (read-write datum through state_datum) whose memory is a child of parent. */
+extern ExpandedState *state_create(const StateKind *kind, MemoryContext parent);
+
+/*
+ * The expanded read-write state of an ml_state argument: as it is, or unflattened into the aggregate's
+ * memory.  Errors when it is of another kind.
+ */
+extern ExpandedState *state_get(Datum datum, const StateKind *kind, MemoryContext parent);
+
+static inline Datum
+state_datum(ExpandedState *state)
+{
+	return EOHPGetRWDatum(&state->hdr);
+}
+
+/* The aggregate's memory context; an error outside an aggregate. */
+extern MemoryContext state_aggregate_memory(FunctionCallInfo fcinfo);
+
+extern const StateKind fit_state_kind;
+extern const StateKind classification_state_kind;
+extern const StateKind scores_state_kind;
+extern const StateKind regression_state_kind;
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * ml_predict_support: tells the planner what one call of a scoring function costs.
+ *
+ * A model that is a constant of the query is looked at: what scoring costs grows with the
+ * columns it is prepared into and with the classes.  A name is not looked up, since the
+ * planner may not fail where the query would not; then the features given tell.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
+
+#include "model/container.h"
+#include "pg/modelarg.h"
+
+/* Calling and resolving, then each prepared column, in units of cpu_operator_cost. */
+#define CALL_COST 5.0
+#define COLUMN_COST 0.25
+
+PG_FUNCTION_INFO_V1(ml_predict_support);
+
+/* Elements of a member, 0 when there is none: bytes that passed the check can be read so. */
+static size_t
+member_count(const void *bytes, MlSection section, const char *key)
+{
+	const MlNode *node = ml_node_find(ml_container_section(bytes, section), key);
+
+	return node == NULL ? 0 : ml_node_count(node);
+}
+
+/* What a model value costs a row; negative when its bytes are no model. */
+static double
+value_cost(Datum datum)
+{
+	struct varlena *value = PG_DETOAST_DATUM(datum);
+	const void *bytes = MODEL_BYTES(value);
+	double		columns;
+	double		classes;
+
+	if (ml_container_check(bytes, model_value_size(value)) != NULL)
+		return -1.0;
+	columns = member_count(bytes, ML_SECTION_PREPARATION, "kind");
+	classes = member_count(bytes, ML_SECTION_SIGNATURE, "classes");
+	return CALL_COST + COLUMN_COST * columns * Max(classes - 1.0, 1.0);
+}
+
+/* What a call costs a row by its arguments; negative when there is nothing to tell. */
+static double
+call_cost(List *args)
+{
+	Node	   *model = linitial(args);
+
+	if (IsA(model, Const) && exprType(model) != TEXTOID)
+	{
+		if (((Const *) model)->constisnull)
+			return CALL_COST;
+		return value_cost(((Const *) model)->constvalue);
+	}
+	if (list_length(args) > 3)
+		return CALL_COST + COLUMN_COST * (list_length(args) - 1);
+	return -1.0;
+}
+
+/* The support function of ml_predict and its like; NULL leaves the planner its default. */
+Datum
+ml_predict_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	SupportRequestCost *cost;
+	double		units;
+
+	if (!IsA(request, SupportRequestCost))
+		PG_RETURN_POINTER(NULL);
+	cost = (SupportRequestCost *) request;
+	if (cost->node == NULL || !IsA(cost->node, FuncExpr) || ((FuncExpr *) cost->node)->args == NIL)
+		PG_RETURN_POINTER(NULL);
+	units = call_cost(((FuncExpr *) cost->node)->args);
+	if (units < 0.0)
+		PG_RETURN_POINTER(NULL);
+	cost->startup = 0.0;
+	cost->per_tuple = units * cpu_operator_cost;
+	PG_RETURN_POINTER(cost);
+}

@@ -1,0 +1,792 @@
+/*
+ * ml_train: from a source to a registered version, in four steps that each see only
+ * what the one before made: arguments -> TrainArgs (checked without touching a row) -> TrainPlan
+ * (columns and their types) -> MlTrainResult (read and fit) -> a row of the registry.
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "tcop/utility.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "model/pipeline.h"
+#include "pg/host.h"
+#include "pg/registry.h"
+#include "pg/source.h"
+#include "pg/values.h"
+
+PG_FUNCTION_INFO_V1(ml_train);
+PG_FUNCTION_INFO_V1(ml_train_relation);
+
+#define DEFAULT_TEST_SIZE 0.2
+#define DEFAULT_SEED 42
+#define MAX_SEED 9007199254740992.0	/* 2^53: every integer up to it is a double */
+#define SEED_WANTED "an integer from 0 to 2^53"
+#define WEIGHT_ROLE "weight column"
+
+/* When the new version becomes the one that the bare name means. */
+typedef enum DeployPolicy
+{
+	DEPLOY_FIRST,				/* when no version is deployed yet */
+	DEPLOY_IF_BETTER,			/* when its main metric beats the deployed version's */
+	DEPLOY_ALWAYS,
+	DEPLOY_NEVER
+} DeployPolicy;
+
+static const char *const deploy_names[] = {"first", "if_better", "always", "never"};
+
+/* In the order of MlSplitKind. */
+static const char *const split_names[] = {"stratified", "random", "last", "column", "none"};
+
+/* What the caller asked for, with defaults in place of NULL. */
+typedef struct TrainArgs
+{
+	char	   *name;
+	char	   *source;
+	char	   *target;
+	const MlAlgorithm *algorithm;	/* NULL = 'auto' */
+	char	  **features;		/* NULL = all columns that are nothing else */
+	int			nfeatures;
+	char	   *params;			/* JSON */
+	char	   *preprocess;		/* JSON */
+	char	   *weight;			/* NULL = none */
+	MlSplit		split;
+	char	   *split_column;	/* of order_by or column; NULL = none */
+	DeployPolicy deploy;
+} TrainArgs;
+
+/* What to read and how to learn from it. */
+typedef struct TrainPlan
+{
+	Source	   *source;
+	int		   *columns;		/* of the source, in the order of the table: features first */
+	int			ncolumns;
+	const char **feature_types;
+	MlTrainSpec spec;
+} TrainPlan;
+
+static void read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args);
+static void read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args);
+static void make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan);
+static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result);
+static RegistryVersion store_version(const TrainArgs *args, const TrainPlan *plan,
+									 const MlTrainResult *result, const char *metrics, double seconds);
+static bool deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
+						   const RegistryVersion *version);
+static char *metrics_json(const MlMetric *metrics, int count);
+static const char *task_name(MlTaskKind task);
+
+/* ---- the call ---- */
+
+/* Train, store and perhaps deploy; returns the row. */
+static Datum
+train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
+{
+	instr_time	start;
+	instr_time	duration;
+	MlContext  *ctx;
+	TrainArgs	args;
+	TrainPlan	plan;
+	MlTrainResult result;
+	RegistryVersion version;
+	TupleDesc	descriptor;
+	double		seconds;
+	char	   *metrics;
+	Datum		values[9];
+	bool		nulls[9] = {0};
+	HeapTuple	row;
+
+	INSTR_TIME_SET_CURRENT(start);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
+	read_args(ctx, fcinfo, &args);
+	make_plan(&args, relation_only, &plan);
+	memset(&result, 0, sizeof result);
+	read_and_fit(ctx, &plan, &result);
+
+	metrics = metrics_json(result.metrics, result.nmetrics);
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	seconds = INSTR_TIME_GET_DOUBLE(duration);
+	version = store_version(&args, &plan, &result, metrics, seconds);
+
+	values[0] = CStringGetTextDatum(args.name);
+	values[1] = Int32GetDatum(version.version);
+	values[2] = CStringGetTextDatum(task_name(result.task));
+	values[3] = CStringGetTextDatum(result.algorithm->name);
+	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(metrics));
+	values[5] = Int64GetDatum((int64) result.n_train);
+	values[6] = Int64GetDatum((int64) result.n_test);
+	values[7] = Float8GetDatum(seconds);
+	values[8] = BoolGetDatum(deploy_version(ctx, &args, &result, &version));
+	row = heap_form_tuple(BlessTupleDesc(descriptor), values, nulls);
+	host_context_delete(ctx);
+	return HeapTupleGetDatum(row);
+}
+
+/* Train on a table, a view or a query. */
+Datum
+ml_train(PG_FUNCTION_ARGS)
+{
+	return train(fcinfo, "ml_train()", false);
+}
+
+/* The same for callers that may name a table or view, but not write SQL (REST). */
+Datum
+ml_train_relation(PG_FUNCTION_ARGS)
+{
+	return train(fcinfo, "ml_train_relation()", true);
+}
+
+/* ---- arguments ---- */
+
+/* A text argument as a C string, or the default when it is NULL. */
+static char *
+text_argument(FunctionCallInfo fcinfo, int number, const char *when_null)
+{
+	if (!PG_ARGISNULL(number))
+		return text_to_cstring(PG_GETARG_TEXT_PP(number));
+	return when_null ? pstrdup(when_null) : NULL;
+}
+
+/* The same for jsonb. */
+static char *
+json_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? pstrdup("{}") : jsonb_cstring(PG_GETARG_DATUM(number));
+}
+
+/* {} */
+static Jsonb *
+empty_object(void)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+}
+
+/* The index of a word among those allowed; an error names the nearest. */
+static int
+choose(MlContext *ctx, const char *what, const char *word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i], word) == 0)
+			return (int) i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown %s \"%s\"", what, word),
+			 errhint("%s", ml_candidates_hint(ctx, what, word, words, count))));
+}
+
+/* The names of the features argument. */
+static void
+read_feature_names(ArrayType *array, TrainArgs *args)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &args->nfeatures);
+	if (args->nfeatures == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features must not be empty"),
+				 errhint("Leave the argument out to use all columns.")));
+	args->features = palloc(sizeof(char *) * args->nfeatures);
+	for (int i = 0; i < args->nfeatures; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("features must not contain NULL")));
+		args->features[i] = TextDatumGetCString(elements[i]);
+	}
+}
+
+/* Error unless the arguments that have no default are there. */
+static void
+check_required(const TrainArgs *args)
+{
+	if (args->name == NULL || args->source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be NULL", args->name == NULL ? "name" : "source")));
+	registry_check_train(args->name);
+	if (args->target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("target must not be NULL"),
+				 errdetail("Every algorithm there is learns to predict a column."),
+				 errhint("Name the column to predict as the argument target.")));
+}
+
+/* Read and check the arguments, without reading any row. */
+static void
+read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
+{
+	char	   *algorithm = text_argument(fcinfo, 3, "auto");
+	char	   *deploy = text_argument(fcinfo, 9, "first");
+
+	memset(args, 0, sizeof *args);
+	args->name = text_argument(fcinfo, 0, NULL);
+	args->source = text_argument(fcinfo, 1, NULL);
+	args->target = text_argument(fcinfo, 2, NULL);
+	args->params = json_argument(fcinfo, 5);
+	args->preprocess = json_argument(fcinfo, 6);
+	args->weight = text_argument(fcinfo, 8, NULL);
+	check_required(args);
+	if (!PG_ARGISNULL(4))
+		read_feature_names(PG_GETARG_ARRAYTYPE_P(4), args);
+
+	if (strcmp(algorithm, "auto") != 0)
+	{
+		MlPrepOptions options;
+		void	   *params;
+
+		args->algorithm = ml_algorithm_by_name(ctx, algorithm);
+		params = ml_params_parse(ctx, args->algorithm, args->params);
+		ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
+	}
+	read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
+	args->deploy = choose(ctx, "deploy", deploy, deploy_names, lengthof(deploy_names));
+}
+
+/* ---- validation ---- */
+
+/* Error: a member of validation has a value of the wrong type or size. */
+static void
+pg_attribute_noreturn()
+refuse_validation(const char *key, JsonbValue *value, const char *wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for \"%s\" of validation: %s", key,
+					jsonb_cstring(JsonbPGetDatum(JsonbValueToJsonb(value)))),
+			 errhint("It must be %s.", wanted)));
+}
+
+/* The member of that name; NULL when absent. */
+static JsonbValue *
+validation_member(Jsonb *object, const char *key)
+{
+	return getKeyJsonValueFromContainer(&object->root, key, (int) strlen(key), NULL);
+}
+
+/* A member that is a string; NULL when absent. */
+static char *
+validation_string(Jsonb *object, const char *key, const char *wanted)
+{
+	JsonbValue *value = validation_member(object, key);
+
+	if (value == NULL)
+		return NULL;
+	if (value->type != jbvString)
+		refuse_validation(key, value, wanted);
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/* A member that is a number from min to max; the default when absent. */
+static double
+validation_number(Jsonb *object, const char *key, double when_absent, double min, double max, const char *wanted)
+{
+	JsonbValue *value = validation_member(object, key);
+	double		number;
+
+	if (value == NULL)
+		return when_absent;
+	if (value->type != jbvNumeric)
+		refuse_validation(key, value, wanted);
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)));
+	if (!(number >= min && number <= max))
+		refuse_validation(key, value, wanted);
+	return number;
+}
+
+/* Error unless validation is an object whose members all have a meaning. */
+static void
+check_validation_keys(MlContext *ctx, Jsonb *object)
+{
+	static const char *const keys[] = {"split", "test_size", "seed", "order_by", "column"};
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("validation must be a JSON object"),
+				 errhint("For example {\"test_size\": 0.25}.")));
+	iterator = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+		if (token == WJB_KEY)
+			choose(ctx, "key of validation", pnstrdup(value.val.string.val, value.val.string.len),
+				   keys, lengthof(keys));
+}
+
+/* Error when a member is given that the kind of split makes no use of. */
+static void
+refuse_unused(Jsonb *object, const char *key, MlSplitKind kind)
+{
+	if (validation_member(object, key) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" of validation does not apply to \"split\": \"%s\"", key, split_names[kind])));
+}
+
+/* The kind of split: as said, else what the column given implies. */
+static MlSplitKind
+validation_split(MlContext *ctx, Jsonb *object, const char *order_by, const char *column)
+{
+	const char *split = validation_string(object, "split", "the name of a split");
+	MlSplitKind kind = column ? ML_SPLIT_COLUMN : order_by ? ML_SPLIT_LAST : ML_SPLIT_STRATIFIED;
+
+	if (split != NULL)
+		kind = choose(ctx, "split", split, split_names, lengthof(split_names));
+	if (kind != ML_SPLIT_LAST)
+		refuse_unused(object, "order_by", kind);
+	if (kind != ML_SPLIT_COLUMN)
+		refuse_unused(object, "column", kind);
+	if (kind == ML_SPLIT_COLUMN || kind == ML_SPLIT_NONE)
+		refuse_unused(object, "test_size", kind);
+	if (kind != ML_SPLIT_STRATIFIED && kind != ML_SPLIT_RANDOM)
+		refuse_unused(object, "seed", kind);
+	if ((kind == ML_SPLIT_LAST && order_by == NULL) || (kind == ML_SPLIT_COLUMN && column == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"split\": \"%s\" of validation needs \"%s\"", split_names[kind],
+						kind == ML_SPLIT_LAST ? "order_by" : "column"),
+				 kind == ML_SPLIT_LAST ? errhint("Name the column that orders the rows, such as a time.") :
+				 errhint("Name a boolean column that is true in the rows to hold out.")));
+	return kind;
+}
+
+/* How to hold rows out, from the JSON of the argument. */
+static void
+read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
+{
+	char	   *order_by;
+	char	   *column;
+	double		seed;
+
+	check_validation_keys(ctx, object);
+	order_by = validation_string(object, "order_by", "the name of a column");
+	column = validation_string(object, "column", "the name of a column");
+	args->split.kind = validation_split(ctx, object, order_by, column);
+	args->split_column = args->split.kind == ML_SPLIT_LAST ? order_by : column;
+	args->split.test_size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, 1 - DBL_EPSILON,
+											  "greater than 0 and less than 1, the share of rows to hold out");
+	seed = validation_number(object, "seed", DEFAULT_SEED, 0, MAX_SEED, SEED_WANTED);
+	if (seed != floor(seed))
+		refuse_validation("seed", validation_member(object, "seed"), SEED_WANTED);
+	args->split.seed = (uint64) seed;
+}
+
+/* What is stored about it: the defaults filled in. */
+static char *
+validation_json(const TrainArgs *args)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"split\": \"%s\"", split_names[args->split.kind]);
+	if (args->split.kind != ML_SPLIT_COLUMN && args->split.kind != ML_SPLIT_NONE)
+		appendStringInfo(&json, ", \"test_size\": %s", float8out_internal(args->split.test_size));
+	if (args->split.kind == ML_SPLIT_STRATIFIED || args->split.kind == ML_SPLIT_RANDOM)
+		appendStringInfo(&json, ", \"seed\": " UINT64_FORMAT, (uint64) args->split.seed);
+	if (args->split_column != NULL)
+	{
+		appendStringInfo(&json, ", \"%s\": ", args->split.kind == ML_SPLIT_LAST ? "order_by" : "column");
+		escape_json(&json, args->split_column);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* ---- the plan ---- */
+
+/* Add a column to the table to be read; returns its number there. */
+static int
+plan_column(TrainPlan *plan, int column)
+{
+	plan->columns[plan->ncolumns] = column;
+	return plan->ncolumns++;
+}
+
+/* Add a feature; an error when its type cannot be one. */
+static void
+plan_feature(TrainPlan *plan, int column)
+{
+	const SourceColumn *source = &plan->source->columns[column];
+	ValueReader reader;
+
+	source_check_unique(plan->source, column, "feature");
+	if (!value_reader_init(&reader, source->type, CurrentMemoryContext))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("feature \"%s\" has type %s, which cannot be used", source->name, source->type_name),
+				 errdetail("Features are numbers, booleans, dates and times, text, enums, UUIDs, or arrays of numbers."),
+				 errhint("List the features to use in the argument features, or cast the column in a query.")));
+	plan->feature_types[plan->spec.nfeatures++] = source->type_name;
+	plan_column(plan, column);
+}
+
+/* Add the features that the caller named. */
+static void
+plan_named_features(const TrainArgs *args, TrainPlan *plan, int target)
+{
+	for (int i = 0; i < args->nfeatures; i++)
+	{
+		int			column = source_need(plan->source, args->features[i], "feature");
+
+		if (column == target)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("target column \"%s\" is among the features", args->target),
+					 errhint("Take it out of the argument features.")));
+		for (int j = 0; j < plan->ncolumns; j++)
+			if (plan->columns[j] == column)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("feature \"%s\" is named more than once", args->features[i])));
+		plan_feature(plan, column);
+	}
+}
+
+/* Add all columns that have no other part to play. */
+static void
+plan_all_features(TrainPlan *plan, int target, int weight, int split)
+{
+	for (int i = 0; i < plan->source->ncolumns; i++)
+		if (i != target && i != weight && i != split)
+			plan_feature(plan, i);
+	if (plan->spec.nfeatures == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source has no column to be a feature"),
+				 errdetail("Columns that are the target, the weight or part of the validation are no features.")));
+}
+
+/* What an error calls the column of validation. */
+static const char *
+split_role(MlSplitKind kind)
+{
+	return kind == ML_SPLIT_LAST ? "order_by column" : "validation column";
+}
+
+/* Is the type one of integers? */
+static bool
+is_integer(const ValueReader *reader)
+{
+	return reader->base == INT2OID || reader->base == INT4OID || reader->base == INT8OID;
+}
+
+/* Is the type a number as such, not a boolean or a time? */
+static bool
+is_plain_number(const ValueReader *reader)
+{
+	return is_integer(reader) || reader->base == FLOAT4OID || reader->base == FLOAT8OID ||
+		reader->base == NUMERICOID;
+}
+
+/* What kind of target the column is, by its type. */
+static void
+plan_target(TrainPlan *plan, int column)
+{
+	const SourceColumn *source = &plan->source->columns[column];
+	ValueReader reader;
+	bool		usable = value_reader_init(&reader, source->type, CurrentMemoryContext);
+
+	plan->spec.target_integer = usable && is_integer(&reader);
+	if (usable && is_plain_number(&reader))
+		plan->spec.target_kind = ML_TARGET_NUMBER;
+	else if (usable && reader.base == BOOLOID)
+		plan->spec.target_kind = ML_TARGET_BOOLEAN;
+	else if (usable && reader.kind == ML_KIND_CATEGORY)
+		plan->spec.target_kind = ML_TARGET_TEXT;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("target column \"%s\" has type %s, which cannot be predicted", source->name, source->type_name),
+				 errdetail("A target is a number, a boolean, text, an enum or a UUID."),
+				 errhint("Cast the column in a query, for example with extract(epoch FROM ...) for a time.")));
+	plan->spec.target = plan_column(plan, column);
+}
+
+/* A column of the source that has a part besides target and features; -1 when it is not asked for. */
+static int
+need_other(TrainPlan *plan, const char *name, const char *role, int target)
+{
+	int			column;
+
+	if (name == NULL)
+		return -1;
+	column = source_need(plan->source, name, role);
+	if (column == target)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s \"%s\" is the target", role, name)));
+	return column;
+}
+
+/* Error: the weight or split column has a type that its part cannot use. */
+static void
+pg_attribute_noreturn()
+refuse_type(const SourceColumn *column, const char *role, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("%s \"%s\" has type %s", role, column->name, column->type_name),
+			 errhint("%s", hint)));
+}
+
+/* Add the weight column; -1 when there is none. */
+static int
+plan_weight(TrainPlan *plan, int column)
+{
+	const SourceColumn *source;
+	ValueReader reader;
+
+	if (column < 0)
+		return -1;
+	source = &plan->source->columns[column];
+	if (!value_reader_init(&reader, source->type, CurrentMemoryContext) || !is_plain_number(&reader))
+		refuse_type(source, WEIGHT_ROLE, "A weight must be a number.");
+	return plan_column(plan, column);
+}
+
+/* Add the column of validation; -1 when there is none. */
+static int
+plan_split(TrainPlan *plan, int column, MlSplitKind kind)
+{
+	const SourceColumn *source;
+	ValueReader reader;
+
+	if (column < 0)
+		return -1;
+	source = &plan->source->columns[column];
+	if (!value_reader_init(&reader, source->type, CurrentMemoryContext))
+		reader.kind = ML_KIND_INVALID;
+	if (kind == ML_SPLIT_COLUMN && (reader.kind != ML_KIND_NUMBER || reader.base != BOOLOID))
+		refuse_type(source, split_role(kind), "It must be boolean: true in the rows to hold out.");
+	if (kind == ML_SPLIT_LAST && reader.kind != ML_KIND_NUMBER)
+		refuse_type(source, split_role(kind), "It must be a number, a date or a time.");
+	return plan_column(plan, column);
+}
+
+/* Open the source and give every column its part. */
+static void
+make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
+{
+	MlTrainSpec *spec = &plan->spec;
+	int			target;
+	int			weight;
+	int			split;
+
+	memset(plan, 0, sizeof *plan);
+	plan->source = source_open(args->source, relation_only);
+	/* a column may be a feature and order the rows */
+	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 3));
+	spec->feature_types = plan->feature_types = palloc(sizeof(char *) * (plan->source->ncolumns + 1));
+	spec->algorithm = args->algorithm;
+	spec->params = args->params;
+	spec->preprocess = args->preprocess;
+	spec->split = args->split;
+
+	target = source_need(plan->source, args->target, "target column");
+	weight = need_other(plan, args->weight, WEIGHT_ROLE, target);
+	split = need_other(plan, args->split_column, split_role(args->split.kind), target);
+	if (args->features != NULL)
+		plan_named_features(args, plan, target);
+	else
+		plan_all_features(plan, target, weight, split);
+	plan_target(plan, target);
+	spec->weight = plan_weight(plan, weight);
+	spec->split_column = plan_split(plan, split, args->split.kind);
+}
+
+/* ---- learning ---- */
+
+/* Read the rows and learn from them. */
+static void
+read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
+{
+	MlTable    *table = source_load(ctx, plan->source, plan->columns, plan->ncolumns);
+
+	ml_pipeline_train(ctx, table, &plan->spec, result);
+}
+
+/* ---- the registry ---- */
+
+/* The task as users call it. */
+static const char *
+task_name(MlTaskKind task)
+{
+	switch (task)
+	{
+		case ML_TASK_REGRESSION:
+			return "regression";
+		case ML_TASK_BINARY:
+			return "binary";
+		case ML_TASK_MULTICLASS:
+			return "multiclass";
+	}
+	elog(ERROR, "unknown task %d", (int) task);
+}
+
+/* {"name": value, ...}; a metric that is not defined is null. */
+static char *
+metrics_json(const MlMetric *metrics, int count)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&json, "%s\"%s\": %s", i ? ", " : "", metrics[i].name,
+						 isfinite(metrics[i].value) ? float8out_internal(metrics[i].value) : "null");
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* [{"name": .., "kind": .., "type": ..}, ...] */
+static char *
+features_json(const TrainPlan *plan)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (int i = 0; i < plan->spec.nfeatures; i++)
+	{
+		const SourceColumn *column = &plan->source->columns[plan->columns[i]];
+		ValueReader reader;
+
+		value_reader_init(&reader, column->type, CurrentMemoryContext);
+		appendStringInfo(&json, "%s{\"name\": ", i ? ", " : "");
+		escape_json(&json, column->name);
+		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ",
+						 reader.kind == ML_KIND_NUMBER ? "number" :
+						 reader.kind == ML_KIND_CATEGORY ? "category" : "vector");
+		escape_json(&json, column->type_name);
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+/* Store the result as the next version of the name. */
+static RegistryVersion
+store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult *result,
+			  const char *metrics, double seconds)
+{
+	RegistryEntry entry = {
+		.name = args->name,
+		.task = task_name(result->task),
+		.algorithm = result->algorithm->name,
+		.target = args->target,
+		.source = args->source,
+		.params_json = result->params_json,
+		.preprocess_json = args->preprocess,
+		.validation_json = validation_json(args),
+		.metrics_json = metrics,
+		.baseline_json = metrics_json(result->baseline, result->nbaseline),
+		.features_json = features_json(plan),
+		.n_train = (int64) result->n_train,
+		.n_test = (int64) result->n_test,
+		.n_skipped = (int64) result->n_skipped,
+		.seconds = seconds,
+		.digest = psprintf("%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse),
+		.model = model_datum(result->bytes, result->size)
+	};
+
+	return registry_store(&entry);
+}
+
+/* ---- deployment ---- */
+
+/* The metric that decides which of two models of a task is the better one. */
+static const char *
+main_metric(MlTaskKind task)
+{
+	switch (task)
+	{
+		case ML_TASK_REGRESSION:
+			return "rmse";
+		case ML_TASK_BINARY:
+			return "roc_auc";
+		case ML_TASK_MULTICLASS:
+			return "log_loss";
+	}
+	elog(ERROR, "unknown task %d", (int) task);
+}
+
+/* The metric of that name; NULL when it is not among them. */
+static const MlMetric *
+find_metric(const MlMetric *metrics, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(metrics[i].name, name) == 0)
+			return &metrics[i];
+	return NULL;
+}
+
+/* A metric that a stored version had on rows held out; NaN when it has none, or was for another task. */
+static double
+stored_metric(MlContext *ctx, const RegistryVersion *version, MlTaskKind task, const char *name)
+{
+	struct varlena *datum = registry_model_bytes(version);
+	const MlModel *model = ml_model_open(ctx, MODEL_BYTES(datum), MODEL_SIZE(datum));
+	const MlNode *summary = ml_container_section(model->bytes, ML_SECTION_SUMMARY);
+	const MlNode *value = NULL;
+
+	if (model->signature->task == task && ml_need_int(ctx, summary, "n_test", 0, PG_INT64_MAX) > 0)
+		value = ml_node_find(ml_need(ctx, summary, "metrics", ML_NODE_OBJECT), name);
+	return value != NULL && ml_node_type(value) == ML_NODE_DOUBLE ? ml_node_double(value) : NAN;
+}
+
+/* Does the new version beat the one that is deployed? Only what both showed on rows held out counts. */
+static bool
+is_better(MlContext *ctx, const MlTrainResult *result, const RegistryVersion *deployed)
+{
+	const char *name = main_metric(result->task);
+	const MlMetric *metric = find_metric(result->metrics, result->nmetrics, name);
+	double		old = stored_metric(ctx, deployed, result->task, name);
+
+	if (!result->held_out || metric == NULL)
+		return false;
+	/* NaN on either side compares false: the old version stays */
+	return metric->greater_is_better ? metric->value > old : metric->value < old;
+}
+
+/* Deploy the version if the caller's policy says so; tells whether it was. */
+static bool
+deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
+			   const RegistryVersion *version)
+{
+	RegistryVersion deployed;
+	bool		deploy = args->deploy == DEPLOY_ALWAYS;
+
+	if (args->deploy == DEPLOY_FIRST)
+		deploy = !registry_is_deployed(args->name, &deployed);
+	else if (args->deploy == DEPLOY_IF_BETTER)
+		deploy = !registry_is_deployed(args->name, &deployed) || is_better(ctx, result, &deployed);
+	if (deploy)
+		registry_deploy(version, REGISTRY_DEFAULT_ALIAS,
+						psprintf("trained with deploy => '%s'", deploy_names[args->deploy]));
+	return deploy;
+}

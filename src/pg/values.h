@@ -1,0 +1,42 @@
+/*
+ * SQL values -> the engine's numbers and strings, the same rules at training and
+ * at prediction.
+ *
+ *   number    int2 int4 int8 float4 float8 numeric bool oid-free; date, time, timetz, timestamp,
+ *             timestamptz (seconds, the epoch 1970-01-01 for dates), interval (seconds; a month
+ *             is 30 days); money is refused
+ *   category  text varchar bpchar "char" name citext enum uuid, domains over them
+ *   vector    arrays of int2 int4 int8 float4 float8 numeric bool
+ */
+#ifndef MLAAS_VALUES_H
+#define MLAAS_VALUES_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "base/columns.h"
+
+typedef struct ValueReader
+{
+	Oid			type;			/* as given */
+	Oid			base;			/* behind domains */
+	MlKind		kind;			/* ML_KIND_INVALID: unusable */
+	Oid			element;		/* vectors */
+	bool		output;			/* category: through the type's output function */
+	FmgrInfo	output_function;
+} ValueReader;
+
+/* Set up for a type; false (kind invalid) when its values cannot be features. */
+extern bool value_reader_init(ValueReader *reader, Oid type, MemoryContext context);
+
+/* A number; date/time infinities give infinite doubles. */
+extern double value_number(const ValueReader *reader, Datum value);
+
+/* The bytes of a category; may point into value or palloc in the current context. */
+extern const char *value_category(ValueReader *reader, Datum value, size_t *length);
+
+/* The elements of a vector (palloc'd or in place); NULL elements are NaN. Errors on more than one dimension. */
+extern const double *value_vector(const ValueReader *reader, Datum value, int *width);
+
+#endif

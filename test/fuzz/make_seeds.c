@@ -1,0 +1,177 @@
+/*
+ * Writes the first corpus of the fuzzers: for every algorithm and task a small model as bytes into
+ * DIR/model and as text into DIR/json, with columns of every kind; and a document of every type.
+ *
+ *   gcc -O1 -std=gnu11 -Isrc/engine -Itest/fuzz test/fuzz/make_seeds.c $(find src/engine -name '*.c') \
+ *       -ljson-c -llapack -lblas -lpthread -lm -o make_seeds
+ *   ./make_seeds DIR
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sys/stat.h>
+
+#include "base/columns.h"
+#include "base/random.h"
+#include "model/container.h"
+#include "model/pipeline.h"
+
+#define ROWS 120
+
+/* The targets that a model can have: their classes, 0 for a number. */
+static const struct
+{
+	const char *name;
+	MlTaskKind	task;
+	MlTargetKind kind;
+	int			classes;
+}			targets[] =
+{
+	{"regression", ML_TASK_REGRESSION, ML_TARGET_NUMBER, 0},
+	{"boolean", ML_TASK_BINARY, ML_TARGET_BOOLEAN, 2},
+	{"number", ML_TASK_MULTICLASS, ML_TARGET_NUMBER, 3},
+	{"text", ML_TASK_MULTICLASS, ML_TARGET_TEXT, 3},
+};
+
+/* Make a folder if it is not there. */
+static void
+make_folder(const char *path)
+{
+	if (mkdir(path, 0777) != 0 && errno != EEXIST)
+	{
+		perror(path);
+		exit(1);
+	}
+}
+
+/* Write a file DIR/FOLDER/NAME. */
+static void
+write_file(MlContext *ctx, const char *dir, const char *folder, const char *name, const void *bytes, size_t size)
+{
+	char	   *path = ml_format(ctx, "%s/%s/%s", dir, folder, name);
+	FILE	   *file = fopen(path, "wb");
+
+	if (file == NULL || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+	{
+		perror(path);
+		exit(1);
+	}
+}
+
+/* A row of a table: numbers with a NULL now and then, a category, a vector, the target. */
+static void
+add_row(MlContext *ctx, MlColumn **columns, MlTargetKind kind, int classes, MlRandom *random)
+{
+	static const char *const plans[] = {"basic", "plus", "premium", "r\xc3\xa9serve"};
+	double		x = ml_random_double(random) - 0.5;
+	int			plan = (int) ml_random_below(random, 4);
+	double		vector[3] = {x * x, ml_random_double(random), 1};
+	double		signal = 3 * x + plan + ml_random_double(random);
+	int			klass = classes == 0 ? 0 : (int) (signal + 2) % classes;
+
+	if (ml_random_below(random, 10) == 0)
+		ml_column_add_null(ctx, columns[0]);
+	else
+		ml_column_add_number(ctx, columns[0], x);
+	if (ml_random_below(random, 10) == 0)
+		ml_column_add_null(ctx, columns[1]);
+	else
+		ml_column_add_category(ctx, columns[1], plans[plan], strlen(plans[plan]));
+	ml_column_add_vector(ctx, columns[2], vector, 3);
+	if (kind == ML_TARGET_TEXT)
+		ml_column_add_category(ctx, columns[3], plans[klass], strlen(plans[klass]));
+	else
+		ml_column_add_number(ctx, columns[3], classes == 0 ? signal : klass);
+}
+
+/* A table of all kinds of columns. */
+static MlTable *
+make_table(MlContext *ctx, MlTargetKind kind, int classes)
+{
+	MlTable    *table = ml_alloc_zero(ctx, sizeof *table);
+	MlRandom	random;
+
+	ml_random_seed(&random, 7);
+	table->ncolumns = 4;
+	table->columns = ml_alloc_array(ctx, 4, sizeof(MlColumn *));
+	table->columns[0] = ml_column_create(ctx, "x", ML_KIND_NUMBER);
+	table->columns[1] = ml_column_create(ctx, "plan", ML_KIND_CATEGORY);
+	table->columns[2] = ml_column_create(ctx, "v", ML_KIND_VECTOR);
+	table->columns[3] = ml_column_create(ctx, "y", kind == ML_TARGET_TEXT ? ML_KIND_CATEGORY : ML_KIND_NUMBER);
+	for (table->rows = 0; table->rows < ROWS; table->rows++)
+		add_row(ctx, table->columns, kind, classes, &random);
+	for (int i = 0; i < 4; i++)
+		ml_column_finish(ctx, table->columns[i]);
+	return table;
+}
+
+/* Train one algorithm on one target and write the model. */
+static void
+write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_t target)
+{
+	static const char *const types[] = {"double precision", "text", "double precision[]"};
+	MlTrainSpec spec = {
+		.algorithm = algorithm,
+		.split = {.kind = ML_SPLIT_STRATIFIED, .test_size = 0.2, .seed = 42},
+		.nfeatures = 3,
+		.feature_types = types,
+		.target = 3,
+		.target_kind = targets[target].kind,
+		.target_integer = targets[target].classes != 0,
+		.weight = -1,
+		.split_column = -1,
+	};
+	MlTrainResult result;
+	char	   *name = ml_format(ctx, "%s_%s", algorithm->name, targets[target].name);
+	char	   *json;
+
+	ml_pipeline_train(ctx, make_table(ctx, targets[target].kind, targets[target].classes), &spec, &result);
+	write_file(ctx, dir, "model", name, result.bytes, result.size);
+	json = ml_container_to_json(ctx, result.bytes);
+	write_file(ctx, dir, "json", name, json, strlen(json));
+}
+
+/* Write a JSON document with everything in it that JSON's reader knows. */
+static void
+write_document(MlContext *ctx, const char *dir)
+{
+	static const char document[] =
+		"{\"n\": null, \"t\": true, \"i\": -42, \"d\": -1.5e-3, \"s\": \"\\u00e9\\ud83d\\ude00\\n\\\"\\\\/\", "
+		"\"nan\": {\"$f64\": \"NaN\"}, \"inf\": {\"$f64\": \"-Infinity\"}, \"o\": {}, \"l\": [[], {\"a\": 1}, 2.0], "
+		"\"f64\": {\"$f64\": [1.0, -0.0, \"NaN\", \"Infinity\", 7]}, \"f32\": {\"$f32\": [0.1, 3e38]}, "
+		"\"i64\": {\"$i64\": [9223372036854775807, -9223372036854775808]}, \"i32\": {\"$i32\": [1, -1]}, "
+		"\"b\": {\"$bytes\": \"AAEC/w==\"}, \"c\": {\"$bytes\": [0, 255]}, \"e\": {\"$f64\": \"AAAAAAAA8D8=\"}, "
+		"\"$$f64\": {\"$$x\": 1}, \"\": \"\"}";
+
+	write_file(ctx, dir, "json", "document", document, strlen(document));
+}
+
+int
+main(int argc, char **argv)
+{
+	static Fuzz fuzz;
+
+	if (argc != 2)
+	{
+		fprintf(stderr, "usage: make_seeds DIR\n");
+		return 1;
+	}
+	fuzz_begin(&fuzz);
+	if (setjmp(fuzz.entry) != 0)
+		fuzz_fail("an error while making seeds");
+	make_folder(argv[1]);
+	make_folder(ml_format(&fuzz.ctx, "%s/model", argv[1]));
+	make_folder(ml_format(&fuzz.ctx, "%s/json", argv[1]));
+	write_document(&fuzz.ctx, argv[1]);
+	for (size_t i = 0; i < ml_algorithm_count(); i++)
+	{
+		for (size_t target = 0; target < sizeof targets / sizeof targets[0]; target++)
+		{
+			if ((ml_algorithm_table[i]->tasks & targets[target].task) != 0)
+				write_model(&fuzz.ctx, argv[1], ml_algorithm_table[i], target);
+		}
+	}
+	fuzz_end(&fuzz);
+	return 0;
+}

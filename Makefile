@@ -28,7 +28,7 @@ OBJS = $(ENGINE_OBJS) $(SERVER_OBJS)
 
 # The install script is joined from one file per concept, in this order.
 SQL_PARTS = schema types registry describe train aggregate predict evaluate metrics deploy rest
-SQL_FILES = $(foreach part,$(SQL_PARTS),$(wildcard sql/$(part).sql))
+SQL_FILES = $(SQL_PARTS:%=sql/%.sql)
 SQL_FORGOTTEN := $(filter-out $(SQL_FILES),$(wildcard sql/*.sql))
 ifneq ($(SQL_FORGOTTEN),)
 $(error $(SQL_FORGOTTEN) not among SQL_PARTS)

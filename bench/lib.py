@@ -142,6 +142,7 @@ def train(connection, name, source, algorithm, validation, target="y", features=
         return dict(zip([column.name for column in cursor.description], cursor.fetchone()))
 
 
-def coefficients(connection, name):
-    """Feature -> estimate of a registered model."""
-    return dict(execute(connection, "SELECT feature, estimate FROM ml_coefficients(%s)", (name,)))
+def coefficients(connection, trained):
+    """Feature -> estimate of the version that train() returned."""
+    return dict(execute(connection, "SELECT feature, estimate FROM ml_coefficients(%s)",
+                        (f"{trained['name']}@{trained['version']}",)))

@@ -15,8 +15,9 @@ import numpy as np
 import lib
 
 FOLDER = os.path.join(lib.HERE, "nist")
-WELL_CONDITIONED_GOAL = 9.0
-QR_SLACK = 0.5                  # two orders of the same additions differ by as much
+NINE_DIGITS = ("longley", "wampler1", "wampler2", "wampler3", "wampler4", "wampler5")
+GOAL = 9.0
+QR_ORDERS = 100
 MOST_DIGITS = 15.0              # what is certified and what a double can hold
 
 
@@ -50,9 +51,20 @@ def design(x, intercept):
 
 
 def numpy_qr(y, x, intercept):
-    """Householder QR in double precision: the yardstick for the hard problems."""
+    """Householder QR in double precision (LAPACK)."""
     q, r = np.linalg.qr(design(x, intercept))
     return np.linalg.solve(r, q.T @ y)
+
+
+def qr_digits(y, x, intercept, truth):
+    """
+    The digits of QR in double precision, rows as they come, and the fewest that it gives when the
+    rows come in other orders: on hard problems the order of the additions alone moves a digit.
+    """
+    rng = np.random.default_rng(1)
+    orders = [rng.permutation(len(y)) for _ in range(QR_ORDERS)]
+    as_given = digits(numpy_qr(y, x, intercept), truth)
+    return as_given, min([as_given] + [digits(numpy_qr(y[o], x[o], intercept), truth) for o in orders])
 
 
 def numpy_lstsq(y, x, intercept):
@@ -79,9 +91,9 @@ def ours(connection, y, x, intercept, by_train):
                     (float(target), *map(float, row)))
     if by_train:
         features = "ARRAY[" + ", ".join(f"'{name}'" for name in names) + "]"
-        lib.train(connection, "bench_nist", "nist_problem", "linear_regression", {"split": "none"},
-                  features=features, params=params)
-        found = lib.coefficients(connection, "bench_nist")
+        trained = lib.train(connection, "bench_nist", "nist_problem", "linear_regression", {"split": "none"},
+                            features=features, params=params)
+        found = lib.coefficients(connection, trained)
         values = [found.get(name) for name in (["(intercept)"] if intercept else []) + names]
     else:
         rows = lib.execute(connection, "SELECT estimate FROM ml_coefficients((SELECT ml_fit('linear_regression',"
@@ -92,7 +104,7 @@ def ours(connection, y, x, intercept, by_train):
 
 
 def run(figures):
-    """Every problem by every method; those that QR in double cannot solve to the goal are held to QR."""
+    """Every problem by every method; what QR in double cannot solve to the goal is held to QR."""
     lib.section("digits of agreement with the exact answers, worst coefficient")
     connection = lib.connect()
     with open(os.path.join(FOLDER, "exact.json"), encoding="ascii") as text:
@@ -100,10 +112,11 @@ def run(figures):
     for name, exact in sorted(answers.items()):
         y, x = problem(name, exact)
         intercept, truth = exact["intercept"], exact["coef"]
-        qr, svd, sk = [digits(method(y, x, intercept), truth) for method in (numpy_qr, numpy_lstsq, scikit)]
+        qr, fewest = qr_digits(y, x, intercept, truth)
+        svd, sk = [digits(method(y, x, intercept), truth) for method in (numpy_lstsq, scikit)]
         trained, fitted = [digits(ours(connection, y, x, intercept, way), truth) for way in (True, False)]
-        goal = min(WELL_CONDITIONED_GOAL, qr - QR_SLACK)
+        goal = GOAL if name in NINE_DIGITS else min(GOAL, fewest)
         figures.add(f"digits {name}", f"{trained:.1f} ml_train, {fitted:.1f} ml_fit",
-                    f"{qr:.1f} QR, {svd:.1f} lstsq, {sk:.1f} scikit-learn", f"{min(trained, fitted) - qr:+.1f} to QR",
+                    f"{qr:.1f} QR (at worst {fewest:.1f}), {svd:.1f} lstsq, {sk:.1f} scikit-learn", f"{min(trained, fitted) - qr:+.1f} to QR",
                     f">= {goal:.1f}", min(trained, fitted) >= goal)
     connection.close()

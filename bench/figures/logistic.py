@@ -32,7 +32,7 @@ def run(figures):
     lib.section("logistic_regression, the training rows of cls1m (four fifths)")
     connection = lib.connect()
     trained, = lib.medians(lambda: train(connection))
-    weights = lib.coefficients(connection, "bench_logistic")
+    weights = lib.coefficients(connection, train(connection))
     tolerance, expert, losses = rival_to_the_same_loss([weights[f] for f in ["(intercept)", *lib.X]])
     csv = lib.rival("logistic", "csv", tolerance)
     for name, loss in losses.items():

@@ -31,8 +31,8 @@ def run(figures):
     """Values in order, a set of keys, an array column."""
     lib.section("scoring reg1m with a linear model, one core")
     connection = lib.connect(workers=0)
-    lib.train(connection, "bench_scoring", "reg1m", "linear_regression", {"split": "none"})
-    weights = lib.coefficients(connection, "bench_scoring")
+    trained = lib.train(connection, "bench_scoring", "reg1m", "linear_regression", {"split": "none"})
+    weights = lib.coefficients(connection, trained)
     weights = [weights[feature] for feature in ["(intercept)", *lib.X]]
     statements = {
         "sum": f"SELECT sum(ml_predict('bench_scoring', {lib.X_LIST})) FROM reg1m",

@@ -62,6 +62,17 @@ extern void feature_set_null(const MlModel *model, int feature, double *raw, siz
 /* Refuse an infinite value. */
 extern void feature_error_infinite(const MlModel *model, int feature) pg_attribute_noreturn();
 
+/* Tell whether a number is NaN or infinite, without a branch. */
+static inline bool
+is_special(double number)
+{
+	const uint64 exponent = UINT64CONST(0x7ff0000000000000);
+	uint64		bits;
+
+	memcpy(&bits, &number, sizeof(bits));
+	return (bits & exponent) == exponent;
+}
+
 /* A value into the feature's slots, plain numbers in place. */
 static inline void
 feature_input_read(FeatureInput *input, const MlModel *model, Datum value, bool isnull,

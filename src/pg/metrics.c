@@ -45,6 +45,9 @@
 #define FIRST_SLOTS 8
 #define FIRST_SCORES 8
 
+/* Beyond this many scores a list grows by less than double. */
+#define LONG_SCORES 8192
+
 /* ---- common to all ---- */
 
 /* Whether a transition function's row has both of its values. */
@@ -877,13 +880,17 @@ typedef struct FlatScores
 	uint64		n[2];
 } FlatScores;
 
-/* Make room for more keys; fails when there would be none to sort them at the end. */
+/*
+ * Make room for more keys; fails when there would be none to sort them at the end.  A long list grows by an eighth,
+ * so that little lies idle and the limit is not passed by more than that between two looks at it.
+ */
 static void
 grow_keys(Scores *scores, KeyList *list, Size more)
 {
 	Size		rows = scores->lists[0].n + scores->lists[1].n;
 	Size		larger = Max(scores->lists[0].n, scores->lists[1].n);
-	Size		capacity = Max(list->capacity + list->capacity / 2, list->n + more);
+	Size		step = list->capacity < LONG_SCORES ? list->capacity : list->capacity / 8;
+	Size		capacity = Max(list->capacity + step, list->n + more);
 
 	capacity = Max(capacity, FIRST_SCORES);
 	/* all of them, and a buffer as large as the larger list */

@@ -117,9 +117,13 @@ plan_values(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo,
 	if (call->count != nfeatures)
 		features_error_count(plan->model, call->count, nfeatures, "features");
 	plan->inputs = MemoryContextAlloc(plan->memory, sizeof(FeatureInput) * (Size) nfeatures);
+	plan->all_float8 = true;
 	for (int f = 0; f < nfeatures; f++)
+	{
 		feature_input_init(&plan->inputs[f], plan->model, f,
 						   get_fn_expr_argtype(fcinfo->flinfo, first + f), plan->memory);
+		plan->all_float8 &= plan->inputs[f].how == FEATURE_FLOAT8;
+	}
 }
 
 /* The plan of a model's entry, made now. */
@@ -191,14 +195,21 @@ static void
 gather_numbers(PredictPlan *plan, const double *values, int count)
 {
 	int			slots = plan->model->signature->slots;
+	bool		special = false;
 
 	if (count != slots)
 		features_error_count(plan->model, count, slots, "values");
 	for (int s = 0; s < slots; s++)
 	{
-		if (unlikely(isinf(values[s])))
-			feature_error_infinite(plan->model, feature_of_slot(plan->model, s));
 		plan->raw[s] = values[s];
+		special |= is_special(values[s]);
+	}
+	if (likely(!special))
+		return;
+	for (int s = 0; s < slots; s++)
+	{
+		if (isinf(values[s]))
+			feature_error_infinite(plan->model, feature_of_slot(plan->model, s));
 	}
 }
 
@@ -311,6 +322,37 @@ gather_row(PredictPlan *plan, Datum datum)
 
 /* ---- once per row ---- */
 
+/*
+ * Values in order that are all float8, of which nothing is to be converted; false when one is
+ * NULL, NaN or infinite and so needs the general way.
+ */
+static inline bool
+gather_float8(PredictPlan *plan, const NullableDatum *args, int count)
+{
+	bool		special = false;
+
+	for (int i = 0; i < count; i++)
+	{
+		double		number = DatumGetFloat8(args[i].value);
+
+		plan->raw[i] = number;
+		special |= args[i].isnull | is_special(number);
+	}
+	return !special;
+}
+
+/* Values in order. */
+static inline void
+gather_values(PredictPlan *plan, const NullableDatum *args, int count)
+{
+#ifdef USE_FLOAT8_BYVAL
+	if (plan->all_float8 && likely(gather_float8(plan, args, count)))
+		return;
+#endif
+	for (int i = 0; i < count; i++)
+		feature_input_read(&plan->inputs[i], plan->model, args[i].value, args[i].isnull, plan->raw, 1);
+}
+
 /* A JSON object's members in the order of the features. */
 static void
 gather_json(PredictPlan *plan, Jsonb *json)
@@ -330,9 +372,7 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 	switch (call->form)
 	{
 		case FORM_VALUES:
-			for (int i = 0; i < call->count; i++)
-				feature_input_read(&plan->inputs[i], plan->model, fcinfo->args[first + i].value,
-								   fcinfo->args[first + i].isnull, plan->raw, 1);
+			gather_values(plan, fcinfo->args + first, call->count);
 			break;
 		case FORM_ARRAY:
 			gather_array(plan, PG_GETARG_DATUM(first));

@@ -323,13 +323,15 @@ check_rights(const ModelRow *model, Oid user)
 				 errdetail("Only members of the role that owns a model may use it.")));
 }
 
-/* The names of all models the current user may use. */
+/* The names of all models the current user may use, in order. */
 static const char **
 usable_names(size_t *count)
 {
-	Relation	table = table_open(get_registry_oids()->model, AccessShareLock);
+	const RegistryOids *oids = get_registry_oids();
+	Oid			index = oids->model_pkey;
+	Relation	table = table_open(oids->model, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(table);
-	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, read_snapshot(), 0, NULL);
+	SysScanDesc scan = systable_beginscan(table, index, true, read_snapshot(), 0, NULL);
 	size_t		size = 64;
 	const char **names = palloc(size * sizeof(char *));
 	HeapTuple	tuple;

@@ -38,9 +38,9 @@ scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *
 	}
 
 	row_bytes = sizeof(double) * (scorer->slots + scorer->outputs);
-	scorer->blocks = SCORER_BYTES / (row_bytes * ML_BLOCK_ROWS);
+	scorer->blocks = SCORER_BYTES / (row_bytes * SCORER_STRIDE);
 	scorer->blocks = ml_thread_count(ctx) == 1 ? 1 : Min(Max(scorer->blocks, 1), SCORER_BLOCKS);
-	scorer->raw = ml_alloc_array(ctx, scorer->blocks * ML_BLOCK_ROWS, sizeof(double) * Max(scorer->slots, 1));
+	scorer->raw = ml_alloc_array(ctx, scorer->blocks * SCORER_STRIDE, sizeof(double) * Max(scorer->slots, 1));
 	scorer->out = ml_alloc_array(ctx, scorer->blocks * ML_BLOCK_ROWS, sizeof(double) * scorer->outputs);
 	scorer->scratch_size = ml_model_scratch(model, ML_BLOCK_ROWS);
 	scorer->scratch = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx), sizeof(double) * Max(scorer->scratch_size, 1));
@@ -56,7 +56,7 @@ score_blocks(void *arg, size_t begin, size_t end, int worker)
 	{
 		size_t		n = Min(scorer->filled - b * ML_BLOCK_ROWS, (size_t) ML_BLOCK_ROWS);
 
-		ml_model_score(scorer->model, scorer->raw + b * scorer->slots * ML_BLOCK_ROWS, ML_BLOCK_ROWS, n,
+		ml_model_score(scorer->model, scorer->raw + b * scorer->slots * SCORER_STRIDE, SCORER_STRIDE, n,
 					   scorer->out + b * scorer->outputs * ML_BLOCK_ROWS, ML_BLOCK_ROWS,
 					   scorer->scratch + (size_t) worker * scorer->scratch_size);
 	}

@@ -11,6 +11,9 @@
 #include "pg/features.h"
 #include "pg/source.h"
 
+/* The distance of two slots of a row: no power of two, so that a row's slots do not share cache sets. */
+#define SCORER_STRIDE (ML_BLOCK_ROWS + 8)
+
 /* What one section of threads works on at most, and the memory for it. */
 #define SCORER_BLOCKS 16
 #define SCORER_BYTES ((size_t) 8 << 20)
@@ -28,7 +31,7 @@ typedef struct Scorer
 	size_t		outputs;
 	size_t		blocks;			/* room */
 	size_t		filled;			/* rows gathered */
-	double	   *raw;			/* [blocks][slots][ML_BLOCK_ROWS] */
+	double	   *raw;			/* [blocks][slots][SCORER_STRIDE] */
 	double	   *out;			/* [blocks][outputs][ML_BLOCK_ROWS] */
 	double	   *scratch;		/* [threads][scratch_size] */
 	size_t		scratch_size;
@@ -51,11 +54,11 @@ static inline void
 scorer_add(Scorer *scorer, const TupleTableSlot *slot)
 {
 	size_t		block = scorer->filled / ML_BLOCK_ROWS;
-	double	   *raw = scorer->raw + block * scorer->slots * ML_BLOCK_ROWS + scorer->filled % ML_BLOCK_ROWS;
+	double	   *raw = scorer->raw + block * scorer->slots * SCORER_STRIDE + scorer->filled % ML_BLOCK_ROWS;
 
 	for (int f = 0; f < scorer->nfeatures; f++)
 		feature_input_read(&scorer->inputs[f], scorer->model, slot->tts_values[f], slot->tts_isnull[f],
-						   raw, ML_BLOCK_ROWS);
+						   raw, SCORER_STRIDE);
 	scorer->filled++;
 }
 

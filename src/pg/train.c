@@ -15,7 +15,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "tcop/utility.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -25,6 +24,7 @@
 
 #include "model/pipeline.h"
 #include "pg/host.h"
+#include "pg/onepass.h"
 #include "pg/registry.h"
 #include "pg/source.h"
 #include "pg/values.h"
@@ -51,6 +51,9 @@ static const char *const deploy_names[] = {"first", "if_better", "always", "neve
 
 /* In the order of MlSplitKind. */
 static const char *const split_names[] = {"stratified", "random", "last", "column", "none"};
+
+StaticAssertDecl(lengthof(deploy_names) == DEPLOY_NEVER + 1, "one name per policy");
+StaticAssertDecl(lengthof(split_names) == ML_SPLIT_NONE + 1, "one name per split");
 
 /* What the caller asked for, with defaults in place of NULL. */
 typedef struct TrainArgs
@@ -263,7 +266,7 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 		ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
 	}
 	read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
-	args->deploy = choose(ctx, "deploy", deploy, deploy_names, lengthof(deploy_names));
+	args->deploy = choose(ctx, "deploy policy", deploy, deploy_names, lengthof(deploy_names));
 }
 
 /* ---- validation ---- */
@@ -317,11 +320,25 @@ validation_number(Jsonb *object, const char *key, double when_absent, double min
 	return number;
 }
 
+/* Error unless validation may have a member of that name. */
+static void
+check_validation_key(MlContext *ctx, const char *key)
+{
+	static const char *const keys[] = {"split", "test_size", "seed", "order_by", "column"};
+
+	for (size_t i = 0; i < lengthof(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("validation has no key \"%s\"", key),
+			 errhint("%s", ml_candidates_hint(ctx, "key", key, keys, lengthof(keys)))));
+}
+
 /* Error unless validation is an object whose members all have a meaning. */
 static void
 check_validation_keys(MlContext *ctx, Jsonb *object)
 {
-	static const char *const keys[] = {"split", "test_size", "seed", "order_by", "column"};
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	value;
@@ -334,8 +351,7 @@ check_validation_keys(MlContext *ctx, Jsonb *object)
 	iterator = JsonbIteratorInit(&object->root);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 		if (token == WJB_KEY)
-			choose(ctx, "key of validation", pnstrdup(value.val.string.val, value.val.string.len),
-				   keys, lengthof(keys));
+			check_validation_key(ctx, pnstrdup(value.val.string.val, value.val.string.len));
 }
 
 /* Error when a member is given that the kind of split makes no use of. */
@@ -389,7 +405,7 @@ read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 	args->split.kind = validation_split(ctx, object, order_by, column);
 	args->split_column = args->split.kind == ML_SPLIT_LAST ? order_by : column;
 	args->split.test_size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, 1 - DBL_EPSILON,
-											  "greater than 0 and less than 1, the share of rows to hold out");
+											  "a number greater than 0 and less than 1, the share of rows to hold out");
 	seed = validation_number(object, "seed", DEFAULT_SEED, 0, MAX_SEED, SEED_WANTED);
 	if (seed != floor(seed))
 		refuse_validation("seed", validation_member(object, "seed"), SEED_WANTED);
@@ -621,13 +637,13 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 
 /* ---- learning ---- */
 
-/* Read the rows and learn from them. */
+/* Read the rows and learn from them, keeping none where the learner allows it. */
 static void
 read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 {
-	MlTable    *table = source_load(ctx, plan->source, plan->columns, plan->ncolumns);
-
-	ml_pipeline_train(ctx, table, &plan->spec, result);
+	if (!one_pass_train(ctx, plan->source, plan->columns, plan->ncolumns, &plan->spec, result))
+		ml_pipeline_train(ctx, source_load(ctx, plan->source, plan->columns, plan->ncolumns),
+						  &plan->spec, result);
 }
 
 /* ---- the registry ---- */

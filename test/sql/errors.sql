@@ -84,7 +84,7 @@ SELECT ml_train('m', 'good', 'y', validation => '{"split": "random", "order_by":
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', validation => '{"order_by": "idd"}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT ml_train('m', 'good', 'y', validation => '{"order_by": "city"}');
+SELECT ml_train('m', 'good', 'y', validation => '{"order_by": "city"}', features => '{x1}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', validation => '{"order_by": "y"}');
 \echo :LAST_ERROR_SQLSTATE
@@ -263,3 +263,98 @@ SELECT ml_train('m', 'errors_hidden.good', 'y', features => '{x1}');
 RESET ROLE;
 -- nothing of all this was registered
 SELECT count(*) FROM mlaas.models WHERE name = 'm' OR created_at >= :'started';
+
+-- 7. models
+
+SELECT count(*) = 3 AS trained FROM
+	(SELECT ml_train('number', 'good', 'y', features => '{x1,x2,city}')) a,
+	(SELECT ml_train('word', 'good', 'label', features => '{x1,x2}')) b,
+	(SELECT ml_train('vector', 'SELECT ARRAY[x1, x2] AS v, y FROM good', 'y')) c,
+	generate_series(1, 3);
+SELECT ml_predict('numbr', 1.0, 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number@9', 1.0, 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number@prodction', 1.0, 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', 1.0, 2);
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', 'much', 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', float8 'Infinity', 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', r) FROM (SELECT x1, city FROM good LIMIT 1) AS r;
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', jsonb '{"x1": 1, "city": "c1"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', jsonb '{"x1": 1, "x2": "two", "city": "c1"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('number', jsonb '[1, 2]');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('vector', ARRAY[1.0, 2, 3]::float8[]);
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict('word', 1.0, 2);
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_predict_label('number', 1.0, 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_probability('word', 'c', 1.0, 2);
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_predict_batch('number', 'god', 'id');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_predict_batch('number', 'SELECT id, x1, city FROM good', 'id');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_predict_batch('number', 'good', 'idd');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_evaluate('number', 'SELECT x1, x2, city FROM good');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_params('linear_regresion');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_describe('numbr');
+\echo :LAST_ERROR_SQLSTATE
+-- a category that was not seen is no error
+SELECT ml_predict('number', 1.0, 2, 'elsewhere') IS NOT NULL AS answered;
+-- another role's model cannot be used, nor its name taken
+SET ROLE regress_errors_bob;
+SELECT ml_predict('number', 1.0, 2, 'c1');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_train('number', 'VALUES (1, 2.5), (2, 3), (3, 1)', 'column2');
+\echo :LAST_ERROR_SQLSTATE
+RESET ROLE;
+
+-- 8. bytes that are no model: each wrong byte, each wrong length
+
+CREATE FUNCTION refusals(model bytea) RETURNS TABLE (bytes int, wrong_bytes int, cut int) LANGUAGE plpgsql AS $$
+BEGIN
+	bytes := length(model);
+	wrong_bytes := 0;
+	cut := 0;
+	FOR i IN 0 .. length(model) - 1 LOOP
+		BEGIN
+			PERFORM ml_describe(set_byte(model, i, get_byte(model, i) # (1 << i % 8))::ml_model);
+		EXCEPTION WHEN data_corrupted THEN
+			wrong_bytes := wrong_bytes + 1;
+		END;
+		BEGIN
+			PERFORM ml_describe(substr(model, 1, i)::ml_model);
+		EXCEPTION WHEN data_corrupted THEN
+			cut := cut + 1;
+		END;
+	END LOOP;
+	RETURN NEXT;
+END $$;
+SELECT name, bytes = wrong_bytes AS each_wrong_byte, bytes = cut AS each_cut
+FROM unnest('{number,word,vector}'::text[]) AS name, refusals(ml_model(name)::bytea);
+SELECT (ml_model('number')::bytea || '\x00')::ml_model IS NULL;
+\echo :LAST_ERROR_SQLSTATE
+SELECT '{}'::ml_model;
+\echo :LAST_ERROR_SQLSTATE
+SELECT 'no model'::ml_model;
+\echo :LAST_ERROR_SQLSTATE
+SELECT replace(ml_model('number')::text, '"linear_regression"', '"crystal_ball"')::ml_model IS NULL;
+\echo :LAST_ERROR_SQLSTATE
+SELECT replace(ml_model('number')::text, '"payload"', '"pay"')::ml_model IS NULL;
+\echo :LAST_ERROR_SQLSTATE
+
+SELECT count(ml_drop(name)) AS dropped FROM mlaas.models WHERE created_at >= :'started';
+DROP SCHEMA errors_test, errors_hidden CASCADE;
+DROP ROLE regress_errors_bob;

@@ -157,3 +157,38 @@ ml_tsqr_merge(double *r, size_t ldr, double *other, size_t ldother, int q)
 		memset(other + (size_t) j * ldother + j + 1, 0, (size_t) (q - j - 1) * sizeof(double));
 	ml_tsqr_reduce(r, ldr, other, ldother, (size_t) q, q);
 }
+
+void
+ml_tsqr_reduce_extended(long double *r, size_t ldr, long double *a, size_t lda, size_t n, int q)
+{
+	for (int j = 0; j < q; j++)
+	{
+		long double *v = a + (size_t) j * lda;
+		long double alpha = r[(size_t) j * ldr + j];
+		long double norm = 0;
+		long double beta;
+		long double tau;
+
+		for (size_t i = 0; i < n; i++)
+			norm += v[i] * v[i];
+		if (norm == 0)
+			continue;
+		beta = -copysignl(sqrtl(alpha * alpha + norm), alpha);
+		tau = (beta - alpha) / beta;
+		for (size_t i = 0; i < n; i++)
+			v[i] /= alpha - beta;
+		r[(size_t) j * ldr + j] = beta;
+		for (int k = j + 1; k < q; k++)
+		{
+			long double *column = a + (size_t) k * lda;
+			long double dot = r[(size_t) k * ldr + j];
+
+			for (size_t i = 0; i < n; i++)
+				dot += v[i] * column[i];
+			dot *= tau;
+			r[(size_t) k * ldr + j] -= dot;
+			for (size_t i = 0; i < n; i++)
+				column[i] -= dot * v[i];
+		}
+	}
+}

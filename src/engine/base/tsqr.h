@@ -21,4 +21,12 @@ extern void ml_tsqr_reduce(double *r, size_t ldr, double *a, size_t lda, size_t 
 /* r becomes the factor of [r; other]; other (q x q, upper) is destroyed. */
 extern void ml_tsqr_merge(double *r, size_t ldr, double *other, size_t ldother, int q);
 
+/*
+ * The same in extended precision (long double), for factors of few rows, where exactness costs
+ * nothing.  ML_TSQR_EXTENDED_WORK bounds rows * q^2: about 10 ms.
+ */
+#define ML_TSQR_EXTENDED_WORK 4e6
+
+extern void ml_tsqr_reduce_extended(long double *r, size_t ldr, long double *a, size_t lda, size_t n, int q);
+
 #endif

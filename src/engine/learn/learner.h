@@ -76,7 +76,7 @@ struct MlDesign
 typedef struct MlFactor
 {
 	int			columns;		/* p */
-	double	   *r;				/* (p + 2) x (p + 2), upper, column-major */
+	long double *r;				/* (p + 2) x (p + 2), upper, column-major */
 	double		rows;			/* rows of positive weight */
 	double		log_weights;	/* sum of the logarithms of their weights */
 } MlFactor;

@@ -6,6 +6,7 @@
  * Input:   n rows of p columns; only the triangular factor R of the weighted rows [1 X y] is kept.
  * Method:  Householder QR by blocks (tsqr.h), then back substitution; ridge appends sqrt(l2) I to R.
  *     Never the normal equations: the error grows with the condition number, not its square.
+ *     Up to some thousand rows the factor is kept in extended precision, and it is always solved so.
  * Rank:    a column whose part orthogonal to the columns before it is below k eps of its length is
  *     aliased: coefficient 0, no standard error (R's NA).
  * Errors:  standard errors from s^2 (R'R)^-1 with s^2 = rss / (n - k); with l2 > 0 they are those of
@@ -18,7 +19,6 @@
 #include <string.h>
 
 #include "base/distributions.h"
-#include "base/linalg.h"
 #include "base/threads.h"
 #include "base/tsqr.h"
 #include "learn/learners.h"
@@ -55,9 +55,9 @@ typedef struct Gather
 	double	   *log_weights;	/* [SLOTS] */
 } Gather;
 
-/* Reduce the rows begin .. begin + n - 1 into slot's factor. */
+/* Lay the rows begin .. begin + n - 1 out in the slot's block, times the root of their weights. */
 static void
-gather_block(Gather *g, size_t slot, size_t begin, size_t n)
+fill_block(Gather *g, size_t slot, size_t begin, size_t n)
 {
 	const MlDesign *design = g->design;
 	double	   *a = g->block + slot * ML_TSQR_ROWS * (size_t) g->q;
@@ -83,7 +83,6 @@ gather_block(Gather *g, size_t slot, size_t begin, size_t n)
 				g->log_weights[slot] += log(w);
 			}
 		}
-	ml_tsqr_reduce(g->r + slot * (size_t) g->q * (size_t) g->q, (size_t) g->q, a, ML_TSQR_ROWS, n, g->q);
 }
 
 /* A slot's share of this round's rows. */
@@ -92,6 +91,7 @@ gather_slot(void *arg, size_t begin, size_t end, int worker)
 {
 	Gather	   *g = arg;
 	size_t		n = g->end - g->begin;
+	size_t		q = (size_t) g->q;
 
 	(void) worker;
 	for (size_t slot = begin; slot < end; slot++)
@@ -100,17 +100,22 @@ gather_slot(void *arg, size_t begin, size_t end, int worker)
 		size_t		to = g->begin + n * (slot + 1) / SLOTS;
 
 		for (; from < to; from += ML_TSQR_ROWS)
-			gather_block(g, slot, from, to - from > ML_TSQR_ROWS ? ML_TSQR_ROWS : to - from);
+		{
+			size_t		rows = to - from > ML_TSQR_ROWS ? ML_TSQR_ROWS : to - from;
+
+			fill_block(g, slot, from, rows);
+			ml_tsqr_reduce(g->r + slot * q * q, q, g->block + slot * ML_TSQR_ROWS * q, ML_TSQR_ROWS, rows, g->q);
+		}
 	}
 }
 
-/* The factor of all rows of a design. */
+/* The factor of all rows in double precision, on all threads. */
 static void
-gather_factor(MlContext *ctx, const MlDesign *design, MlFactor *factor)
+gather_double(MlContext *ctx, const MlDesign *design, MlFactor *factor)
 {
 	size_t		q = (size_t) design->columns + 2;
 	Gather		g = {.design = design,.q = (int) q};
-	/* a round is some 2^28 multiplications a slot, so that a cancel is heard */
+	/* a round is some 2^27 multiplications a slot, so that a cancel is heard */
 	size_t		round = (size_t) fmax(ML_TSQR_ROWS, (double) (1 << 27) / (double) (q * q)) * SLOTS;
 
 	g.r = ml_alloc_array_zero(ctx, SLOTS * q * q, sizeof(double));
@@ -129,11 +134,53 @@ gather_factor(MlContext *ctx, const MlDesign *design, MlFactor *factor)
 		g.rows[0] += g.rows[slot];
 		g.log_weights[0] += g.log_weights[slot];
 	}
-	ml_free(ctx, g.block);
-	factor->columns = design->columns;
-	factor->r = g.r;
+	for (size_t i = 0; i < q * q; i++)
+		factor->r[i] = g.r[i];
 	factor->rows = g.rows[0];
 	factor->log_weights = g.log_weights[0];
+	ml_free(ctx, g.block);
+	ml_free(ctx, g.r);
+}
+
+/* The factor of few rows in extended precision. */
+static void
+gather_extended(MlContext *ctx, const MlDesign *design, MlFactor *factor)
+{
+	size_t		q = (size_t) design->columns + 2;
+	double		rows = 0;
+	double		log_weights = 0;
+	double	   *block = ml_alloc_array(ctx, ML_TSQR_ROWS * q, sizeof(double));
+	long double *a = ml_alloc_array(ctx, ML_TSQR_ROWS * q, sizeof(long double));
+	Gather		g = {.design = design,.q = (int) q,.block = block,.rows = &rows,.log_weights = &log_weights};
+
+	for (size_t begin = 0; begin < design->rows; begin += ML_TSQR_ROWS)
+	{
+		size_t		n = design->rows - begin > ML_TSQR_ROWS ? ML_TSQR_ROWS : design->rows - begin;
+
+		ml_check(ctx);
+		fill_block(&g, 0, begin, n);
+		for (size_t i = 0; i < ML_TSQR_ROWS * q; i++)
+			a[i] = i % ML_TSQR_ROWS < n ? block[i] : 0;
+		ml_tsqr_reduce_extended(factor->r, q, a, ML_TSQR_ROWS, n, (int) q);
+	}
+	factor->rows = rows;
+	factor->log_weights = log_weights;
+	ml_free(ctx, a);
+	ml_free(ctx, block);
+}
+
+/* The factor of all rows of a design. */
+static void
+gather_factor(MlContext *ctx, const MlDesign *design, MlFactor *factor)
+{
+	size_t		q = (size_t) design->columns + 2;
+
+	factor->columns = design->columns;
+	factor->r = ml_alloc_array_zero(ctx, q * q, sizeof(long double));
+	if ((double) design->rows * (double) (q * q) <= ML_TSQR_EXTENDED_WORK)
+		gather_extended(ctx, design, factor);
+	else
+		gather_double(ctx, design, factor);
 }
 
 /* ---- solving ---- */
@@ -143,38 +190,38 @@ typedef struct Problem
 {
 	int			m;
 	int			k;				/* unknowns: the intercept (if any) first */
-	double	   *a;
+	long double *a;
 	int			rank;
 	int		   *pivot;			/* [rank] unknown of each row of the reduced triangle */
 	bool	   *aliased;		/* [k] */
 } Problem;
 
 /* Length of a column from row first on. */
-static double
+static long double
 column_norm(const Problem *p, int column, int first)
 {
-	const double *a = p->a + (size_t) column * (size_t) p->m;
-	double		largest = 0;
-	double		sum = 0;
+	const long double *a = p->a + (size_t) column * (size_t) p->m;
+	long double largest = 0;
+	long double sum = 0;
 
 	for (int i = first; i < p->m; i++)
-		largest = fmax(largest, fabs(a[i]));
+		largest = fmaxl(largest, fabsl(a[i]));
 	if (largest == 0)
 		return 0;
 	for (int i = first; i < p->m; i++)
 		sum += (a[i] / largest) * (a[i] / largest);
-	return largest * sqrt(sum);
+	return largest * sqrtl(sum);
 }
 
 /* Reflect column's entries below row `row` to zero and apply that to the columns after it. */
 static void
 eliminate(Problem *p, int column, int row)
 {
-	double	   *v = p->a + (size_t) column * (size_t) p->m;
-	double		norm = column_norm(p, column, row);
-	double		alpha = v[row];
-	double		beta = -copysign(norm, alpha);
-	double		tau = (beta - alpha) / beta;
+	long double *v = p->a + (size_t) column * (size_t) p->m;
+	long double norm = column_norm(p, column, row);
+	long double alpha = v[row];
+	long double beta = -copysignl(norm, alpha);
+	long double tau = (beta - alpha) / beta;
 
 	if (column_norm(p, column, row + 1) == 0)
 		return;
@@ -182,8 +229,8 @@ eliminate(Problem *p, int column, int row)
 		v[i] /= alpha - beta;
 	for (int k = column + 1; k <= p->k; k++)
 	{
-		double	   *a = p->a + (size_t) k * (size_t) p->m;
-		double		dot = a[row];
+		long double *a = p->a + (size_t) k * (size_t) p->m;
+		long double dot = a[row];
 
 		for (int i = row + 1; i < p->m; i++)
 			dot += v[i] * a[i];
@@ -229,13 +276,13 @@ set_up(MlContext *ctx, const MlFactor *factor, const LinearParams *params, Probl
 	p->k = q - 1 - first;
 	p->m = q + (ridge ? factor->columns : 0);
 	p->rank = 0;
-	p->a = ml_alloc_array_zero(ctx, (size_t) p->m * (size_t) (p->k + 1), sizeof(double));
+	p->a = ml_alloc_array_zero(ctx, (size_t) p->m * (size_t) (p->k + 1), sizeof(long double));
 	for (int j = 0; j <= p->k; j++)
 		for (int i = 0; i <= j + first; i++)
 			p->a[(size_t) j * (size_t) p->m + i] = factor->r[(size_t) (j + first) * (size_t) q + i];
 	if (ridge)
 		for (int j = 0; j < factor->columns; j++)
-			p->a[(size_t) (j + 1 - first) * (size_t) p->m + q + j] = sqrt(params->l2);
+			p->a[(size_t) (j + 1 - first) * (size_t) p->m + q + j] = sqrtl(params->l2);
 }
 
 /* What a fit tells; unknowns are the intercept (if any) and then the columns. */
@@ -248,47 +295,82 @@ typedef struct Solution
 	double		df;				/* n - rank */
 } Solution;
 
-/* Back substitution, and the sums of squares at the solution. */
+/* Entry (i, j) of the reduced triangle. */
+static inline long double
+triangle(const Problem *p, size_t i, size_t j)
+{
+	return p->a[(size_t) p->pivot[j] * (size_t) p->m + i];
+}
+
+/* The inverse of the reduced triangle, column by column. */
+static void
+invert_triangle(MlContext *ctx, const Problem *p, double *inverse)
+{
+	size_t		rank = (size_t) p->rank;
+	long double *x = ml_alloc_array(ctx, rank + 1, sizeof(long double));
+
+	for (size_t j = 0; j < rank; j++)
+	{
+		ml_check(ctx);
+		for (size_t i = j + 1; i-- > 0;)
+		{
+			x[i] = i == j ? 1 : 0;
+			for (size_t k = i + 1; k <= j; k++)
+				x[i] -= triangle(p, i, k) * x[k];
+			x[i] /= triangle(p, i, i);
+			inverse[j * rank + i] = (double) x[i];
+		}
+	}
+	ml_free(ctx, x);
+}
+
+/* Sums of squares at the solution, in the factor's coordinates: without the penalty's rows. */
+static void
+sums_of_squares(const MlFactor *factor, bool intercept, const long double *beta, Solution *s)
+{
+	int			q = factor->columns + 2;
+	int			first = intercept ? 0 : 1;
+	long double rss = 0;
+	long double tss = 0;
+
+	for (int i = 0; i < q; i++)
+	{
+		long double target = factor->r[(size_t) (q - 1) * (size_t) q + i];
+		long double residual = target;
+
+		for (int j = i > first ? i : first; j < q - 1; j++)
+			residual -= factor->r[(size_t) j * (size_t) q + i] * beta[j - first];
+		rss += residual * residual;
+		if (i > 0 || !intercept)
+			tss += target * target;
+	}
+	s->rss = (double) rss;
+	s->tss = (double) tss;
+}
+
+/* Back substitution, and what follows from the solution. */
 static void
 solve_triangle(MlContext *ctx, const MlFactor *factor, const LinearParams *params,
 			   const Problem *p, Solution *s)
 {
-	int			q = factor->columns + 2;
-	int			first = params->fit_intercept ? 0 : 1;
 	size_t		rank = (size_t) p->rank;
-	const double *y = p->a + (size_t) p->k * (size_t) p->m;
-	double	   *z = ml_alloc_array(ctx, rank + 1, sizeof(double));
+	const long double *y = p->a + (size_t) p->k * (size_t) p->m;
+	long double *beta = ml_alloc_array_zero(ctx, (size_t) p->k + 1, sizeof(long double));
 
 	s->beta = ml_alloc_array_zero(ctx, (size_t) p->k + 1, sizeof(double));
 	s->inverse = ml_alloc_array_zero(ctx, rank * rank + 1, sizeof(double));
-	for (size_t j = 0; j < rank; j++)
+	for (size_t i = rank; i-- > 0;)
 	{
-		memcpy(s->inverse + j * rank, p->a + (size_t) p->pivot[j] * (size_t) p->m, (j + 1) * sizeof(double));
-		z[j] = y[j];
-	}
-	if (rank > 0)
-	{
-		ml_upper_solve(s->inverse, p->rank, p->rank, z);
-		if (!ml_upper_inverse(s->inverse, p->rank, p->rank))
-			ml_raise(ctx, ML_ERROR_INTERNAL, "singular triangle in linear regression");
-	}
-	for (size_t j = 0; j < rank; j++)
-		s->beta[p->pivot[j]] = z[j];
+		long double sum = y[i];
 
-	/* residuals in the factor's coordinates, so without the penalty's rows */
-	s->rss = 0;
-	s->tss = 0;
-	for (int i = 0; i < q; i++)
-	{
-		double		target = factor->r[(size_t) (q - 1) * (size_t) q + i];
-		double		residual = target;
-
-		for (int j = i > first ? i : first; j < q - 1; j++)
-			residual -= factor->r[(size_t) j * (size_t) q + i] * s->beta[j - first];
-		s->rss += residual * residual;
-		if (i > 0 || !params->fit_intercept)
-			s->tss += target * target;
+		for (size_t k = i + 1; k < rank; k++)
+			sum -= triangle(p, i, k) * beta[p->pivot[k]];
+		beta[p->pivot[i]] = sum / triangle(p, i, i);
 	}
+	for (int j = 0; j < p->k; j++)
+		s->beta[j] = (double) beta[j];
+	invert_triangle(ctx, p, s->inverse);
+	sums_of_squares(factor, params->fit_intercept, beta, s);
 	s->df = factor->rows - p->rank;
 }
 
@@ -373,7 +455,7 @@ linear_fit_factor(MlContext *ctx, const MlFactor *factor, const double *center,
 	int32_t    *aliased = ml_alloc_array_zero(ctx, p + 1, sizeof(int32_t));
 
 	for (size_t i = 0; i < (p + 2) * (p + 2); i++)
-		if (!isfinite(factor->r[i]))
+		if (!isfinite((double) factor->r[i]))
 			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "values are too large for linear regression",
 						  "The sum of their squares is beyond double precision.", "Scale the columns down.");
 	set_up(ctx, factor, lp, &problem);

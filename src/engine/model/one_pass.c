@@ -7,7 +7,7 @@
 #include "model/assemble.h"
 
 #define ROWS ML_ONE_PASS_ROWS
-#define HEADER 11				/* doubles before the arrays in the flat form */
+#define HEADER 12				/* doubles before the arrays in the flat form */
 #define FLAT_VERSION 1
 
 static int
@@ -40,8 +40,52 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 		s->indicator_of[j] = -1;
 	}
 	s->r = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(double));
+	s->extended = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(long double));
 	s->work = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
 	return s;
+}
+
+/* From now on the factor is kept in double precision. */
+static void
+leave_extended(MlContext *ctx, MlOnePass *s)
+{
+	size_t		q = (size_t) factor_size(s);
+
+	if (s->extended == NULL)
+		return;
+	for (size_t i = 0; i < q * q; i++)
+		s->r[i] = (double) s->extended[i];
+	ml_free(ctx, s->extended);
+	s->extended = NULL;
+}
+
+/* Reduce rows (n x q, destroyed) into the factor, in extended precision while they are few. */
+static void
+reduce_rows(MlContext *ctx, MlOnePass *s, double *rows, size_t ld, size_t n)
+{
+	size_t		q = (size_t) factor_size(s);
+	long double *wide;
+
+	if (s->rows * (double) (q * q) > ML_TSQR_EXTENDED_WORK)
+		leave_extended(ctx, s);
+	if (s->extended == NULL)
+	{
+		ml_tsqr_reduce(s->r, q, rows, ld, n, (int) q);
+		return;
+	}
+	wide = ml_alloc_array(ctx, n * q, sizeof(long double));
+	for (size_t j = 0; j < q; j++)
+		for (size_t i = 0; i < n; i++)
+			wide[j * n + i] = rows[j * ld + i];
+	ml_tsqr_reduce_extended(s->extended, q, wide, n, n, (int) q);
+	ml_free(ctx, wide);
+}
+
+/* Entry i of the factor, in whichever precision it is kept. */
+static inline long double
+factor_entry(const MlOnePass *s, size_t i)
+{
+	return s->extended != NULL ? s->extended[i] : s->r[i];
 }
 
 /* The first NULL of a column: put a column of zeros for its indicator before the target's. */
@@ -57,6 +101,15 @@ add_indicator(MlContext *ctx, MlOnePass *s, int column)
 	ml_free(ctx, s->work);
 	s->r = r;
 	s->work = ml_alloc_array(ctx, (q + 1) * ROWS, sizeof(double));
+	if (s->extended != NULL)
+	{
+		long double *wide = ml_alloc_array_zero(ctx, (q + 1) * (q + 1), sizeof(long double));
+
+		for (size_t j = 0; j < q; j++)
+			memcpy(wide + (j == q - 1 ? q : j) * (q + 1), s->extended + j * q, q * sizeof(long double));
+		ml_free(ctx, s->extended);
+		s->extended = wide;
+	}
 	s->indicator_of[column] = s->indicators++;
 }
 
@@ -200,7 +253,6 @@ void
 ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 {
 	size_t		n = (size_t) s->filled;
-	int			q;
 
 	s->filled = 0;
 	s->rows += (double) n;
@@ -217,8 +269,7 @@ ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 	else
 		s->used += (double) n;
 	fill_work(s, n);
-	q = factor_size(s);
-	ml_tsqr_reduce(s->r, (size_t) q, s->work, ROWS, n, q);
+	reduce_rows(ctx, s, s->work, ROWS, n);
 }
 
 /* ---- merging ---- */
@@ -239,23 +290,54 @@ merge_stats(MlSlotStats *a, double *m2a, const MlSlotStats *b, double m2b)
 	a->count = total;
 }
 
-/* The rows of other's factor, its columns in the order of state's, reduced into state's. */
-static void
-merge_factor(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
+/* Where a column of other's factor stands in state's. */
+static size_t
+column_place(const MlOnePass *s, const MlOnePass *other, size_t column)
 {
-	int			m = s->features;
+	size_t		m = (size_t) s->features;
+
+	if (column <= m)
+		return column;
+	if (column + 1 == (size_t) factor_size(other))
+		return (size_t) factor_size(s) - 1;
+	for (size_t j = 0; j < m; j++)
+		if (other->indicator_of[j] == (int) (column - m - 1))
+			return m + 1 + (size_t) s->indicator_of[j];
+	return column;
+}
+
+/* Merge two factors that are kept in extended precision. */
+static void
+merge_extended(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
+{
 	size_t		q = (size_t) factor_size(s);
 	size_t		qo = (size_t) factor_size(other);
-	double	   *rows = ml_alloc_array_zero(ctx, q * qo, sizeof(double));
+	long double *rows = ml_alloc_array_zero(ctx, q * qo, sizeof(long double));
 
-	for (int j = 0; j <= m; j++)
-		memcpy(rows + (size_t) j * qo, other->r + (size_t) j * qo, qo * sizeof(double));
-	for (int j = 0; j < m; j++)
-		if (other->indicator_of[j] >= 0)
-			memcpy(rows + (size_t) (m + 1 + s->indicator_of[j]) * qo,
-				   other->r + (size_t) (m + 1 + other->indicator_of[j]) * qo, qo * sizeof(double));
-	memcpy(rows + (q - 1) * qo, other->r + (qo - 1) * qo, qo * sizeof(double));
-	ml_tsqr_reduce(s->r, q, rows, qo, qo, (int) q);
+	for (size_t j = 0; j < qo; j++)
+		memcpy(rows + column_place(s, other, j) * qo, other->extended + j * qo, qo * sizeof(long double));
+	ml_tsqr_reduce_extended(s->extended, q, rows, qo, qo, (int) q);
+	ml_free(ctx, rows);
+}
+
+/* The rows of other's factor, its columns in the order of state's, reduced into state's. */
+static void
+merge_factor(MlContext *ctx, MlOnePass *s, MlOnePass *other)
+{
+	size_t		q = (size_t) factor_size(s);
+	size_t		qo = (size_t) factor_size(other);
+	double	   *rows;
+
+	if (s->extended != NULL && other->extended != NULL && s->rows * (double) (q * q) <= ML_TSQR_EXTENDED_WORK)
+	{
+		merge_extended(ctx, s, other);
+		return;
+	}
+	leave_extended(ctx, other);
+	rows = ml_alloc_array_zero(ctx, q * qo, sizeof(double));
+	for (size_t j = 0; j < qo; j++)
+		memcpy(rows + column_place(s, other, j) * qo, other->r + j * qo, qo * sizeof(double));
+	reduce_rows(ctx, s, rows, qo, qo);
 	ml_free(ctx, rows);
 }
 
@@ -293,7 +375,7 @@ ml_one_pass_flat_count(const MlOnePass *s)
 {
 	size_t		q = (size_t) factor_size(s);
 
-	return HEADER + ((size_t) s->features + 2) * PER_COLUMN + q * q;
+	return HEADER + ((size_t) s->features + 2) * PER_COLUMN + q * q * (s->extended != NULL ? 2 : 1);
 }
 
 void
@@ -314,6 +396,7 @@ ml_one_pass_flatten(const MlOnePass *s, double *flat)
 	flat[8] = s->log_weights;
 	memcpy(&flat[9], &s->digest.sum, sizeof(double));
 	memcpy(&flat[10], &s->digest.sum_inverse, sizeof(double));
+	flat[11] = s->extended != NULL;
 	for (size_t j = 0; j < m + 2; j++, out += PER_COLUMN)
 	{
 		memset(out, 0, PER_COLUMN * sizeof(double));
@@ -328,7 +411,12 @@ ml_one_pass_flatten(const MlOnePass *s, double *flat)
 		out[5] = s->m2[j];
 		out[6] = s->indicator_of[j];
 	}
-	memcpy(out, s->r, q * q * sizeof(double));
+	for (size_t i = 0; i < q * q; i++)
+	{
+		out[i] = (double) factor_entry(s, i);
+		if (s->extended != NULL)	/* the digits that double loses follow */
+			out[q * q + i] = (double) (s->extended[i] - (long double) out[i]);
+	}
 }
 
 /* A count in the flat form: a whole number between 0 and limit. */
@@ -378,11 +466,11 @@ ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const ch
 
 	*reason = "it is no one-pass state";
 	if (count < HEADER || flat[0] != FLAT_VERSION || !is_count(flat[1], 1 << 16) || !is_count(flat[2], 1) ||
-		!is_count(flat[3], flat[1]) || !is_count(flat[4], 1))
+		!is_count(flat[3], flat[1]) || !is_count(flat[4], 1) || !is_count(flat[11], 1))
 		return NULL;
 	m = (size_t) flat[1];
 	q = m + (size_t) flat[3] + 2;
-	if (count != HEADER + (m + 2) * PER_COLUMN + q * q)
+	if (count != HEADER + (m + 2) * PER_COLUMN + q * q * (1 + (size_t) flat[11]))
 		return NULL;
 	s = ml_one_pass_create(ctx, (int) m, flat[2] != 0, flat[4] != 0);
 	s->indicators = (int) flat[3];
@@ -400,6 +488,10 @@ ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const ch
 	s->r = ml_alloc_array(ctx, q * q, sizeof(double));
 	s->work = ml_alloc_array(ctx, q * ROWS, sizeof(double));
 	memcpy(s->r, in, q * q * sizeof(double));
+	ml_free(ctx, s->extended);
+	s->extended = flat[11] != 0 ? ml_alloc_array(ctx, q * q, sizeof(long double)) : NULL;
+	for (size_t i = 0; i < q * q && s->extended != NULL; i++)
+		s->extended[i] = (long double) in[i] + in[q * q + i];
 	return s;
 }
 
@@ -451,29 +543,33 @@ prepared_factor(MlContext *ctx, const MlOnePass *s, const MlPrep *prep, MlFactor
 {
 	size_t		q = (size_t) factor_size(s);
 	size_t		p = (size_t) ml_prep_columns(prep);
-	double	   *mapped = ml_alloc_array_zero(ctx, q * (p + 2), sizeof(double));
+	long double *mapped = ml_alloc_array_zero(ctx, q * (p + 2), sizeof(long double));
 
-	memcpy(mapped, s->r, q * sizeof(double));
+	for (size_t i = 0; i < q; i++)
+	{
+		mapped[i] = factor_entry(s, i);
+		mapped[(p + 1) * q + i] = factor_entry(s, (q - 1) * q + i);
+	}
 	for (size_t j = 0; j < p; j++)
 	{
 		const MlPreparedColumn *c = ml_prep_column(prep, (int) j);
-		const double *x = s->r + (size_t) (c->slot + 1) * q;
-		const double *indicator = s->indicator_of[c->slot] < 0 ? NULL :
-			s->r + (size_t) (s->features + 1 + s->indicator_of[c->slot]) * q;
-		double	   *to = mapped + (j + 1) * q;
+		size_t		x = (size_t) (c->slot + 1) * q;
+		bool		nulls = s->indicator_of[c->slot] >= 0;
+		size_t		indicator = nulls ? (size_t) (s->features + 1 + s->indicator_of[c->slot]) * q : 0;
 
 		for (size_t i = 0; i < q; i++)
-			if (c->kind == ML_PREPARED_INDICATOR)
-				to[i] = indicator ? indicator[i] : 0;
-			else
-				to[i] = (x[i] + (indicator ? c->impute * indicator[i] : 0) - c->center * s->r[i]) / c->scale;
+		{
+			long double is_null = nulls ? factor_entry(s, indicator + i) : 0;
+
+			mapped[(j + 1) * q + i] = c->kind == ML_PREPARED_INDICATOR ? is_null :
+				(factor_entry(s, x + i) + c->impute * is_null - c->center * factor_entry(s, i)) / c->scale;
+		}
 	}
-	memcpy(mapped + (p + 1) * q, s->r + (q - 1) * q, q * sizeof(double));
 	factor->columns = (int) p;
 	factor->rows = s->used;
 	factor->log_weights = s->log_weights;
-	factor->r = ml_alloc_array_zero(ctx, (p + 2) * (p + 2), sizeof(double));
-	ml_tsqr_reduce(factor->r, p + 2, mapped, q, q, (int) (p + 2));
+	factor->r = ml_alloc_array_zero(ctx, (p + 2) * (p + 2), sizeof(long double));
+	ml_tsqr_reduce_extended(factor->r, p + 2, mapped, q, q, (int) (p + 2));
 	ml_free(ctx, mapped);
 }
 
@@ -481,13 +577,13 @@ prepared_factor(MlContext *ctx, const MlOnePass *s, const MlPrep *prep, MlFactor
 static void
 factor_metrics(const MlOnePass *s, const MlNode *payload, MlTrainResult *result)
 {
-	double		weights = s->r[0] * s->r[0];
+	double		weights = (double) (factor_entry(s, 0) * factor_entry(s, 0));
 	double		rss = ml_node_double(ml_node_find(payload, "rss"));
 	double		tss = 0;
 	size_t		q = (size_t) factor_size(s);
 
 	for (size_t i = 1; i < q; i++)
-		tss += s->r[(q - 1) * q + i] * s->r[(q - 1) * q + i];
+		tss += (double) (factor_entry(s, (q - 1) * q + i) * factor_entry(s, (q - 1) * q + i));
 	result->metrics[0] = (MlMetric)
 	{
 		"r2", 1 - rss / tss, true

@@ -43,6 +43,7 @@ typedef struct MlOnePass
 	int			indicators;		/* columns of NULLs seen */
 	int		   *indicator_of;	/* [m] position, -1 = none */
 	double	   *r;				/* q x q, q = m + indicators + 2 */
+	long double *extended;		/* the same in extended precision while the rows are few, else NULL */
 	double	   *work;			/* [q][ML_ONE_PASS_ROWS] */
 } MlOnePass;
 

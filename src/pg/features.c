@@ -417,6 +417,21 @@ feature_set_null(const MlModel *model, int feature, double *raw, size_t stride)
 		raw[(size_t) (meant->slot + i) * stride] = get_float8_nan();
 }
 
+/* A category into its slot. A feature that was character(n) ignores blanks at the end, as its type does. */
+static void
+set_category(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+
+	if (length > 0 && bytes[length - 1] == ' ' &&
+		(strcmp(meant->type, "character") == 0 || strncmp(meant->type, "character(", 10) == 0))
+	{
+		while (length > 0 && bytes[length - 1] == ' ')
+			length--;
+	}
+	raw[(size_t) meant->slot * stride] = ml_prep_encode(model->prep, feature, bytes, length);
+}
+
 /* One number into its slot. */
 static void
 set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride)
@@ -471,11 +486,11 @@ feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, do
 			break;
 		case FEATURE_CATEGORY:
 			bytes = value_category(&input->reader, value, &length);
-			raw[(size_t) input->slot * stride] = ml_prep_encode(model->prep, input->feature, bytes, length);
+			set_category(model, input->feature, bytes, length, raw, stride);
 			break;
 		case FEATURE_CATEGORY_NUMBER:
 			bytes = category_number(input->reader.base, value, &length);
-			raw[(size_t) input->slot * stride] = ml_prep_encode(model->prep, input->feature, bytes, length);
+			set_category(model, input->feature, bytes, length, raw, stride);
 			break;
 		case FEATURE_VECTOR:
 			values = value_vector(&input->reader, value, &width);
@@ -635,7 +650,7 @@ set_json_category(const MlModel *model, int feature, const JsonbValue *value, do
 			error_json_type(meant, json_phrase(value));
 			return;
 	}
-	raw[(size_t) meant->slot * stride] = ml_prep_encode(model->prep, feature, bytes, length);
+	set_category(model, feature, bytes, length, raw, stride);
 }
 
 /* A JSON array for a VECTOR feature. */

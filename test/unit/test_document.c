@@ -624,10 +624,43 @@ test_document_hostile(MlContext *ctx)
 			if (ml_document_check(copy, size) == NULL)
 				lost += !json_gives_back(ctx, copy, size);
 		}
+		/* and every number that could pass for a count, a size or an offset here; the larger ones are only checked */
+		for (uint64_t value = 0; value <= size; value++)
+		{
+			memcpy(copy + at, &value, 8);
+			if (ml_document_check(copy, size) == NULL && value <= 32)
+				lost += !json_gives_back(ctx, copy, size);
+		}
 		memcpy(copy + at, (char *) bytes + at, 8);
 	}
 	CHECK(lost == 0);
 	free(copy);
+}
+
+/* A string that takes in all that is left of its object, and a member after it. */
+static void
+test_document_long_string(MlContext *ctx)
+{
+	MlWriter   *w = ml_writer_create(ctx);
+	size_t		size;
+	char	   *bytes;
+	char	   *string = exact_copy("                        ", 24);
+	uint64_t	count;
+
+	ml_write_string(w, "a", "");
+	ml_write_null(w, "b");
+	bytes = ml_writer_finish(w, &size);
+	CHECK(ml_document_check(bytes, size) == NULL);
+	/* 24 of the root and 8 of the key before the string's header, 48 of the table behind */
+	count = size - 48 - 32 - 16;
+	memcpy(bytes + 32 + 8, &count, 8);
+	memset(bytes + 32 + 16, 'x', count);
+	CHECK(ml_document_check(bytes, size) != NULL);
+
+	/* the same with nothing behind it at all */
+	memcpy(string, (uint64_t[]) {ML_NODE_STRING, 8, UINT64_C(0x7878787878787878)}, 24);
+	CHECK(ml_document_check(string, 24) != NULL);
+	free(string);
 }
 
 /* ---------------------------------------------------------------- containers */
@@ -697,12 +730,22 @@ test_container_bytes(MlContext *ctx)
 	free(copy);
 }
 
-/* A model cut anywhere is none, with the old size or with one that is right. */
+/* A model cut anywhere, or with something behind it, is none, with the old size or with one that is right. */
 static void
 test_container_truncation(MlContext *ctx)
 {
 	size_t		size;
 	void	   *bytes = sample_container(ctx, &size);
+	char	   *longer = ml_alloc_zero(ctx, size + 8);
+
+	memcpy(longer, bytes, size);
+	CHECK(ml_container_check(longer, size) == NULL);
+	for (size_t length = size + 1; length <= size + 8; length++)
+	{
+		CHECK(ml_container_check(longer, length) != NULL);
+		restamp(longer, length);
+		CHECK(ml_container_check(longer, length) != NULL);
+	}
 
 	for (size_t length = 0; length < size; length++)
 	{
@@ -1273,6 +1316,7 @@ UNIT_MAIN(test_hash_is_fixed,
 		  test_document_truncation,
 		  test_depth,
 		  test_document_hostile,
+		  test_document_long_string,
 		  test_container,
 		  test_container_depth,
 		  test_container_bytes,

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "base/simd.h"
+
 #define FIRST_ROWS 1024			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
 #define MAX_DISTINCT (1u << 20)
 
@@ -267,38 +269,46 @@ ml_column_finish(MlContext *ctx, MlColumn *column)
 
 /* ---- reading ---- */
 
-/* Values of one chunk at rows (NULL: from first on), for one element. */
-static void
-read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint32_t *rows,
-		   size_t first, size_t n, double *out)
-{
-	size_t		width = (size_t) column->width;
-	size_t		base = first & ~(size_t) (ML_CHUNK_ROWS - 1);
+/*
+ * Values of one chunk at rows (NULL: from first on), for one element.  The common width of one has
+ * loops of its own: a stride that is known lets them run in vectors.
+ */
+#define READ_LOOP(convert, stride) \
+	do { \
+		if (rows == NULL) \
+			for (size_t i = 0; i < n; i++) \
+				out[i] = convert(values[(first - base + i) * (stride)]); \
+		else \
+			for (size_t i = 0; i < n; i++) \
+				out[i] = convert(values[(rows[i] - base) * (stride)]); \
+	} while (0)
 
 #define READ_AS(type, convert) \
 	do { \
 		const type *values = (const type *) chunk->values + element; \
-		if (rows == NULL) \
-			for (size_t i = 0; i < n; i++) \
-			{ \
-				type v = values[(first - base + i) * width]; \
-				out[i] = convert; \
-			} \
+		if (width == 1) \
+			READ_LOOP(convert, 1); \
 		else \
-			for (size_t i = 0; i < n; i++) \
-			{ \
-				type v = values[(rows[i] - base) * width]; \
-				out[i] = convert; \
-			} \
+			READ_LOOP(convert, width); \
 	} while (0)
 
+#define CODE_VALUE(code) ((code) < 0 ? NAN : (double) (code))
+
+ML_MULTIVERSION static void
+read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint32_t *rows,
+		   size_t first, size_t n, double *restrict out)
+{
+	size_t		width = (size_t) column->width;
+	size_t		base = first & ~(size_t) (ML_CHUNK_ROWS - 1);
+
+	if (rows != NULL && rows[n - 1] - rows[0] == n - 1)
+		rows = NULL;			/* no gap: a copy */
 	if (column->kind == ML_KIND_CATEGORY)
-		READ_AS(int32_t, v < 0 ? NAN : (double) v);
+		READ_AS(int32_t, CODE_VALUE);
 	else if (chunk->is_float)
-		READ_AS(float, (double) v);
+		READ_AS(float, (double));
 	else
-		READ_AS(double, v);
-#undef READ_AS
+		READ_AS(double, (double));
 }
 
 void

@@ -23,9 +23,9 @@ extern void ml_tsqr_merge(double *r, size_t ldr, double *other, size_t ldother, 
 
 /*
  * The same in extended precision (long double), for factors of few rows, where exactness costs
- * nothing.  ML_TSQR_EXTENDED_WORK bounds rows * q^2: about 10 ms.
+ * nothing.  ML_TSQR_EXTENDED_WORK bounds rows * q^2: some milliseconds.
  */
-#define ML_TSQR_EXTENDED_WORK 4e6
+#define ML_TSQR_EXTENDED_WORK 1e6
 
 extern void ml_tsqr_reduce_extended(long double *r, size_t ldr, long double *a, size_t lda, size_t n, int q);
 

@@ -31,6 +31,8 @@ typedef enum PassKind
 	PASS_PRODUCT				/* Hessian times a vector, in the gradient's place */
 } PassKind;
 
+typedef struct SparseBlock SparseBlock;
+
 /* One thread's working space for one block of rows; columns have leading dimension ld. */
 typedef struct Scratch
 {
@@ -42,6 +44,7 @@ typedef struct Scratch
 	double	   *u;				/* [k]: linear predictors of the vector of PASS_PRODUCT */
 	double	   *g;				/* [k]: derivatives of the loss by the predictors */
 	double	   *h;				/* [1]: Hessian weights */
+	SparseBlock *sparse;		/* NULL: no look for sparse columns */
 } Scratch;
 
 typedef struct Problem
@@ -183,6 +186,17 @@ extern void logistic_fill(double value, size_t n, double *out);
 extern void logistic_multiply(const double *a, const double *b, size_t n, double *out);
 extern void logistic_sigmoid(double *p0, double *p1, size_t n);
 extern void logistic_softmax(double *out, size_t ldout, int k, size_t n);
+
+/* ---- logistic_sparse.c ---- */
+
+/* Space for blocks of d columns with leading dimension ld; NULL when d is too small for it to matter. */
+extern SparseBlock *logistic_sparse_create(MlContext *ctx, int d, size_t ld);
+
+/* Look at a block of n rows (a multiple of eight); false when it is better treated as dense. */
+extern bool logistic_sparse_scan(SparseBlock *s, const double *x, size_t n);
+
+/* Add x' diag(h) x of the block looked at last to out (packed); hx is space for d + 1 columns. */
+extern void logistic_sparse_products(SparseBlock *s, const double *h, size_t n, double *hx, double *out);
 
 /* ---- logistic_passes.c ---- */
 

@@ -125,11 +125,12 @@ logistic_problem_init(Problem *problem, MlContext *ctx, const MlDesign *design, 
 
 		s->x = scratch_columns(problem, d + 2);
 		s->hx = products ? scratch_columns(problem, d + 1) : NULL;
+		s->sparse = products ? logistic_sparse_create(ctx, (int) d, problem->ld) : NULL;
 		s->y = scratch_columns(problem, 1);
 		s->w = scratch_columns(problem, 1);
 		s->h = scratch_columns(problem, 1);
 		s->z = scratch_columns(problem, k);
-		s->u = problem->direct ? NULL : scratch_columns(problem, k);
+		s->u = scratch_columns(problem, k);
 		s->g = scratch_columns(problem, k);
 	}
 	b = ml_alloc_array(ctx, problem->unknowns + 1, sizeof(double));
@@ -190,6 +191,19 @@ block_load(const Problem *problem, size_t block, Scratch *s)
 	return n;
 }
 
+/* Add x' diag(s->h) x to a packed triangle. */
+static void
+block_products(const Problem *problem, Scratch *s, size_t n, bool sparse, double *out)
+{
+	if (sparse)
+		logistic_sparse_products(s->sparse, s->h, n, s->hx, out);
+	else
+	{
+		logistic_weigh(s->x, problem->ld, problem->d, n, s->h, s->hx);
+		logistic_products(s->x, s->hx, problem->ld, problem->d, n, out);
+	}
+}
+
 /* Add a block's second derivatives to a part; s->z are probabilities, binary: s->h the weights. */
 static void
 block_hessian(const Problem *problem, PassKind kind, Scratch *s, size_t n, double *hessian)
@@ -197,6 +211,7 @@ block_hessian(const Problem *problem, PassKind kind, Scratch *s, size_t n, doubl
 	int			d = problem->d;
 	int			k = problem->k;
 	size_t		ld = problem->ld;
+	bool		sparse = kind != PASS_DIAGONAL && s->sparse != NULL && logistic_sparse_scan(s->sparse, s->x, n);
 
 	if (kind == PASS_DIAGONAL)
 	{
@@ -211,8 +226,7 @@ block_hessian(const Problem *problem, PassKind kind, Scratch *s, size_t n, doubl
 	{
 		if (k > 1)
 			logistic_mean_weights(s->z, ld, k, s->w, n, s->h);
-		logistic_weigh(s->x, ld, d, n, s->h, s->hx);
-		logistic_products(s->x, s->hx, ld, d, n, hessian);
+		block_products(problem, s, n, sparse, hessian);
 	}
 	else
 	{
@@ -220,8 +234,7 @@ block_hessian(const Problem *problem, PassKind kind, Scratch *s, size_t n, doubl
 			for (int b = 0; b <= a; b++)
 			{
 				logistic_pair_weights(s->z + (size_t) a * ld, s->z + (size_t) b * ld, a == b, s->w, n, s->h);
-				logistic_weigh(s->x, ld, d, n, s->h, s->hx);
-				logistic_products(s->x, s->hx, ld, d, n, hessian + logistic_pair(a, b) * logistic_triangle(d));
+				block_products(problem, s, n, sparse, hessian + logistic_pair(a, b) * logistic_triangle(d));
 			}
 	}
 }

@@ -27,16 +27,14 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 	s->digesting = digesting;
 	s->block = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
 	s->nonfinite = ml_alloc_array_zero(ctx, m + 2, sizeof(double));
-	s->stats = ml_alloc_array_zero(ctx, m + 1, sizeof(MlSlotStats));
-	s->m2 = ml_alloc_array_zero(ctx, m + 1, sizeof(double));
+	s->moments = ml_alloc_array(ctx, m + 1, sizeof(MlMoments));
 	s->indicator_of = ml_alloc_array(ctx, m + 1, sizeof(int));
 	s->hash_columns = ml_alloc_array(ctx, m + 2, sizeof(uint64_t));
 	for (size_t j = 0; j < m + 2; j++)
 		s->hash_columns[j] = j;
 	for (size_t j = 0; j <= m; j++)
 	{
-		s->stats[j].min = DBL_MAX;
-		s->stats[j].max = -DBL_MAX;
+		ml_moments_init(&s->moments[j]);
 		s->indicator_of[j] = -1;
 	}
 	s->r = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(double));
@@ -151,49 +149,6 @@ compact_block(MlOnePass *s, size_t n)
 	return kept;
 }
 
-/* Statistics of one column of the block; tells whether there are NULLs in it. */
-static bool
-add_block_stats(MlSlotStats *s, double *m2, const double *values, size_t n)
-{
-	double		count = 0;
-	double		sum = 0;
-	double		low = s->min;
-	double		high = s->max;
-	double		square = 0;
-	double		mean;
-	double		delta;
-	double		total;
-
-	for (size_t i = 0; i < n; i++)
-	{
-		double		v = values[i];
-		bool		given = v == v;
-
-		count += given ? 1 : 0;
-		sum += given ? v : 0;
-		low = v < low ? v : low;
-		high = v > high ? v : high;
-	}
-	s->min = low;
-	s->max = high;
-	s->nulls += (double) n - count;
-	if (count == 0)
-		return n > 0;
-	mean = sum / count;
-	for (size_t i = 0; i < n; i++)
-	{
-		double		d = values[i] == values[i] ? values[i] - mean : 0;
-
-		square += d * d;
-	}
-	total = s->count + count;
-	delta = mean - s->mean;
-	*m2 += square + delta * delta * (s->count * count / total);
-	s->mean += delta * (count / total);
-	s->count = total;
-	return count < (double) n;
-}
-
 /* Check the weights of the block and turn them into their square roots. */
 static void
 root_weights(MlContext *ctx, MlOnePass *s, size_t n)
@@ -262,8 +217,11 @@ ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 	if (n == 0)
 		return;
 	for (int j = 0; j <= s->features; j++)
-		if (add_block_stats(&s->stats[j], &s->m2[j], s->block + (size_t) j * ROWS, n) && s->indicator_of[j] < 0)
+	{
+		ml_moments_add(&s->moments[j], s->block + (size_t) j * ROWS, n);
+		if (s->moments[j].nulls > 0 && s->indicator_of[j] < 0)
 			add_indicator(ctx, s, j);
+	}
 	if (s->weighted)
 		root_weights(ctx, s, n);
 	else
@@ -273,22 +231,6 @@ ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 }
 
 /* ---- merging ---- */
-
-static void
-merge_stats(MlSlotStats *a, double *m2a, const MlSlotStats *b, double m2b)
-{
-	double		total = a->count + b->count;
-	double		delta = b->mean - a->mean;
-
-	a->nulls += b->nulls;
-	if (b->count == 0)
-		return;
-	a->min = fmin(a->min, b->min);
-	a->max = fmax(a->max, b->max);
-	*m2a += m2b + delta * delta * (a->count * b->count / total);
-	a->mean += delta * (b->count / total);
-	a->count = total;
-}
 
 /* Where a column of other's factor stands in state's. */
 static size_t
@@ -353,7 +295,7 @@ ml_one_pass_merge(MlContext *ctx, MlOnePass *s, MlOnePass *other)
 		if (other->indicator_of[j] >= 0 && s->indicator_of[j] < 0)
 			add_indicator(ctx, s, j);
 	for (int j = 0; j <= s->features; j++)
-		merge_stats(&s->stats[j], &s->m2[j], &other->stats[j], other->m2[j]);
+		ml_moments_merge(&s->moments[j], &other->moments[j]);
 	for (int j = 0; j < s->features + 2; j++)
 		s->nonfinite[j] += other->nonfinite[j];
 	s->rows += other->rows;
@@ -403,12 +345,12 @@ ml_one_pass_flatten(const MlOnePass *s, double *flat)
 		out[7] = s->nonfinite[j];
 		if (j > m)
 			continue;
-		out[0] = s->stats[j].count;
-		out[1] = s->stats[j].nulls;
-		out[2] = s->stats[j].mean;
-		out[3] = s->stats[j].min;
-		out[4] = s->stats[j].max;
-		out[5] = s->m2[j];
+		out[0] = s->moments[j].count;
+		out[1] = s->moments[j].nulls;
+		out[2] = s->moments[j].mean;
+		out[3] = s->moments[j].min;
+		out[4] = s->moments[j].max;
+		out[5] = s->moments[j].m2;
 		out[6] = s->indicator_of[j];
 	}
 	for (size_t i = 0; i < q * q; i++)
@@ -438,11 +380,10 @@ read_columns(MlOnePass *s, const double *in)
 		s->nonfinite[j] = in[7];
 		if (j > m)
 			continue;
-		s->stats[j] = (MlSlotStats)
+		s->moments[j] = (MlMoments)
 		{
-			.count = in[0],.nulls = in[1],.mean = in[2],.min = in[3],.max = in[4]
+			.count = in[0],.nulls = in[1],.mean = in[2],.min = in[3],.max = in[4],.m2 = in[5]
 		};
-		s->m2[j] = in[5];
 		if (j == m)
 			continue;
 		if (in[6] != -1 && !is_count(in[6], s->indicators - 1))
@@ -511,7 +452,7 @@ column_name(MlContext *ctx, const MlFeature *features, int nfeatures, int slot)
 static void
 check_rows(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nfeatures, const char *target)
 {
-	const MlSlotStats *y = &s->stats[s->features];
+	const MlMoments *y = &s->moments[s->features];
 
 	if (s->rows == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", NULL,
@@ -628,9 +569,7 @@ ml_one_pass_finish(MlContext *ctx, MlOnePass *s, const MlTrainSpec *spec, MlFeat
 	ml_one_pass_flush(ctx, s);
 	check_rows(ctx, s, features, nfeatures, target);
 	ml_prep_options_parse(ctx, spec->algorithm, params, spec->preprocess, &options);
-	for (int j = 0; j < s->features; j++)
-		s->stats[j].deviation = s->stats[j].count > 0 ? sqrt(s->m2[j] / s->stats[j].count) : 0;
-	assembly.prep = ml_prep_fit(ctx, &options, features, nfeatures, s->stats, NULL, NULL, NULL);
+	assembly.prep = ml_prep_fit(ctx, &options, features, nfeatures, s->moments, NULL, NULL, NULL);
 	ml_prep_report_dropped(ctx, assembly.prep);
 	prepared_factor(ctx, s, assembly.prep, &factor);
 	spec->algorithm->fit_factor(ctx, &factor, ml_prep_centers(assembly.prep), ml_prep_scales(assembly.prep), params, w);

@@ -37,8 +37,7 @@ typedef struct MlOnePass
 	double		log_weights;
 	MlDigest	digest;
 	uint64_t   *hash_columns;	/* [m + 2] the number each column has in the digest: its own at first */
-	MlSlotStats *stats;			/* [m + 1], the target last */
-	double	   *m2;				/* [m + 1] sums of squared deviations */
+	MlMoments  *moments;		/* [m + 1], the target last */
 
 	int			indicators;		/* columns of NULLs seen */
 	int		   *indicator_of;	/* [m] position, -1 = none */

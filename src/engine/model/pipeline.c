@@ -139,45 +139,8 @@ typedef struct StatsJob
 	const int  *slot_feature;	/* [slots] */
 	const uint32_t *rows;
 	size_t		n;
-	MlSlotStats *stats;
+	MlMoments  *moments;
 } StatsJob;
-
-/* Add a block's values to a slot's statistics; the merge is Chan, Golub and LeVeque's (1979). */
-static void
-add_stats(MlSlotStats *s, double *m2, const double *values, size_t n)
-{
-	double		count = 0;
-	double		sum = 0;
-	double		mean;
-	double		square = 0;
-	double		delta;
-	double		total;
-
-	for (size_t i = 0; i < n; i++)
-	{
-		double		v = values[i];
-
-		if (v == v)
-		{
-			count += 1;
-			sum += v;
-			s->min = v < s->min ? v : s->min;
-			s->max = v > s->max ? v : s->max;
-		}
-	}
-	s->nulls += (double) n - count;
-	if (count == 0)
-		return;
-	mean = sum / count;
-	for (size_t i = 0; i < n; i++)
-		if (values[i] == values[i])
-			square += (values[i] - mean) * (values[i] - mean);
-	total = s->count + count;
-	delta = mean - s->mean;
-	*m2 += square + delta * delta * (s->count * count / total);
-	s->mean += delta * (count / total);
-	s->count = total;
-}
 
 /* All rows of some slots. */
 static void
@@ -190,21 +153,15 @@ stats_piece(void *arg, size_t begin, size_t end, int worker)
 	for (size_t slot = begin; slot < end; slot++)
 	{
 		const MlFeature *f = &job->features[job->slot_feature[slot]];
-		MlSlotStats *s = &job->stats[slot];
-		double		m2 = 0;
 
-		*s = (MlSlotStats)
-		{
-			.min = DBL_MAX,.max = -DBL_MAX
-		};
+		ml_moments_init(&job->moments[slot]);
 		for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
 		{
 			size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
 
 			ml_column_read(job->table->columns[job->slot_feature[slot]], (int) slot - f->slot, job->rows + i, 0, n, block);
-			add_stats(s, &m2, block, n);
+			ml_moments_add(&job->moments[slot], block, n);
 		}
-		s->deviation = s->count > 0 ? sqrt(m2 / s->count) : 0;
 	}
 }
 
@@ -250,9 +207,9 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 		count_levels(t->table->columns[f], rows, n, counts[f], &nulls[f]);
 		ml_check(ctx);
 	}
-	job.stats = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlSlotStats));
+	job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
 	ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
-	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, job.stats, dictionaries,
+	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, job.moments, dictionaries,
 						  (const double *const *) counts, nulls);
 	t->level_of_code = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
 	for (int f = 0; f < s->nfeatures; f++)

@@ -93,39 +93,86 @@ held_out_count(size_t n, double share)
 	return count < n ? count : n - 1;
 }
 
-/*
- * Hold out the rows with the smallest keys of those whose class is wanted (klass NULL: all).
- * Rows with the threshold's own key are taken from the end, until there are enough.
- */
-static void
-mark_smallest(const uint32_t *rows, size_t n, const double *klass, int wanted, const uint64_t *keys,
-			  uint64_t *work, double share, uint8_t *test)
+#define BINS 65536				/* by the first 16 bits of a key */
+
+/* The k-th smallest (from 0) of keys: by counting first bits, then among the few that share them. */
+static uint64_t
+threshold_key(MlContext *ctx, const uint64_t *keys, size_t n, size_t k)
 {
-	size_t		members = 0;
-	size_t		count;
-	size_t		below = 0;
+	size_t	   *bins = ml_alloc_array_zero(ctx, BINS, sizeof(size_t));
+	uint64_t   *near;
 	uint64_t	threshold;
+	size_t		bin = 0;
+	size_t		found = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (klass == NULL || (int) klass[i] == wanted)
-			work[members++] = keys[i];
-	if (members < 2)
-		return;
-	count = held_out_count(members, share);
-	threshold = select_key(work, members, count - 1);
+		bins[keys[i] >> 48]++;
+	while (k >= bins[bin])
+		k -= bins[bin++];
+	near = ml_alloc_array(ctx, bins[bin], sizeof(uint64_t));
 	for (size_t i = 0; i < n; i++)
-		below += (klass == NULL || (int) klass[i] == wanted) && keys[i] < threshold;
-	for (size_t i = n; i-- > 0;)
-		if (klass == NULL || (int) klass[i] == wanted)
+		if (keys[i] >> 48 == bin)
+			near[found++] = keys[i];
+	threshold = select_key(near, found, k);
+	ml_free(ctx, near);
+	ml_free(ctx, bins);
+	return threshold;
+}
+
+/*
+ * Hold out the share of rows with the smallest keys.  Rows with the threshold's own key are taken
+ * from the end, until there are enough.
+ */
+static void
+mark_smallest(MlContext *ctx, const uint32_t *rows, const uint64_t *keys, size_t n, double share, uint8_t *test)
+{
+	uint64_t	threshold;
+	size_t		count;
+
+	if (n < 2)
+		return;
+	count = held_out_count(n, share);
+	threshold = threshold_key(ctx, keys, n, count - 1);
+	for (size_t i = 0; i < n; i++)
+	{
+		bool		below = keys[i] < threshold;
+
+		test[rows[i]] = below;
+		count -= below;
+	}
+	for (size_t i = n; i-- > 0 && count > 0;)
+		if (keys[i] == threshold)
 		{
-			if (keys[i] < threshold)
-				test[rows[i]] = 1;
-			else if (keys[i] == threshold && below < count)
-			{
-				test[rows[i]] = 1;
-				below++;
-			}
+			test[rows[i]] = 1;
+			count--;
 		}
+}
+
+/* The same class by class: rows are sorted by class first (a counting sort keeps their order). */
+static void
+mark_classes(MlContext *ctx, const uint32_t *rows, const uint64_t *keys, size_t n, const double *klass,
+			 int classes, double share, uint8_t *test)
+{
+	size_t	   *begins = ml_alloc_array_zero(ctx, (size_t) classes + 2, sizeof(size_t));
+	uint32_t   *class_rows = ml_alloc_array(ctx, n, sizeof(uint32_t));
+	uint64_t   *class_keys = ml_alloc_array(ctx, n, sizeof(uint64_t));
+
+	for (size_t i = 0; i < n; i++)
+		begins[(int) klass[i] + 2]++;
+	for (int k = 2; k <= classes; k++)
+		begins[k] += begins[k - 1];
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t		at = begins[(int) klass[i] + 1]++;
+
+		class_rows[at] = rows[i];
+		class_keys[at] = keys[i];
+	}
+	for (int k = 0; k < classes; k++)
+		mark_smallest(ctx, class_rows + begins[k], class_keys + begins[k], begins[k + 1] - begins[k], share, test);
+	ml_free(ctx, class_keys);
+	ml_free(ctx, class_rows);
+	ml_free(ctx, begins);
 }
 
 /* A double as an integer of the same order, largest first. */
@@ -145,7 +192,6 @@ ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t
 			  const double *klass, int classes, const uint64_t *hashes, const double *order, uint8_t *test)
 {
 	uint64_t   *keys;
-	uint64_t   *work;
 
 	if (split->kind == ML_SPLIT_NONE || n == 0)
 		return;
@@ -156,15 +202,12 @@ ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t
 		return;
 	}
 	keys = ml_alloc_array(ctx, n, sizeof(uint64_t));
-	work = ml_alloc_array(ctx, n, sizeof(uint64_t));
 	for (size_t i = 0; i < n; i++)
 		keys[i] = split->kind == ML_SPLIT_LAST ? descending_bits(order[i]) :
 			ml_mix64(hashes[rows[i]] ^ ml_mix64(split->seed));
 	if (split->kind == ML_SPLIT_STRATIFIED && klass != NULL)
-		for (int k = 0; k < classes; k++)
-			mark_smallest(rows, n, klass, k, keys, work, split->test_size, test);
+		mark_classes(ctx, rows, keys, n, klass, classes, split->test_size, test);
 	else
-		mark_smallest(rows, n, NULL, 0, keys, work, split->test_size, test);
-	ml_free(ctx, work);
+		mark_smallest(ctx, rows, keys, n, split->test_size, test);
 	ml_free(ctx, keys);
 }

@@ -122,7 +122,7 @@ drop_feature(MlPrep *prep, int feature, const char *reason)
 
 /* Columns of one NUMBER or VECTOR feature. */
 static void
-fit_numbers(MlPrep *prep, int f, const MlSlotStats *stats)
+fit_numbers(MlPrep *prep, int f, const MlMoments *moments)
 {
 	const MlFeature *feature = &prep->features[f];
 	int			before = prep->ncolumns;
@@ -130,23 +130,24 @@ fit_numbers(MlPrep *prep, int f, const MlSlotStats *stats)
 
 	for (int s = feature->slot; s < feature->slot + feature->width; s++)
 	{
-		const MlSlotStats *st = &stats[s];
+		const MlMoments *m = &moments[s];
+		double		deviation = sqrt(m->m2 / m->count);
 
-		if (st->count == 0)
+		if (m->count == 0)
 			continue;
 		any = true;
-		if (st->max > st->min)
+		if (m->max > m->min)
 		{
 			MlPreparedColumn *column = add_column(prep, ML_PREPARED_VALUE, f, s);
 
-			column->impute = st->mean;
-			if (prep->options.scale && st->deviation > 0 && isfinite(1.0 / st->deviation))
+			column->impute = m->mean;
+			if (prep->options.scale && deviation > 0 && isfinite(1.0 / deviation))
 			{
-				column->center = st->mean;
-				column->scale = st->deviation;
+				column->center = m->mean;
+				column->scale = deviation;
 			}
 		}
-		if (st->nulls > 0 && prep->options.missing_indicator)
+		if (m->nulls > 0 && prep->options.missing_indicator)
 			add_column(prep, ML_PREPARED_INDICATOR, f, s);
 	}
 	if (prep->ncolumns == before)
@@ -271,7 +272,7 @@ fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictiona
 
 MlPrep *
 ml_prep_fit(MlContext *ctx, const MlPrepOptions *options, const MlFeature *features, int nfeatures,
-			const MlSlotStats *stats, MlDictionary *const *dictionaries,
+			const MlMoments *moments, MlDictionary *const *dictionaries,
 			const double *const *level_counts, const double *null_counts)
 {
 	size_t		max_columns = 0;
@@ -287,7 +288,7 @@ ml_prep_fit(MlContext *ctx, const MlPrepOptions *options, const MlFeature *featu
 		if (features[f].kind == ML_KIND_CATEGORY)
 			fit_categories(ctx, prep, f, dictionaries[f], level_counts[f], null_counts[f]);
 		else
-			fit_numbers(prep, f, stats);
+			fit_numbers(prep, f, moments);
 	}
 	prep_seal(ctx, prep);
 	return prep;

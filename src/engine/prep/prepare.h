@@ -17,6 +17,7 @@
 #define ML_PREPARE_H
 
 #include "base/columns.h"
+#include "base/moments.h"
 #include "model/document.h"
 
 typedef struct MlFeature
@@ -35,17 +36,6 @@ typedef struct MlPrepOptions
 	int			max_categories; /* levels kept a column, NULL and "(other)" not counted */
 	double		min_frequency;	/* rarer levels (share of training rows) go to "(other)" */
 } MlPrepOptions;
-
-/* What fitting needs to know of one numeric slot; weights play no part in it. */
-typedef struct MlSlotStats
-{
-	double		count;			/* values that are not NULL */
-	double		nulls;
-	double		mean;
-	double		deviation;		/* population standard deviation */
-	double		min;
-	double		max;
-} MlSlotStats;
 
 typedef enum MlPreparedKind
 {
@@ -69,12 +59,12 @@ typedef struct MlPreparedColumn
 typedef struct MlPrep MlPrep;	/* fitted */
 
 /*
- * Fit: stats has one entry a slot (numbers only are read); for category features dictionaries[f] and
+ * Fit: moments has one entry a slot (numbers only are read; weights play no part in it); for category features dictionaries[f] and
  * level_counts[f][code] (training rows of each string), null_counts[f].
  */
 extern MlPrep *ml_prep_fit(MlContext *ctx, const MlPrepOptions *options,
 						   const MlFeature *features, int nfeatures,
-						   const MlSlotStats *stats, MlDictionary *const *dictionaries,
+						   const MlMoments *moments, MlDictionary *const *dictionaries,
 						   const double *const *level_counts, const double *null_counts);
 
 extern int	ml_prep_slots(const MlPrep *prep);

@@ -1,0 +1,94 @@
+# A standby predicts with what it has replayed, refuses to train and deploy, and takes over.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+$primary->start;
+$primary->backup('backup');
+
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->start;
+
+# Let the standby replay all there is.
+sub catch_up
+{
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+}
+
+$primary->safe_psql(
+	'postgres', q(
+	CREATE EXTENSION mlaas;
+	CREATE TABLE houses AS
+	SELECT i AS id, (i * 37 % 101)::float8 / 7 AS area, CASE WHEN i % 11 <> 0 THEN i * 53 % 7 END AS rooms,
+		(ARRAY['north', 'south', 'west'])[i % 3 + 1] AS region, 3.0 * (i * 37 % 101) + 20 * (i * 53 % 7) AS price
+	FROM generate_series(1, 300) i;
+	CREATE TABLE line AS SELECT i::float8 AS x, 2.0 * i AS y, 3.0 * i AS z FROM generate_series(1, 100) i;
+	SELECT ml_train('price', 'houses', 'price', 'linear_regression', features => '{area,rooms,region}');
+	SELECT ml_train('region', 'houses', 'region', 'logistic_regression', features => '{area,rooms,price}');
+	SELECT ml_train('line', 'line', 'y', 'linear_regression', features => '{x}');
+	SELECT ml_train('line', 'line', 'z', 'linear_regression', features => '{x}');
+));
+catch_up();
+
+my %reads = (
+	'rows' => q(SELECT id, ml_predict('price', h), ml_predict_label('region', h), ml_probabilities('region', h) FROM houses h ORDER BY id),
+	'a batch' => q(SELECT * FROM ml_predict_batch('price', 'houses', 'id')),
+	'REST' => q(SELECT mlaas_api.predict('price', '{"area": 3, "rooms": null, "region": "west"}')),
+	'a value' => q(SELECT md5(ml_model('price')::text)),
+	'an evaluation' => q(SELECT * FROM ml_evaluate('price', 'houses')),
+	'the registry' => q(SELECT * FROM mlaas.versions ORDER BY name, version));
+
+is($standby->safe_psql('postgres', $reads{$_}), $primary->safe_psql('postgres', $reads{$_}), "a standby gives the same for $_")
+  for sort keys %reads;
+
+# a session that has the model in its cache follows what is replayed
+my $ten = q(SELECT round(ml_predict('line', '{"x": 10}'::jsonb)::numeric, 6));
+my $session = Session->start($standby, 'postgres', 'follower',
+	"$ten; SELECT count(*) FROM (SELECT pg_sleep(0.05) FROM generate_series(1, 2000) WHERE ml_predict('line', '{\"x\": 10}'::jsonb) < 0) s;"
+	  . "DO \$\$ BEGIN FOR i IN 1..3000 LOOP EXIT WHEN ml_predict('line', '{\"x\": 10}'::jsonb) > 25; PERFORM pg_sleep(0.02); END LOOP; END \$\$; $ten;");
+$session->wait_for('FOR i IN');
+$primary->safe_psql('postgres', q(SELECT ml_deploy('line', 2)));
+catch_up();
+is($session->finish, '', 'the session on the standby met no error');
+is($session->{out}, "20.000000\n0\n30.000000\n", 'and saw the deployment when it was replayed');
+is($standby->safe_psql('postgres', $ten), '30.000000', 'a new session sees it as well');
+$primary->safe_psql('postgres', q(SELECT ml_rollback('line')));
+catch_up();
+is($standby->safe_psql('postgres', $ten), '20.000000', 'and the rollback');
+
+# nothing can be written
+for my $write (
+	q(SELECT ml_train('price', 'houses', 'price')),
+	q(SELECT ml_deploy('line', 2)),
+	q(SELECT ml_rollback('line')),
+	q(SELECT ml_drop('line')),
+	q(SELECT mlaas_api.train('price', 'houses', 'price')))
+{
+	my ($rc, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\n$write");
+
+	like($err, qr/ERROR:  25006: cannot execute ml_\w+\(\) (during recovery|in a read-only transaction)/, "refused on a standby: $write");
+}
+
+# an aggregate and a model value need no registry, so they train there
+is( $standby->safe_psql('postgres', q(SELECT round(ml_predict(ml_fit('linear_regression', '{}', y, x), 10.0)::numeric, 6) FROM line)),
+	'20.000000', 'ml_fit works on a standby');
+
+$primary->stop;
+$standby->promote;
+is($standby->safe_psql('postgres', q(SELECT version, deployed FROM ml_train('line', 'line', 'y', 'linear_regression', features => '{x}', deploy => 'always'))),
+	'3|t', 'a promoted standby goes on with the next version');
+is($standby->safe_psql('postgres', $ten), '20.000000', 'and predicts with it');
+is($standby->safe_psql('postgres', q(SELECT version, previous_version FROM ml_rollback('line'))), '1|3', 'and rolls back');
+
+$standby->stop;
+done_testing();

@@ -2,7 +2,7 @@
  * The state of ml_fit and of ml_train's one pass: rows of numbers on their way to a model.
  *
  * A learner that needs one pass keeps its reduced state (model/one_pass.h); any other keeps the rows as
- * columns.  The flat form is a document (model/document.h), so it is checked like one.
+ * columns.  The flat form is a document (base/document.h), so it is checked like one.
  */
 #ifndef MLAAS_FITSTATE_H
 #define MLAAS_FITSTATE_H

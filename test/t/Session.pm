@@ -7,15 +7,17 @@ use IPC::Run ();
 use PostgreSQL::Test::Utils ();
 use Time::HiRes ();
 
-# Start psql with these statements; it stays connected until its input has run.
+# Start psql on a file with these statements.
 sub start
 {
 	my ($class, $node, $database, $name, $sql) = @_;
-	my $self = bless { node => $node, name => $name, out => '', err => '', sql => $sql }, $class;
+	my $self = bless { node => $node, name => $name, out => '', err => '' }, $class;
+	my $file = PostgreSQL::Test::Utils::tempdir_short() . "/$name.sql";
 
+	PostgreSQL::Test::Utils::append_to_file($file, "$sql\n");
 	$self->{run} = IPC::Run::start(
-		[ 'psql', '-X', '-A', '-t', '-d', $node->connstr($database) . " application_name=$name", '-f', '-' ],
-		'<', \$self->{sql}, '>', \$self->{out}, '2>', \$self->{err},
+		[ 'psql', '-X', '-A', '-t', '-d', $node->connstr($database) . " application_name=$name", '-f', $file ],
+		'<', \undef, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return $self;
 }

@@ -14,7 +14,7 @@
 #include "base/random.h"
 #include "learn/learner.h"
 #include "model/container.h"
-#include "model/document.h"
+#include "base/document.h"
 
 /* ---------------------------------------------------------------- helpers */
 

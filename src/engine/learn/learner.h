@@ -6,7 +6,7 @@
 #define ML_LEARNER_H
 
 #include "base/context.h"
-#include "model/document.h"
+#include "base/document.h"
 
 /* Tasks are bits, so that a learner can name several; stored, never reused. */
 typedef enum MlTaskKind

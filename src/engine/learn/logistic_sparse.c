@@ -47,6 +47,7 @@ struct SparseBlock
 };
 
 typedef uint64_t UInt8 __attribute__((vector_size(64), aligned(8), may_alias));
+typedef uint64_t Bits __attribute__((may_alias));
 
 /* Space for blocks of d columns; NULL when there are too few for it to matter. */
 SparseBlock *
@@ -101,13 +102,21 @@ add_sparse(SparseBlock *s, const double *x, int column, size_t count)
 {
 	size_t		at = s->start[s->nsparse];
 
-	for (size_t i = 0, last = at + count; at < last; i++)
-		if (x[i] != 0)
-		{
-			s->row[at] = (int) i;
-			s->value[at] = x[i];
-			at++;
-		}
+	for (size_t i = 0, last = at + count; at < last; i += LANES)
+	{
+		const Bits *bits = (const Bits *) (x + i);
+
+		/* Most groups of eight are all zero. */
+		if ((bits[0] | bits[1] | bits[2] | bits[3] | bits[4] | bits[5] | bits[6] | bits[7]) == 0)
+			continue;
+		for (size_t k = i; k < i + LANES; k++)
+			if (x[k] != 0)
+			{
+				s->row[at] = (int) k;
+				s->value[at] = x[k];
+				at++;
+			}
+	}
 	s->sparse[s->nsparse++] = column;
 	s->start[s->nsparse] = at;
 }

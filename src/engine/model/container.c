@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "learn/learner.h"
-#include "model/document_internal.h"
+#include "base/document_internal.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "models are read in place, in little-endian order");
 

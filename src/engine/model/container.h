@@ -18,7 +18,7 @@
 #ifndef ML_CONTAINER_H
 #define ML_CONTAINER_H
 
-#include "model/document.h"
+#include "base/document.h"
 
 #define ML_FORMAT_VERSION 1
 

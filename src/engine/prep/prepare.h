@@ -18,7 +18,7 @@
 
 #include "base/columns.h"
 #include "base/moments.h"
-#include "model/document.h"
+#include "base/document.h"
 
 typedef struct MlFeature
 {

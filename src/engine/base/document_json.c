@@ -10,8 +10,8 @@
  * Numbers are printed and read in the locale "C"; PostgreSQL keeps LC_NUMERIC so, and json-c
  * sees to it itself.
  */
-#include "model/document.h"
-#include "model/document_internal.h"
+#include "base/document.h"
+#include "base/document_internal.h"
 
 #include <errno.h>
 #include <float.h>

@@ -22,8 +22,8 @@
  * in the order of the table; a NaN is always the same one.  So what a document says has exactly one
  * form in bytes, and a check visits every byte once.
  */
-#include "model/document.h"
-#include "model/document_internal.h"
+#include "base/document.h"
+#include "base/document_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef ML_DOCUMENT_INTERNAL_H
 #define ML_DOCUMENT_INTERNAL_H
 
-#include "model/document.h"
+#include "base/document.h"
 
 /* Containers (objects and lists) within containers, the root included. */
 #define ML_DOCUMENT_DEPTH 64

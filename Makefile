@@ -78,7 +78,7 @@ PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -Isrc/engine -I
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden $(FLOAT_FLAGS) $(WARNING_FLAGS)
 
 # The library sees its own functions and its own BLAS first, whatever else a server has loaded.
-SHLIB_LINK = -Wl,-Bsymbolic -Wl,--disable-new-dtags,-rpath,$(OPENBLAS_LIBDIR) \
+SHLIB_LINK = -Wl,-Bsymbolic -Wl,--version-script=src/pg/exports.map -Wl,--disable-new-dtags,-rpath,$(OPENBLAS_LIBDIR) \
 	$(OPENBLAS_LIBRARY) $(JSON_LIBS) -lpthread -lm
 
 # No bitcode: PostgreSQL would compile it without FLOAT_FLAGS when it inlines it (JIT), and results
@@ -102,6 +102,8 @@ $(OBJS): $(ALL_HEADERS) .build-flags
 BUILD_FLAGS = $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server) $(CC) $(CFLAGS) $(ENGINE_OPT)
 .build-flags: FORCE
 	@echo '$(subst ','\'',$(BUILD_FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(BUILD_FLAGS))' > $@
+
+$(shlib): src/pg/exports.map
 
 # The linker's own message would not say what to install.
 ifeq ($(OPENBLAS_LIBRARY),)

@@ -27,9 +27,15 @@ def machine(lib):
     connection.close()
     print(f"{len(models)} x {models[0]}, PostgreSQL {version}, {lib.ROWS} rows x {lib.FEATURES} features,"
           f" medians of {lib.REPEATS}")
+
+
+def warn_when_busy(warnings, moment):
+    """Note when others keep the machine busy, at a moment when this run does nothing."""
     busy = busy_share()
     if busy > 0.1:
-        print(f"WARNING: other processes keep {busy:.0%} of this machine busy; the figures are not to be trusted")
+        warnings.append(f"WARNING: other processes kept {busy:.0%} of this machine busy {moment};"
+                        " the figures are not to be trusted")
+        print(warnings[-1], flush=True)
 
 
 def main(names):
@@ -51,9 +57,13 @@ def main(names):
     lib.execute(connection, "CREATE EXTENSION mlaas")
     connection.close()
     figures = lib.Figures()
+    warnings = []
     for name in names or GROUPS:
+        warn_when_busy(warnings, f"before {name}")
         importlib.import_module(f"figures.{name}").run(figures)
+    warn_when_busy(warnings, "at the end")
     figures.table()
+    print("\n".join(warnings))
     return 0
 
 

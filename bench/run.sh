@@ -127,7 +127,6 @@ start_cluster()
 		unix_socket_directories = '$socket'
 		shared_buffers = $(shared_buffers_mb)MB
 		huge_pages = off
-		work_mem = '64MB'
 		maintenance_work_mem = '256MB'
 		max_wal_size = '8GB'
 		jit = off

@@ -63,6 +63,8 @@ add_script()
 
 prepare()
 {
+	local name
+
 	scripts/install-deps.sh test || return
 	say "building"
 	make -s -j "$(cores)" WERROR=1 >&2 || return
@@ -79,6 +81,10 @@ prepare()
 	mkdir "$folder/tree" || return
 	cp -R Makefile mlaas.control expected test "$folder/tree" || return
 	rm -rf "$folder/tree/test/results" "$folder/tree/test/output_iso" || return
+	# pg_regress gives up at a test without expected output; let it fail that test
+	for name in $(cd test && ls sql/*.sql specs/*.spec | sed 's/.*\/\(.*\)\..*/\1/'); do
+		[ -f "expected/$name.out" ] || : > "$folder/tree/expected/$name.out" || return
+	done
 	chown -R "$(server_user)" "$folder/tree" || return
 	scripts/cluster.sh start "$folder" 5432 max_connections=50 shared_buffers=64MB log_min_messages=warning \
 		log_line_prefix='%m [%p] %q%a ' log_error_verbosity=default max_prepared_transactions=10

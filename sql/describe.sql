@@ -36,7 +36,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 20
 AS 'MODULE_PATHNAME', 'ml_coefficients';
 COMMENT ON FUNCTION ml_coefficients(text) IS
-'The coefficients of a linear model, for the columns as they were given, whatever was scaled inside; the intercept, "(intercept)", comes first. class: the class they are of, NULL for a regression. estimate: change of the target (of the log odds for a classifier) for one unit of the feature. std_error, statistic (t or z), p_value, and the 95 % confidence interval ci_low to ci_high are NULL where the model has none, as with a penalty. model and errors: as for ml_predict; 0A000 for an algorithm without coefficients.';
+'The coefficients of a linear model, for the columns as they were given, whatever was scaled inside; the intercept, "(intercept)", comes first. class: the class they are of, NULL for a regression. estimate: change of the target (of the log odds for a classifier) for one unit of the feature. std_error, statistic (t or z), p_value, and the 95 % confidence interval ci_low to ci_high are NULL where the model has none (more than two classes, a column that others determine); with a penalty they are those of the penalised problem. model and errors: as for ml_predict; 0A000 for an algorithm without coefficients.';
 
 CREATE FUNCTION ml_coefficients(model ml_model, OUT class text, OUT feature text, OUT estimate float8,
 								OUT std_error float8, OUT statistic float8, OUT p_value float8,
@@ -45,3 +45,16 @@ RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20
 AS 'MODULE_PATHNAME', 'ml_coefficients';
 COMMENT ON FUNCTION ml_coefficients(ml_model) IS 'The same for a model as a value.';
+
+CREATE FUNCTION ml_statistics(model text, OUT statistic text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 12
+AS 'MODULE_PATHNAME', 'ml_statistics';
+COMMENT ON FUNCTION ml_statistics(text) IS
+'Numbers that sum up the fit on the training rows, as statistics packages print them below the coefficients: r2, adj_r2, sigma, f_statistic, log_likelihood, aic, bic, df_residual ... for a linear regression; log_likelihood, aic, bic, n_iter, converged (1 or 0) ... for a logistic one. NULL where a number is not defined; no rows for a learner that keeps none. model and errors: as for ml_predict.';
+
+CREATE FUNCTION ml_statistics(model ml_model, OUT statistic text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 12
+AS 'MODULE_PATHNAME', 'ml_statistics';
+COMMENT ON FUNCTION ml_statistics(ml_model) IS 'The same for a model as a value.';

@@ -103,6 +103,9 @@ def run(figures):
         measure(figures, "linear ml_train, nothing held out", lambda c: lib.train(
             c, "bench_memory", "reg1m", "linear_regression", {"split": "none"}), workers, ONE_PASS_GOAL_MB)
         measure(figures, "linear ml_fit", lambda c: lib.execute(c, fit), workers, ONE_PASS_GOAL_MB)
+    times_three = "SELECT r.* FROM reg1m r CROSS JOIN generate_series(1, 3)"
+    measure(figures, "linear ml_train, three times the rows", lambda c: lib.train(
+        c, "bench_memory", times_three, "linear_regression", {"split": "none"}), 0, ONE_PASS_GOAL_MB)
     features = lib.ROWS * lib.FEATURES * 8 / MIB
     kept = KEPT_FACTOR * features + KEPT_BASE_MB
     measure(figures, "linear ml_train, a fifth held out", lambda c: lib.train(

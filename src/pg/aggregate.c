@@ -113,25 +113,27 @@ check_same(FunctionCallInfo fcinfo, FitState *state, int features)
 
 /* Put a row into the block of a one-pass state. */
 static void
-add_one_pass(FitState *state, const ArrayType *array, double target)
+add_one_pass(FitState *state, const ArrayType *array, double target, bool target_null)
 {
 	MlOnePass  *pass = state->one_pass;
 	double	   *cell = pass->block + pass->filled;
 	const double *values = (const double *) ARR_DATA_PTR(array);
 	const bits8 *present = ARR_NULLBITMAP(array);
-	int			next = 0;
+	int			features = state->features;
 
-	for (int j = 0; j < state->features; j++, cell += ML_ONE_PASS_ROWS)
-	{
-		if (present != NULL && !(present[j >> 3] & (1 << (j & 7))))
+	if (present == NULL)
+		for (int j = 0; j < features; j++)
+			cell[(size_t) j * ML_ONE_PASS_ROWS] = values[j];
+	else
+		for (int j = 0; j < features; j++)
 		{
-			*cell = NAN;
-			continue;
+			bool		given = present[j >> 3] & (1 << (j & 7));
+
+			cell[(size_t) j * ML_ONE_PASS_ROWS] = given ? *values++ : NAN;
+			pass->block_nulls[j] += !given;
 		}
-		*cell = values[next++];
-		pass->nonfinite[j] += !(*cell - *cell == 0.0);
-	}
-	*cell = target;
+	cell[(size_t) features * ML_ONE_PASS_ROWS] = target;
+	pass->block_nulls[features] += target_null;
 	if (++pass->filled == ML_ONE_PASS_ROWS)
 		ml_one_pass_flush(state->ctx, pass);
 }
@@ -178,8 +180,7 @@ ml_fit_number(PG_FUNCTION_ARGS)
 
 	if (state->one_pass != NULL)
 	{
-		state->one_pass->nonfinite[features] += !PG_ARGISNULL(3) && !(target - target == 0.0);
-		add_one_pass(state, array, target);
+		add_one_pass(state, array, target, PG_ARGISNULL(3));
 		return state_datum(expanded);
 	}
 	add_columns(state, array);
@@ -521,11 +522,11 @@ ml_one_pass_trans(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i + 2))
 		{
 			*cell = NAN;
+			pass->block_nulls[i]++;
 			continue;
 		}
 		*cell = readers->readers[i].base == FLOAT8OID ? PG_GETARG_FLOAT8(i + 2) :
 			value_number(&readers->readers[i], PG_GETARG_DATUM(i + 2));
-		pass->nonfinite[i] += !(*cell - *cell == 0.0);
 	}
 	if (++pass->filled == ML_ONE_PASS_ROWS)
 		ml_one_pass_flush(((FitState *) expanded->state)->ctx, pass);

@@ -1,5 +1,5 @@
 /*
- * What there is and what a model is: ml_algorithms, ml_params, ml_describe, ml_coefficients.
+ * What there is and what a model is: ml_algorithms, ml_params, ml_describe, ml_coefficients, ml_statistics.
  *
  * All of it is read from the engine's table of algorithms and from the model's bytes.
  */
@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(ml_algorithms);
 PG_FUNCTION_INFO_V1(ml_params);
 PG_FUNCTION_INFO_V1(ml_describe);
 PG_FUNCTION_INFO_V1(ml_coefficients);
+PG_FUNCTION_INFO_V1(ml_statistics);
 
 /* Add a row to the result of a set-returning function. */
 static void
@@ -253,5 +254,45 @@ ml_coefficients(PG_FUNCTION_ARGS)
 	for (size_t i = 0; i < count; i++)
 		emit_coefficient(fcinfo, model, &coefficients[i]);
 	host_context_delete(ctx);
+	return (Datum) 0;
+}
+
+/* The value of a statistic; NaN when it is no number. */
+static double
+statistic_value(const MlNode *node)
+{
+	switch (ml_node_type(node))
+	{
+		case ML_NODE_DOUBLE:
+			return ml_node_double(node);
+		case ML_NODE_INT:
+			return (double) ml_node_int(node);
+		case ML_NODE_BOOL:
+			return ml_node_bool(node) ? 1 : 0;
+		default:
+			return NAN;
+	}
+}
+
+/* The numbers that sum up a fit, in the learner's order; none where it keeps none. */
+Datum
+ml_statistics(PG_FUNCTION_ARGS)
+{
+	const MlModel *model;
+	const MlNode *statistics;
+	size_t		count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	model = model_argument_once(fcinfo);
+	statistics = ml_node_find(ml_container_section(model->bytes, ML_SECTION_PAYLOAD), "statistics");
+	count = statistics != NULL && ml_node_type(statistics) == ML_NODE_OBJECT ? ml_node_count(statistics) : 0;
+	for (size_t i = 0; i < count; i++)
+	{
+		double		value = statistic_value(ml_node_at(statistics, i));
+		Datum		values[2] = {CStringGetTextDatum(ml_node_key(statistics, i)), Float8GetDatum(value)};
+		bool		nulls[2] = {false, isnan(value)};
+
+		emit_row(fcinfo, values, nulls);
+	}
 	return (Datum) 0;
 }

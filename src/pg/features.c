@@ -9,6 +9,8 @@
  *             another number is an error.
  *   category  text; a number or boolean given for one becomes its text.
  *   vector    an array of numbers as long as in training.
+ * A feature that was real in training is rounded to real, as the column's own values are: so
+ * 0.1 is the same number from the column, from JSON and from a literal.
  * NULL and NaN are missing values; infinity is an error.
  */
 #include "postgres.h"
@@ -222,9 +224,30 @@ text_type(const MlFeature *feature)
 	return FLOAT8OID;
 }
 
+/* Say which feature an input function complains about. */
+static void
+feature_error_callback(void *arg)
+{
+	errcontext("feature \"%s\"", ((const MlFeature *) arg)->name);
+}
+
+/* Text through the input function of a type. */
+static Datum
+parse_input(const MlFeature *feature, Oid function, Oid parameter, const char *bytes, size_t length)
+{
+	ErrorContextCallback callback = {.callback = feature_error_callback, .arg = unconstify(MlFeature *, feature)};
+	Datum		value;
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	value = OidInputFunctionCall(function, pnstrdup(bytes, length), parameter, -1);
+	error_context_stack = callback.previous;
+	return value;
+}
+
 /* A date or time in seconds, through the input function of its type. */
 static double
-parse_time(Oid type, const char *bytes, size_t length)
+parse_time(const MlFeature *feature, Oid type, const char *bytes, size_t length)
 {
 	ValueReader reader;
 	Oid			function;
@@ -232,7 +255,7 @@ parse_time(Oid type, const char *bytes, size_t length)
 
 	getTypeInputInfo(type, &function, &parameter);
 	value_reader_init(&reader, type, CurrentMemoryContext);
-	return value_number(&reader, OidInputFunctionCall(function, pnstrdup(bytes, length), parameter, -1));
+	return value_number(&reader, parse_input(feature, function, parameter, bytes, length));
 }
 
 /* The number of a text for a NUMBER feature. */
@@ -246,7 +269,7 @@ parse_number(const MlFeature *feature, const char *bytes, size_t length)
 	if (type == BOOLOID && parse_bool_with_len(bytes, length, &flag))
 		return flag ? 1.0 : 0.0;
 	if (type != FLOAT8OID && type != BOOLOID)
-		return parse_time(type, bytes, length);
+		return parse_time(feature, type, bytes, length);
 	if (!text_number(bytes, length, &number))
 		error_not_number(feature, bytes, length);
 	return number;
@@ -363,6 +386,24 @@ is_string(const ValueReader *reader)
 	return category == TYPCATEGORY_STRING;
 }
 
+/* Tell whether a feature's numbers were real in training. */
+static bool
+is_real(const MlFeature *feature)
+{
+	return strcmp(feature->type, "real") == 0 || strcmp(feature->type, "real[]") == 0;
+}
+
+/* The conversion of numbers of a type for a feature. */
+static FeatureHow
+feature_number_how(const MlFeature *feature, Oid base)
+{
+	FeatureHow	how = number_how(base);
+
+	if (is_real(feature) && (how == FEATURE_FLOAT8 || how == FEATURE_INT4 || how == FEATURE_INT8))
+		return FEATURE_NUMBER;	/* which rounds */
+	return how;
+}
+
 /* Set up for values of a type that are to become a feature of this kind. */
 static void
 init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, Oid type,
@@ -377,7 +418,7 @@ init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, 
 		error_type(meant, type);
 
 	if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_NUMBER)
-		input->how = number_how(reader->base);
+		input->how = feature_number_how(meant, reader->base);
 	else if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_CATEGORY && is_string(reader))
 		input->how = FEATURE_NUMBER_TEXT;
 	else if (kind == ML_KIND_CATEGORY && reader->kind == ML_KIND_CATEGORY)
@@ -436,9 +477,19 @@ set_category(const MlModel *model, int feature, const char *bytes, size_t length
 static void
 set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride)
 {
+	if (is_real(&model->signature->features[feature]))
+		number = (float4) number;
 	if (unlikely(isinf(number)))
 		feature_error_infinite(model, feature);
 	raw[(size_t) slot * stride] = number;
+}
+
+bool
+feature_takes_float8(const MlModel *model, int feature)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+
+	return meant->kind != ML_KIND_CATEGORY && !is_real(meant);
 }
 
 /* A vector into its slots. */
@@ -463,7 +514,7 @@ set_vector_text(const MlModel *model, int feature, const char *bytes, size_t len
 	Datum		array;
 	int			width;
 
-	array = OidInputFunctionCall(F_ARRAY_IN, pnstrdup(bytes, length), FLOAT8OID, -1);
+	array = parse_input(&model->signature->features[feature], F_ARRAY_IN, FLOAT8OID, bytes, length);
 	value_reader_init(&reader, FLOAT8ARRAYOID, CurrentMemoryContext);
 	values = value_vector(&reader, array, &width);
 	set_vector(model, feature, values, width, raw, stride);
@@ -621,7 +672,7 @@ set_json_number(const MlModel *model, int feature, const JsonbValue *value, doub
 
 		if (value->type != jbvString || type == FLOAT8OID || type == BOOLOID)
 			error_json_type(meant, json_phrase(value));
-		number = parse_time(type, value->val.string.val, (size_t) value->val.string.len);
+		number = parse_time(meant, type, value->val.string.val, (size_t) value->val.string.len);
 	}
 	set_number(model, feature, meant->slot, number, raw, stride);
 }

@@ -59,6 +59,9 @@ extern void feature_input_convert(FeatureInput *input, const MlModel *model, Dat
 /* NULL into the feature's slots. */
 extern void feature_set_null(const MlModel *model, int feature, double *raw, size_t stride);
 
+/* Tell whether float8 numbers become the feature's slots as they are. */
+extern bool feature_takes_float8(const MlModel *model, int feature);
+
 /* Refuse an infinite value. */
 extern void feature_error_infinite(const MlModel *model, int feature) pg_attribute_noreturn();
 

@@ -160,7 +160,7 @@ plan_elements(PredictPlan *plan, Oid element, Oid array_type)
 	plan->element = InvalidOid;	/* until all is set up */
 	plan->all_numbers = value_reader_init(&plan->reader, array_type, plan->memory);
 	for (int f = 0; f < signature->nfeatures; f++)
-		plan->all_numbers &= signature->features[f].kind != ML_KIND_CATEGORY;
+		plan->all_numbers &= feature_takes_float8(plan->model, f);
 
 	if (!plan->all_numbers)
 	{

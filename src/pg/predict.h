@@ -44,7 +44,7 @@ typedef struct PredictPlan
 	FeatureInput *inputs;		/* values in order: [nfeatures]; an array: [slots] */
 	Oid			element;		/* an array: what inputs or reader are set up for */
 	bool		all_float8;		/* values in order: each a float8 for a slot */
-	bool		all_numbers;	/* an array: no category among the features */
+	bool		all_numbers;	/* an array: numbers that become the slots as they are */
 	ValueReader reader;			/* an array of numbers for a model of numbers */
 	PredictRowMap row;
 

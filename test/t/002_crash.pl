@@ -72,7 +72,7 @@ sub check_registry
 		'30.000000', "$what: the deployed version predicts");
 }
 
-# Crash while a session is where the block says; the session's statements, and what comes before.
+# Crash while a session runs these statements, when the block gives its process.
 sub crash_in
 {
 	my ($what, $sql, $until) = @_;
@@ -85,19 +85,25 @@ sub crash_in
 	check_registry($before, $what);
 }
 
-my $holder;
+# Another session that stays in its last statement, which sleeps.
+sub hold
+{
+	my $session = Session->start($node, 'postgres', 'holder', "$_[0] SELECT pg_sleep(600);");
 
+	$session->wait_for('pg_sleep');
+	return $session;
+}
+
+my $holder = hold('SELECT pg_advisory_lock(99);');
 crash_in(
-	'while it reads rows', q(SELECT ml_train('line', 'gated', 'y', 'linear_regression', deploy => 'always');),
-	sub {
-		$holder = Session->start($node, 'postgres', 'holder', 'SELECT pg_advisory_lock(99); SELECT pg_sleep(600);');
-		$holder->wait_for('pg_sleep');
-		return $_[0]->wait_for('ml_train', 1);
-	});
+	'while it reads rows',
+	q(SELECT ml_train('line', 'gated', 'y', 'linear_regression', deploy => 'always');),
+	sub { return $_[0]->wait_for('ml_train', 1); });
 $holder->finish;
 
 crash_in(
-	'while it fits', q(SELECT ml_train('hard', 'hard', 'class', 'logistic_regression');),
+	'while it fits',
+	q(SELECT ml_train('hard', 'hard', 'class', 'logistic_regression');),
 	sub {
 		my $pid = $_[0]->wait_for('ml_train');
 
@@ -111,15 +117,11 @@ crash_in(
 	q(BEGIN; SELECT ml_train('line', 'line', 'y', 'linear_regression', deploy => 'always'); SELECT ml_train('new', 'line', 'y', 'linear_regression'); SELECT pg_sleep(600);),
 	sub { return $_[0]->wait_for('pg_sleep'); });
 
+$holder = hold(q(BEGIN; SELECT ml_train('line', 'line', 'y', 'linear_regression');));
 crash_in(
 	'while it waits for another training of the name',
 	q(SELECT ml_train('line', 'line', 'y', 'linear_regression');),
-	sub {
-		$holder = Session->start($node, 'postgres', 'holder',
-			q(BEGIN; SELECT ml_train('line', 'line', 'y', 'linear_regression'); SELECT pg_sleep(600);));
-		$holder->wait_for('pg_sleep');
-		return $_[0]->wait_for('ml_train', 1);
-	});
+	sub { return $_[0]->wait_for('ml_train', 1); });
 $holder->finish;
 
 crash_in(
@@ -131,13 +133,23 @@ crash_in(
 {
 	my $before = $node->safe_psql('postgres', $registry);
 	my $session = Session->start($node, 'postgres', 'trainee', q(SELECT ml_train('hard', 'hard', 'class', 'logistic_regression');));
+	my $pid = $session->wait_for('ml_train');
 
-	$session->wait_for('ml_train');
 	usleep(500_000);
-	$node->stop('immediate');
+	is($session->state, 'active', 'the fit is still running');
+	$node->kill9;
+	kill('KILL', $pid) == 1 or die "could not kill $pid";
 	$session->finish;
-	$node->start;
-	check_registry($before, 'immediate shutdown');
+	# the server's other processes take a moment to notice
+	my $started = 0;
+	for (1 .. 100)
+	{
+		last if $started = $node->start(fail_ok => 1);
+		usleep(100_000);
+		$node->stop('fast', fail_ok => 1);
+	}
+	ok($started, 'the server starts after kill -9 of the postmaster');
+	check_registry($before, 'kill -9 of the postmaster');
 }
 
 # right after a commit, which then must be there

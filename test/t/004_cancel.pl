@@ -53,10 +53,9 @@ sub time_to_stop
 {
 	my ($phase, $function, $expected) = @_;
 	my $session = Session->start($node, 'postgres', 'worker', "$phases{$phase}\nSELECT pg_sleep(600);");
-	my $pid = $session->wait_for($phase =~ /aggregate/ ? 'ml_fit' : 'FROM');
+	my $pid = $session->wait_for('ml_');
 	my ($start, $stop);
 
-	$pid = $node->safe_psql('postgres', q(SELECT pid FROM pg_stat_activity WHERE application_name = 'worker'));
 	usleep(1_200_000);
 	unlike($node->safe_psql('postgres', q(SELECT query FROM pg_stat_activity WHERE application_name = 'worker')),
 		qr/^SELECT pg_sleep/, "$phase: still running");
@@ -79,7 +78,7 @@ sub time_to_stop
 		usleep(500_000);
 		cmp_ok(cpu_seconds($pid) - $used, '<', 0.1, "$phase: no thread goes on working");
 	}
-	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $pid");
 	like($session->finish, $expected, "$phase: the error says why");
 	return $stop - $start;
 }

@@ -16,7 +16,7 @@ sub start
 
 	PostgreSQL::Test::Utils::append_to_file($file, "$sql\n");
 	$self->{run} = IPC::Run::start(
-		[ 'psql', '-X', '-A', '-t', '-d', $node->connstr($database) . " application_name=$name", '-f', $file ],
+		[ 'psql', '-X', '-q', '-A', '-t', '-d', $node->connstr($database) . " application_name=$name", '-f', $file ],
 		'<', \undef, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return $self;

@@ -1640,7 +1640,8 @@ static const double cancer_split_probability[113] = {
 
 /*
  * Breast cancer, columns mean_radius, mean_texture, mean_smoothness (numbers 0, 1, 4) as they are, l2 = 0, with
- * what statsmodels' Logit gives: intercept first; log likelihood, that of the null model, AIC, BIC.
+ * what statsmodels' Logit gives: intercept first; log likelihood, that of the null
+ * model, AIC, BIC, McFadden's R2, the likelihood ratio, its p value.
  */
 static const double cancer_free_coef[4] = {
 	42.019407644915745, -1.3969924080960128, -0.3805589262658951, -144.6742271150139
@@ -1666,7 +1667,8 @@ static const double cancer_free_ci[4][2] = {
 };
 
 static const double cancer_free_likelihood[] = {
-	-93.6451113589246, -375.72000273202804, 195.2902227178492, 212.66574445435452
+	-93.6451113589246, -375.72000273202804, 195.2902227178492, 212.66574445435452,
+	0.7507582490205761, 564.1497827462069, 5.954375953143361e-122
 };
 
 /* Iris, virginica against versicolor (rows 50 .. 149), columns as they are, l2 = 0; the same. */
@@ -1698,7 +1700,8 @@ static const double iris_free_ci[5][2] = {
 };
 
 static const double iris_free_likelihood[] = {
-	-5.949273395679422, -69.31471805599453, 21.898546791358847, 34.9243977212993
+	-5.949273395679422, -69.31471805599453, 21.898546791358847, 34.9243977212993,
+	0.9141701277516066, 126.73088932063023, 1.9471069840581626e-26
 };
 
 /* The same rows with l2 = 1. */

@@ -170,16 +170,22 @@ fit_rows(MlContext *ctx, Rows *rows, const LogisticParams *params)
 	return fit;
 }
 
+static const MlNode *
+fit_statistic(const Fit *fit, const char *key)
+{
+	return ml_node_find(ml_node_find(fit->payload, "statistics"), key);
+}
+
 static double
 fit_number(const Fit *fit, const char *key)
 {
-	return ml_node_double(ml_node_find(fit->payload, key));
+	return ml_node_double(fit_statistic(fit, key));
 }
 
 static bool
 fit_converged(const Fit *fit)
 {
-	return ml_node_bool(ml_node_find(fit->payload, "converged"));
+	return ml_node_bool(fit_statistic(fit, "converged"));
 }
 
 /* Intercept (0) and coefficients on the scale of the prepared columns, class by class. */
@@ -316,6 +322,12 @@ check_inference(const Fit *fit, int n, const double *coef, const double *std_err
 	CHECK_NEAR(fit_number(fit, "null_log_likelihood"), likelihood[1], 1e-9);
 	CHECK_NEAR(fit_number(fit, "aic"), likelihood[2], 1e-10);
 	CHECK_NEAR(fit_number(fit, "bic"), likelihood[3], 1e-10);
+	CHECK_NEAR(fit_number(fit, "mcfadden_r2"), likelihood[4], 1e-9);
+	CHECK_NEAR(fit_number(fit, "lr_chi2"), likelihood[5], 1e-9);
+	CHECK(fit_number(fit, "lr_df") == n - 1);
+
+	/* 564 in the exponent: a part in 1e10 of the ratio is one in 1e8 here. */
+	CHECK_NEAR(fit_number(fit, "lr_p_value"), likelihood[6], 1e-6);
 }
 
 /* Columns as they are, then standardised: estimates are on the scale given either way. */
@@ -663,16 +675,16 @@ test_conjugate_gradients(MlContext *ctx)
 		LogisticParams params = defaults;
 		Level		level = {.stride = 1,.scale = 1,.final = true,.max_iter = 100};
 		Problem		problem;
-		Evaluation	now;
+		Solver		solver;
 		double	   *b;
 		Fit			fit;
 
 		params.tol = 1e-12;
 		fit = fit_rows(ctx, rows, &params);
 		b = logistic_problem_init(&problem, ctx, rows_design(rows), &params);
-		now = logistic_evaluation_create(&problem, PASS_GRADIENT);
-		logistic_evaluate(&problem, PASS_GRADIENT, &level, b, NULL, &now);
-		CHECK(logistic_newton_cg(&problem, &level, b, &now));
+		solver = logistic_solver_create(&problem, false);
+		logistic_evaluate(&problem, PASS_GRADIENT, &level, b, NULL, &solver.now);
+		CHECK(logistic_newton_cg(&problem, &level, b, &solver));
 		CHECK(problem.largest_gradient <= 1e-12 * 3000);
 		for (int c = 0; c < problem.k; c++)
 			for (int j = 0; j < problem.d; j++)
@@ -864,7 +876,7 @@ test_max_iter(MlContext *ctx)
 	params.max_iter = 1;
 	fit = fit_rows(ctx, rows, &params);
 	CHECK(!fit_converged(&fit) && unit_warnings(ctx) == 1);
-	CHECK(ml_node_int(ml_node_find(fit.payload, "n_iter")) == 1);
+	CHECK(ml_node_int(fit_statistic(&fit, "n_iter")) == 1);
 }
 
 /* Columns that others make up: the later one is left out, the others are as without it. */
@@ -941,6 +953,7 @@ test_no_columns(MlContext *ctx)
 {
 	Rows	   *two = rows_create(ctx, 10, 0, 2);
 	Rows	   *three = rows_create(ctx, 10, 0, 3);
+	LogisticParams params = defaults;
 	double		out[3];
 	Fit			fit;
 
@@ -959,6 +972,47 @@ test_no_columns(MlContext *ctx)
 	CHECK_NEAR(out[0], 0.5, 1e-14);
 	CHECK_NEAR(out[1], 0.3, 1e-14);
 	CHECK_NEAR(out[2], 0.2, 1e-14);
+
+	/* Nothing to fit at all. */
+	params.fit_intercept = false;
+	fit = fit_rows(ctx, two, &params);
+	ml_logistic_regression.score(fit.loaded, two->x, 1, 1, out, 1);
+	CHECK(fit_converged(&fit) && fit.count == 0 && out[0] == 0.5 && out[1] == 0.5);
+}
+
+/* Training rows without one of the classes, and penalties at their limits: finite numbers. */
+static void
+test_odd_problems(MlContext *ctx)
+{
+	Rows	   *rows = rows_random(ctx, 300, 3, 3, 0.5, 97);
+	LogisticParams params = defaults;
+	double		out[3];
+	Fit			fit;
+
+	for (size_t i = 0; i < rows->n; i++)
+		rows->y[i] = fmin(rows->y[i], 1);
+	fit = fit_rows(ctx, rows, &params);
+	ml_logistic_regression.score(fit.loaded, rows->x, rows->n, 1, out, 1);
+	CHECK(!fit_converged(&fit) && unit_warnings(ctx) == 1);
+	CHECK(out[2] < 1e-6 && out[0] > 0 && out[1] > 0);
+	params.l2 = 1e100;
+	rows->y[0] = 2;
+	CHECK(fit_converged(&(Fit[]) {fit_rows(ctx, rows, &params)}[0]));
+	rows->y[0] = 0;
+
+	rows->classes = 2;
+	params.l2 = 1e100;
+	fit = fit_rows(ctx, rows, &params);
+	CHECK(fit_converged(&fit));
+	for (int j = 1; j <= 3; j++)
+		CHECK(fabs(prepared(&fit, 0, j)) < 1e-95);
+	params.l2 = 1e-300;
+	fit = fit_rows(ctx, rows, &params);
+	CHECK(fit_converged(&fit) && unit_warnings(ctx) == 1);
+
+	/* No weight at all is an error. */
+	rows->w = ml_alloc_array_zero(ctx, rows->n, sizeof(double));
+	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, fit_rows(ctx, rows, &params).count);
 }
 
 /* ---- scoring and loading ---- */
@@ -1011,7 +1065,24 @@ test_score_extreme(MlContext *ctx)
 	CHECK(fabs(out[0] - out[7]) == 1 && fabs(out[1] - out[8]) == 1);
 }
 
-/* A payload with one member changed. */
+/* A copy of the statistics with one number changed. */
+static void
+change_statistics(MlWriter *writer, const MlNode *statistics, const char *key, double value)
+{
+	ml_write_object(writer, "statistics");
+	for (size_t i = 0; i < ml_node_count(statistics); i++)
+	{
+		const char *name = ml_node_key(statistics, i);
+
+		if (strcmp(name, key) == 0)
+			ml_write_double(writer, name, value);
+		else
+			ml_write_node(writer, name, ml_node_at(statistics, i));
+	}
+	ml_write_end(writer);
+}
+
+/* A payload with one member changed, or left out where values is NULL. */
 static const MlNode *
 changed(MlContext *ctx, const Fit *fit, const char *key, const double *values, size_t count)
 {
@@ -1022,10 +1093,10 @@ changed(MlContext *ctx, const Fit *fit, const char *key, const double *values, s
 	{
 		const char *name = ml_node_key(fit->payload, i);
 
-		if (strcmp(name, key) != 0)
+		if (strcmp(name, "statistics") == 0 && count == 1 && strcmp(key, "intercept") != 0)
+			change_statistics(writer, ml_node_at(fit->payload, i), key, values[0]);
+		else if (strcmp(name, key) != 0)
 			ml_write_node(writer, name, ml_node_at(fit->payload, i));
-		else if (ml_node_type(ml_node_at(fit->payload, i)) == ML_NODE_DOUBLE)
-			ml_write_double(writer, name, values[0]);
 		else if (values != NULL)
 			ml_write_f64s(writer, name, values, count);
 	}
@@ -1063,6 +1134,12 @@ test_load(MlContext *ctx)
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "std_error", values, 4)));
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "aic", &bad, 1)));
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "log_likelihood", &bad, 1)));
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "converged", &bad, 1)));
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "n_iter", &bad, 1)));
+	CHECK(LOAD(changed(ctx, &fit, "mcfadden_r2", &bad, 1)) != NULL);
+	bad = INFINITY;
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "mcfadden_r2", &bad, 1)));
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, LOAD(changed(ctx, &fit, "statistics", NULL, 0)));
 	other.columns = 4;
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_logistic_regression.load(ctx, fit.payload, &other));
 	other = fit.shape;
@@ -1093,4 +1170,4 @@ test_cancel(MlContext *ctx)
 UNIT_MAIN(test_cancer_penalised, test_cancer_split, test_cancer_free, test_iris_pair, test_iris_multi,
 		  test_kernels, test_derivatives, test_sparse, test_conjugate_gradients, test_many_unknowns, test_warm_up,
 		  test_threads, test_weights, test_separable, test_max_iter, test_aliased, test_no_intercept,
-		  test_no_columns, test_score_alone, test_score_extreme, test_load, test_cancel)
+		  test_no_columns, test_odd_problems, test_score_alone, test_score_extreme, test_load, test_cancel)

@@ -2,10 +2,17 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
 
 #include "base/simd.h"
 
 #define LANES 8
+
+/* Eight truth values, all bits of one set or none. */
+typedef int64_t Mask8 __attribute__((vector_size(64), may_alias));
+
+/* Where mask is set a, elsewhere b. */
+#define CHOOSE(mask, a, b) ((MlDouble8) (((mask) & (Mask8) (a)) | (~(mask) & (Mask8) (b))))
 
 void
 ml_moments_init(MlMoments *m)
@@ -23,45 +30,38 @@ ml_moments_init(MlMoments *m)
 ML_MULTIVERSION static bool
 full_block(const double *values, size_t n, MlMoments *b)
 {
-	double		sum[LANES] = {0};
-	double		square[LANES] = {0};
-	double		low[LANES];
-	double		high[LANES];
+	const MlDouble8 *v = (const MlDouble8 *) values;
+	MlDouble8	sum = {0};
+	MlDouble8	square = {0};
+	MlDouble8	low = v[0];
+	MlDouble8	high = v[0];
+	double		total;
 
-	for (int l = 0; l < LANES; l++)
-		low[l] = high[l] = values[l];
-	for (size_t i = 0; i < n; i += LANES)
-		for (int l = 0; l < LANES; l++)
-		{
-			double		v = values[i + (size_t) l];
-
-			sum[l] += v;
-			low[l] = v < low[l] ? v : low[l];
-			high[l] = v > high[l] ? v : high[l];
-		}
-	for (int l = 1; l < LANES; l++)
+	for (size_t i = 0; i < n / LANES; i++)
 	{
-		sum[0] += sum[l];
-		low[0] = low[l] < low[0] ? low[l] : low[0];
-		high[0] = high[l] > high[0] ? high[l] : high[0];
+		sum += v[i];
+		low = CHOOSE((Mask8) (v[i] < low), v[i], low);
+		high = CHOOSE((Mask8) (v[i] > high), v[i], high);
 	}
-	if (sum[0] != sum[0])
-		return false;			/* a NaN anywhere makes the sum one */
-	b->mean = sum[0] / (double) n;
-	for (size_t i = 0; i < n; i += LANES)
-		for (int l = 0; l < LANES; l++)
-		{
-			double		d = values[i + (size_t) l] - b->mean;
-
-			square[l] += d * d;
-		}
-	for (int l = 1; l < LANES; l++)
-		square[0] += square[l];
-	b->count = (double) n;
-	b->nulls = 0;
-	b->m2 = square[0];
+	total = sum[0];
 	b->min = low[0];
 	b->max = high[0];
+	for (int l = 1; l < LANES; l++)
+	{
+		total += sum[l];
+		b->min = low[l] < b->min ? low[l] : b->min;
+		b->max = high[l] > b->max ? high[l] : b->max;
+	}
+	if (total != total)
+		return false;			/* a NaN anywhere makes the sum one */
+	b->mean = total / (double) n;
+	for (size_t i = 0; i < n / LANES; i++)
+		square += (v[i] - b->mean) * (v[i] - b->mean);
+	b->count = (double) n;
+	b->nulls = 0;
+	b->m2 = 0;
+	for (int l = 0; l < LANES; l++)
+		b->m2 += square[l];
 	return true;
 }
 
@@ -89,16 +89,17 @@ any_block(const double *values, size_t n, MlMoments *b)
 			b->m2 += (values[i] - b->mean) * (values[i] - b->mean);
 }
 
-void
+bool
 ml_moments_add(MlMoments *m, const double *values, size_t n)
 {
 	MlMoments	block;
 
 	if (n == 0)
-		return;
+		return true;
 	if (n % LANES != 0 || !full_block(values, n, &block))
 		any_block(values, n, &block);
 	ml_moments_merge(m, &block);
+	return block.nulls == 0 && block.max - block.min < DBL_MAX;
 }
 
 void

@@ -21,8 +21,8 @@ typedef struct MlMoments
 
 extern void ml_moments_init(MlMoments *m);
 
-/* Add n values (a block of some hundred). */
-extern void ml_moments_add(MlMoments *m, const double *values, size_t n);
+/* Add n values (a block of some hundred); tells whether all of them were finite (false: perhaps not). */
+extern bool ml_moments_add(MlMoments *m, const double *values, size_t n);
 
 extern void ml_moments_merge(MlMoments *m, const MlMoments *other);
 

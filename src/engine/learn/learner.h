@@ -118,7 +118,10 @@ typedef struct MlAlgorithm
 	/* (optional) NULL = never: this fit wants numbers standardised. */
 	bool		(*wants_scaling) (const void *params);
 
-	/* Learn; write the payload's members into payload (an open object). */
+	/*
+	 * Learn; write the payload's members into payload (an open object).  Numbers that sum up the fit (r2,
+	 * aic, iterations ...) go into a member object "statistics", which ml_statistics shows.
+	 */
 	void		(*fit) (MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload);
 
 	/*

@@ -428,6 +428,7 @@ write_statistics(MlWriter *payload, const MlFactor *factor, const Problem *p, co
 	double		f = model_df > 0 && s->df > 0 ? (s->tss - s->rss) / model_df / (s->rss / s->df) : NAN;
 	double		likelihood = -n / 2 * (log(2 * M_PI) + log(s->rss / n) + 1) + factor->log_weights / 2;
 
+	ml_write_object(payload, "statistics");
 	ml_write_double(payload, "n", n);
 	ml_write_double(payload, "df_residual", s->df);
 	ml_write_double(payload, "rss", s->rss);
@@ -440,6 +441,7 @@ write_statistics(MlWriter *payload, const MlFactor *factor, const Problem *p, co
 	ml_write_double(payload, "log_likelihood", likelihood);
 	ml_write_double(payload, "aic", -2 * likelihood + 2 * p->rank);
 	ml_write_double(payload, "bic", -2 * likelihood + log(n) * p->rank);
+	ml_write_end(payload);
 }
 
 static void
@@ -506,7 +508,7 @@ linear_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 	m->has_intercept = ml_need_bool(ctx, payload, "has_intercept");
 	m->std_error = ml_need_f64s(ctx, payload, "std_error", shape->columns + 1);
 	m->aliased = ml_need_i32s(ctx, payload, "aliased", shape->columns);
-	m->df = ml_need_double(ctx, payload, "df_residual");
+	m->df = ml_need_double(ctx, ml_need(ctx, payload, "statistics", ML_NODE_OBJECT), "df_residual");
 	for (int j = 0; j < shape->columns; j++)
 		if (!isfinite(m->coef[j]))
 			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: a coefficient is not finite");

@@ -105,6 +105,38 @@ typedef struct Factor
 	double	   *rhs;			/* [unknowns] */
 } Factor;
 
+/* A preconditioner: one factored d x d matrix for all classes, or the Hessian's diagonal. */
+typedef struct Precondition
+{
+	bool		diagonal;
+	double	   *a;				/* [d x d] factor, scaled */
+	double	   *root;			/* [d] */
+	double	   *inverse;		/* [unknowns] of the diagonal */
+	Evaluation	sample;
+	double	   *work;			/* [d] */
+} Precondition;
+
+/* Vectors of the conjugate gradients. */
+typedef struct CgSpace
+{
+	double	   *r;
+	double	   *z;
+	double	   *p;
+	Evaluation	product;
+} CgSpace;
+
+/* Where a solver is and what it works with, made once for all levels. */
+typedef struct Solver
+{
+	Evaluation	now;			/* at the coefficients */
+	Evaluation	next;			/* at the ones tried */
+	double	   *step;			/* [unknowns] */
+	double	   *trial;			/* [unknowns] */
+	Factor		factor;			/* direct */
+	Precondition precondition;	/* conjugate gradients */
+	CgSpace		cg;
+} Solver;
+
 /* Elements of a packed d x d triangle. */
 static inline size_t
 logistic_triangle(int d)
@@ -219,15 +251,14 @@ extern void logistic_evaluate(Problem *problem, PassKind kind, const Level *leve
 
 /* ---- logistic_solver.c ---- */
 
-/* Working space for the factors of problems solved directly. */
-extern Factor logistic_factor_create(Problem *problem);
+/* Working space for the direct method, or for conjugate gradients. */
+extern Solver logistic_solver_create(Problem *problem, bool direct);
 
 /*
- * Newton's method from b, where now is an evaluation (PASS_HESSIAN, or PASS_GRADIENT for conjugate
- * gradients); b and now are moved to the solution.  True when it converged.
+ * Newton's method from b, where solver->now is an evaluation (PASS_HESSIAN, or PASS_GRADIENT for
+ * conjugate gradients); both are moved to the solution.  True when it converged.
  */
-extern bool logistic_newton(Problem *problem, const Level *level, double *b, Evaluation *now,
-							Factor *factor);
-extern bool logistic_newton_cg(Problem *problem, const Level *level, double *b, Evaluation *now);
+extern bool logistic_newton(Problem *problem, const Level *level, double *b, Solver *solver);
+extern bool logistic_newton_cg(Problem *problem, const Level *level, double *b, Solver *solver);
 
 #endif

@@ -31,8 +31,13 @@
  * share not explained by those before it is at most ALIAS_TOLERANCE (squared, in the metric of the
  * Hessian) is left out: coefficient 0, standard error NaN.
  *
- * Files: logistic_kernels.c (one block of rows), logistic_passes.c (sums over all rows),
- * logistic_solver.c (Newton's method), and this one (parameters, warm-up, inference, the model).
+ * Payload: intercept [classes, or 1] and coef [the same x p] on the prepared scale; binary: std_error
+ * [p + 1] on the scale given, intercept first, NaN where there is none; statistics: log_likelihood (not
+ * penalised), that of the model without columns, their ratio's test, aic, bic (n is the sum of weights).
+ *
+ * Files: logistic_kernels.c (one block of rows), logistic_sparse.c (blocks of mostly zeros),
+ * logistic_passes.c (sums over all rows), logistic_solver.c (Newton's method), and this one
+ * (parameters, warm-up, inference, the model).
  *
  * Sums over rows are taken in pieces that depend on the data's size only, eight lanes wide, and
  * added in order: the same bits whatever the number of threads.
@@ -42,7 +47,6 @@
 #include "base/threads.h"
 #include "learn/logistic_internal.h"
 
-#include <float.h>
 #include <string.h>
 
 #define WARM_ROWS 16384			/* fewer rows do not warm up */
@@ -61,7 +65,7 @@ typedef struct Solution
 
 static const MlParam logistic_params[] = {
 	{.name = "l2",.type = ML_PARAM_REAL,.offset = offsetof(LogisticParams, l2),
-		.default_value = 1.0,.min = 0,.max = DBL_MAX,
+		.default_value = 1.0,.min = 0,.max = 1e100,
 	.help = "Strength of the L2 penalty, l2 / 2 times the sum of squared coefficients; scikit-learn's 1 / C."},
 	{.name = "fit_intercept",.type = ML_PARAM_BOOL,.offset = offsetof(LogisticParams, fit_intercept),
 		.default_value = 1,.min = 0,.max = 1,
@@ -71,7 +75,7 @@ static const MlParam logistic_params[] = {
 	.help = "Most iterations of Newton's method over all rows."},
 	{.name = "tol",.type = ML_PARAM_REAL,.offset = offsetof(LogisticParams, tol),
 		.default_value = 1e-8,.min = 0,.max = 1,.min_exclusive = true,
-	.help = "Stop when the largest component of the gradient is at most tol times the sum of the weights (at least 1)."},
+	.help = "Stop when no component of the gradient is above tol times the sum of the weights (at least 1)."},
 	{.name = NULL}
 };
 
@@ -79,23 +83,22 @@ static const MlParam logistic_params[] = {
 
 /* Solve on one level from b; a warm-up that fails leaves b at the null model. */
 static bool
-solve_level(Problem *problem, const Level *level, double *b, const double *null_b, Evaluation *now,
-			Factor *factor)
+solve_level(Problem *problem, const Level *level, double *b, const double *null_b, Solver *solver)
 {
 	PassKind	kind = problem->direct ? PASS_HESSIAN : PASS_GRADIENT;
 	size_t		bytes = problem->unknowns * sizeof(double);
 	bool		converged;
 
-	logistic_evaluate(problem, kind, level, b, NULL, now);
+	logistic_evaluate(problem, kind, level, b, NULL, &solver->now);
 
 	/* A sample can mislead. */
-	if (level->final && !(now->objective <= problem->null_loss) && memcmp(b, null_b, bytes) != 0)
+	if (level->final && !(solver->now.objective <= problem->null_loss) && memcmp(b, null_b, bytes) != 0)
 	{
 		memcpy(b, null_b, bytes);
-		logistic_evaluate(problem, kind, level, b, NULL, now);
+		logistic_evaluate(problem, kind, level, b, NULL, &solver->now);
 	}
-	converged = problem->direct ? logistic_newton(problem, level, b, now, factor)
-		: logistic_newton_cg(problem, level, b, now);
+	converged = problem->direct ? logistic_newton(problem, level, b, solver)
+		: logistic_newton_cg(problem, level, b, solver);
 	if (!level->final && !converged)
 		memcpy(b, null_b, bytes);
 	return converged;
@@ -103,7 +106,7 @@ solve_level(Problem *problem, const Level *level, double *b, const double *null_
 
 /* Solve: warm up on samples where there are rows enough, then on all rows. */
 static bool
-solve(Problem *problem, double *b, Evaluation *now, Factor *factor)
+solve(Problem *problem, double *b, Solver *solver)
 {
 	static const size_t strides[] = {64, 8, 1};
 	double	   *null_b = ml_alloc_array(problem->ctx, problem->unknowns + 1, sizeof(double));
@@ -121,7 +124,7 @@ solve(Problem *problem, double *b, Evaluation *now, Factor *factor)
 			level.max_iter = problem->params->max_iter;
 		else if (problem->design->rows < WARM_ROWS || rows < 2048 || rows < 16 * problem->unknowns)
 			continue;
-		converged = solve_level(problem, &level, b, null_b, now, factor);
+		converged = solve_level(problem, &level, b, null_b, solver);
 	}
 	return converged;
 }
@@ -134,10 +137,12 @@ warn_not_converged(const Problem *problem)
 	const char *detail;
 
 	if (problem->diverged)
-		detail = ml_format(ctx, "The features separate the classes, so the coefficients grow without bound; they were stopped after %d iterations. Set l2 above %g.",
+		detail = ml_format(ctx, "The features separate the classes, so the coefficients grow without bound; "
+						   "they were stopped after %d iterations. Set l2 above %g.",
 						   problem->iterations, problem->params->l2);
 	else
-		detail = ml_format(ctx, "The largest component of the gradient is %.3g after %d iterations, and tol asks for %.3g. Raise max_iter, or l2.",
+		detail = ml_format(ctx, "The largest component of the gradient is %.3g after %d iterations, and tol asks "
+						   "for %.3g. Raise max_iter, or l2.",
 						   problem->largest_gradient, problem->iterations,
 						   problem->params->tol * fmax(1, problem->total_weight));
 	ctx->warn(ctx, "logistic regression did not converge", detail);
@@ -198,6 +203,30 @@ centre_classes(const Problem *problem, double *b)
 	}
 }
 
+/* Numbers that sum up the fit; the likelihood ratio compares with the null model. */
+static void
+write_statistics(const Problem *problem, const Solution *solution, MlWriter *payload)
+{
+	double		null = -problem->null_loss;
+	double		likelihood = solution->log_likelihood;
+	int			df = solution->parameters - (problem->params->fit_intercept ? problem->k == 1 ? 1 : problem->k - 1 : 0);
+	double		ratio = 2 * (likelihood - null);
+
+	ml_write_object(payload, "statistics");
+	ml_write_double(payload, "n", problem->total_weight);
+	ml_write_double(payload, "log_likelihood", likelihood);
+	ml_write_double(payload, "null_log_likelihood", null);
+	ml_write_double(payload, "mcfadden_r2", null < 0 ? 1 - likelihood / null : NAN);
+	ml_write_double(payload, "lr_chi2", ratio);
+	ml_write_double(payload, "lr_df", df);
+	ml_write_double(payload, "lr_p_value", df > 0 ? ml_chi2_upper_p(ratio, df) : NAN);
+	ml_write_double(payload, "aic", 2.0 * solution->parameters - 2 * likelihood);
+	ml_write_double(payload, "bic", solution->parameters * log(problem->total_weight) - 2 * likelihood);
+	ml_write_bool(payload, "converged", solution->converged);
+	ml_write_int(payload, "n_iter", problem->iterations);
+	ml_write_end(payload);
+}
+
 /* Write the payload. */
 static void
 write_solution(const Problem *problem, const Solution *solution, MlWriter *payload)
@@ -225,13 +254,7 @@ write_solution(const Problem *problem, const Solution *solution, MlWriter *paylo
 	ml_write_f64s(payload, "coef", coef, k * p);
 	if (solution->std_error != NULL)
 		ml_write_f64s(payload, "std_error", solution->std_error, p + 1);
-	ml_write_bool(payload, "converged", solution->converged);
-	ml_write_int(payload, "n_iter", problem->iterations);
-	ml_write_double(payload, "log_likelihood", solution->log_likelihood);
-	ml_write_double(payload, "null_log_likelihood", -problem->null_loss);
-	ml_write_double(payload, "aic", 2.0 * solution->parameters - 2 * solution->log_likelihood);
-	ml_write_double(payload, "bic", solution->parameters * log(problem->total_weight)
-					- 2 * solution->log_likelihood);
+	write_statistics(problem, solution, payload);
 }
 
 /* Learn. */
@@ -240,21 +263,18 @@ logistic_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWrite
 {
 	Problem		problem;
 	Solution	solution = {0};
-	Factor		factor = {0};
-	Evaluation	now;
+	Solver		solver;
 
 	solution.b = logistic_problem_init(&problem, ctx, design, params);
 	if (!(problem.total_weight > 0))
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows sum to zero");
-	now = logistic_evaluation_create(&problem, problem.direct ? PASS_HESSIAN : PASS_GRADIENT);
-	if (problem.direct)
-		factor = logistic_factor_create(&problem);
-	solution.converged = solve(&problem, solution.b, &now, &factor);
+	solver = logistic_solver_create(&problem, problem.direct);
+	solution.converged = solve(&problem, solution.b, &solver);
 	if (!solution.converged)
 		warn_not_converged(&problem);
 
-	solution.log_likelihood = -now.loss;
-	solution.parameters = problem.direct ? factor.m : (int) problem.unknowns;
+	solution.log_likelihood = -solver.now.loss;
+	solution.parameters = problem.direct ? solver.factor.m : (int) problem.unknowns;
 	if (problem.k > 1)
 		solution.parameters = solution.parameters / problem.k * (problem.k - 1);
 	if (problem.k == 1)
@@ -263,7 +283,7 @@ logistic_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWrite
 		for (int j = 0; j <= design->columns; j++)
 			solution.std_error[j] = NAN;
 		if (problem.direct)
-			standard_errors(&problem, &factor, solution.std_error);
+			standard_errors(&problem, &solver.factor, solution.std_error);
 	}
 	centre_classes(&problem, solution.b);
 	write_solution(&problem, &solution, payload);
@@ -310,7 +330,10 @@ need_finite(MlContext *ctx, const char *what, const double *v, size_t n, bool ma
 static void *
 logistic_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 {
-	static const char *const finite[] = {"log_likelihood", "null_log_likelihood", "aic", "bic"};
+	static const char *const finite[] = {"n", "log_likelihood", "null_log_likelihood", "lr_chi2", "lr_df",
+	"aic", "bic"};
+	static const char *const maybe[] = {"mcfadden_r2", "lr_p_value"};
+	const MlNode *statistics;
 	LogisticModel *model = ml_alloc_zero(ctx, sizeof(LogisticModel));
 	size_t		k = shape->task == ML_TASK_MULTICLASS ? (size_t) shape->classes : 1;
 	size_t		p = (size_t) shape->columns;
@@ -327,13 +350,22 @@ logistic_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 		model->std_error = ml_need_f64s(ctx, payload, "std_error", (int64_t) p + 1);
 		need_finite(ctx, "the standard errors", model->std_error, p + 1, true);
 	}
-	ml_need_bool(ctx, payload, "converged");
-	ml_need_int(ctx, payload, "n_iter", 0, INT64_MAX);
+	statistics = ml_need(ctx, payload, "statistics", ML_NODE_OBJECT);
+	ml_need_bool(ctx, statistics, "converged");
+	ml_need_int(ctx, statistics, "n_iter", 0, INT64_MAX);
 	for (size_t i = 0; i < sizeof(finite) / sizeof(finite[0]); i++)
 	{
-		double		value = ml_need_double(ctx, payload, finite[i]);
+		double		value = ml_need_double(ctx, statistics, finite[i]);
 
 		need_finite(ctx, finite[i], &value, 1, false);
+	}
+	for (size_t i = 0; i < sizeof(maybe) / sizeof(maybe[0]); i++)
+	{
+		double		value = ml_need_double(ctx, statistics, maybe[i]);
+
+		/* Not defined for some fits, but never infinite. */
+		if (!isnan(value))
+			need_finite(ctx, maybe[i], &value, 1, false);
 	}
 	return model;
 }
@@ -399,7 +431,7 @@ logistic_coefficients(MlContext *ctx, const void *loaded, const MlShape *shape, 
 const MlAlgorithm ml_logistic_regression = {
 	.id = 3,
 	.name = "logistic_regression",
-	.help = "Logistic regression with an L2 penalty, binary or multinomial, by Newton's method, with standard errors for two classes.",
+	.help = "Logistic regression with an L2 penalty, binary or multinomial, by Newton's method.",
 	.tasks = ML_TASK_CLASSIFICATION,
 	.params = logistic_params,
 	.params_size = sizeof(LogisticParams),

@@ -16,8 +16,8 @@
 /* ---- factoring the Hessian ---- */
 
 /* Working space for factors of problems solved directly. */
-Factor
-logistic_factor_create(Problem *problem)
+static Factor
+factor_create(Problem *problem)
 {
 	MlContext  *ctx = problem->ctx;
 	size_t		d = (size_t) problem->d;
@@ -131,7 +131,8 @@ hessian_element(const Problem *problem, const double *hessian, int u, int v)
 	int			i = u % d;
 	int			j = v % d;
 	size_t		block = a > b ? logistic_pair(a, b) : logistic_pair(b, a);
-	double		value = hessian[block * logistic_triangle(d) + (i > j ? logistic_packed(d, i, j) : logistic_packed(d, j, i))];
+	size_t		place = i > j ? logistic_packed(d, i, j) : logistic_packed(d, j, i);
+	double		value = hessian[block * logistic_triangle(d) + place];
 
 	if (i == j)
 		value += gauge_of(problem, hessian, j);
@@ -212,27 +213,27 @@ gradient_small(Problem *problem, const Evaluation *at)
 
 /* Move along -step (times t, halved until the objective falls); false when it never does. */
 static bool
-line_search(Problem *problem, PassKind kind, const Level *level, double *b, const double *step,
-			double decrement, Evaluation *now, Evaluation *next, double *trial)
+line_search(Problem *problem, PassKind kind, const Level *level, double *b, double decrement,
+			Solver *solver)
 {
+	double		before = solver->now.objective;
+	double		slack = 1e-13 * fabs(before);
 	double		t = 1;
 
 	for (int halving = 0; halving < MAX_HALVINGS; halving++, t *= 0.5)
 	{
-		double		slack = 1e-13 * fabs(now->objective);
-
 		for (size_t i = 0; i < problem->unknowns; i++)
-			trial[i] = b[i] - t * step[i];
-		logistic_evaluate(problem, kind, level, trial, NULL, next);
+			solver->trial[i] = b[i] - t * solver->step[i];
+		logistic_evaluate(problem, kind, level, solver->trial, NULL, &solver->next);
 
 		/* Not a number compares false, so it is halved too. */
-		if (next->objective <= now->objective - 1e-4 * t * decrement + slack)
+		if (solver->next.objective <= before - 1e-4 * t * decrement + slack)
 		{
-			Evaluation	swap = *now;
+			Evaluation	swap = solver->now;
 
-			memcpy(b, trial, problem->unknowns * sizeof(double));
-			*now = *next;
-			*next = swap;
+			memcpy(b, solver->trial, problem->unknowns * sizeof(double));
+			solver->now = solver->next;
+			solver->next = swap;
 			return true;
 		}
 	}
@@ -269,15 +270,37 @@ clear_aliased(const Problem *problem, const Factor *factor, double *b)
 	return changed;
 }
 
+/* Factor the Hessian at b; the first time on all rows, decide for good what is aliased. */
+static void
+factor_at(Problem *problem, const Level *level, double *b, Solver *solver)
+{
+	Factor	   *factor = &solver->factor;
+
+	factor_build(problem, &solver->now, factor);
+	if (!level->final || factor->aliased_known)
+		return;
+	factor->aliased_known = true;
+	if (clear_aliased(problem, factor, b))
+	{
+		logistic_evaluate(problem, PASS_HESSIAN, level, b, NULL, &solver->now);
+		factor_build(problem, &solver->now, factor);
+	}
+}
+
+/* Rule 2 of the stopping rule. */
+static bool
+step_small(const Problem *problem, const double *b, const double *step, double decrement)
+{
+	return sqrt(fmax(0, decrement) / fmax(1, problem->total_weight)) <= 10 * problem->params->tol
+		&& logistic_largest(step, problem->unknowns) <= 1e-4 * fmax(1, logistic_largest(b, problem->unknowns));
+}
+
 /* Newton's method with the Hessian itself, from b; true when it converged. */
 bool
-logistic_newton(Problem *problem, const Level *level, double *b, Evaluation *now, Factor *factor)
+logistic_newton(Problem *problem, const Level *level, double *b, Solver *solver)
 {
-	MlContext  *ctx = problem->ctx;
-	Evaluation	next = logistic_evaluation_create(problem, PASS_HESSIAN);
-	double	   *step = ml_alloc_array(ctx, problem->unknowns + 1, sizeof(double));
-	double	   *trial = ml_alloc_array(ctx, problem->unknowns + 1, sizeof(double));
-	double		weight = fmax(1, problem->total_weight);
+	Evaluation *now = &solver->now;
+	double	   *step = solver->step;
 	int			lingering = 0;
 
 	for (int iteration = 0;; iteration++)
@@ -286,57 +309,31 @@ logistic_newton(Problem *problem, const Level *level, double *b, Evaluation *now
 		bool		small;
 
 		problem->iterations = iteration;
-		factor_build(problem, now, factor);
-		if (level->final && !factor->aliased_known)
-		{
-			factor->aliased_known = true;
-			if (clear_aliased(problem, factor, b))
-				logistic_evaluate(problem, PASS_HESSIAN, level, b, NULL, now);
-			factor_build(problem, now, factor);
-		}
-		factor_solve(problem, factor, now->gradient, step);
+		factor_at(problem, level, b, solver);
+		factor_solve(problem, &solver->factor, now->gradient, step);
 		decrement = logistic_dot(now->gradient, step, problem->unknowns);
-
-		if (!level->final && decrement <= 0.01 * (double) problem->unknowns * level->scale)
-		{
-			take_last_step(problem, b, step, decrement, now);
-			return true;
-		}
 		small = gradient_small(problem, now);
-		if (small && sqrt(fmax(0, decrement) / weight) <= 10 * problem->params->tol
-			&& logistic_largest(step, problem->unknowns) <= 1e-4 * fmax(1, logistic_largest(b, problem->unknowns)))
+
+		/* A sample is solved well enough when the error left is a tenth of the sampling error. */
+		if (level->final ? small && step_small(problem, b, step, decrement)
+			: decrement <= 0.01 * (double) problem->unknowns * level->scale)
 		{
 			take_last_step(problem, b, step, decrement, now);
 			problem->iterations = iteration + 1;
 			return true;
 		}
 		lingering = small ? lingering + 1 : 0;
-		if (lingering > DIVERGING_ITERATIONS)
-		{
-			problem->diverged = true;
-			return false;
-		}
-		if (iteration >= level->max_iter)
+		problem->diverged = lingering > DIVERGING_ITERATIONS;
+		if (problem->diverged || iteration >= level->max_iter)
 			return false;
 
 		/* No step lowers the objective any more: that is the end of what doubles resolve. */
-		if (!line_search(problem, PASS_HESSIAN, level, b, step, decrement, now, &next, trial))
+		if (!line_search(problem, PASS_HESSIAN, level, b, decrement, solver))
 			return decrement <= 1e-12 * fmax(1, fabs(now->objective));
 	}
 }
 
 /* ---- Newton's method with conjugate gradients ---- */
-
-/* A preconditioner: one factored d x d matrix for all classes, or the Hessian's diagonal. */
-typedef struct Precondition
-{
-	bool		diagonal;
-	double	   *a;				/* [d x d] factor, scaled */
-	double	   *root;			/* [d] */
-	double	   *inverse;		/* [unknowns] of the diagonal */
-	Evaluation	sample;
-	double	   *work;			/* [d] */
-} Precondition;
 
 /* Space for a preconditioner. */
 static Precondition
@@ -432,15 +429,6 @@ precondition_apply(const Problem *problem, const Precondition *m, const double *
 	}
 }
 
-/* Vectors of the conjugate gradients. */
-typedef struct CgSpace
-{
-	double	   *r;
-	double	   *z;
-	double	   *p;
-	Evaluation	product;
-} CgSpace;
-
 /*
  * step = about H^-1 gradient at b: conjugate gradients until the residual, in the metric of M^-1, has
  * fallen to forcing times what it was.
@@ -491,21 +479,15 @@ cg_step(Problem *problem, const Level *level, const double *b, const double *gra
 
 /* Newton's method with truncated conjugate gradients, from b; true when it converged. */
 bool
-logistic_newton_cg(Problem *problem, const Level *level, double *b, Evaluation *now)
+logistic_newton_cg(Problem *problem, const Level *level, double *b, Solver *solver)
 {
-	MlContext  *ctx = problem->ctx;
-	size_t		bytes = problem->unknowns + 1;
-	Evaluation	next = logistic_evaluation_create(problem, PASS_GRADIENT);
-	Precondition m = precondition_create(problem);
-	CgSpace		cg = {.r = ml_alloc_array(ctx, bytes, sizeof(double)),
-		.z = ml_alloc_array(ctx, bytes, sizeof(double)),
-		.p = ml_alloc_array(ctx, bytes, sizeof(double)),
-		.product = logistic_evaluation_create(problem, PASS_PRODUCT)};
-	double	   *step = ml_alloc_array_zero(ctx, bytes, sizeof(double));
-	double	   *trial = ml_alloc_array(ctx, bytes, sizeof(double));
-	double		start = logistic_largest(now->gradient, problem->unknowns);
+	Evaluation *now = &solver->now;
+	double	   *step = solver->step;
+	size_t		n = problem->unknowns;
+	double		start = logistic_largest(now->gradient, n);
 	int			lingering = 0;
 
+	memset(step, 0, n * sizeof(double));
 	for (int iteration = 0;; iteration++)
 	{
 		bool		small = gradient_small(problem, now);
@@ -513,20 +495,46 @@ logistic_newton_cg(Problem *problem, const Level *level, double *b, Evaluation *
 		double		decrement;
 
 		problem->iterations = iteration;
-		if (small && logistic_largest(step, problem->unknowns) <= 0.01 * fmax(1, logistic_largest(b, problem->unknowns)))
+		if (small && logistic_largest(step, n) <= 0.01 * fmax(1, logistic_largest(b, n)))
 			return true;
 		lingering = small ? lingering + 1 : 0;
 		problem->diverged = lingering > DIVERGING_ITERATIONS;
 		if (problem->diverged || iteration >= level->max_iter)
 			return false;
 
-		precondition_build(problem, level, b, &m);
+		precondition_build(problem, level, b, &solver->precondition);
 		forcing = fmin(0.1, sqrt(problem->largest_gradient / start));
-		cg_step(problem, level, b, now->gradient, forcing, &m, &cg, step);
-		decrement = logistic_dot(now->gradient, step, problem->unknowns);
-		if (!line_search(problem, PASS_GRADIENT, level, b, step, decrement, now, &next, trial))
+		cg_step(problem, level, b, now->gradient, forcing, &solver->precondition, &solver->cg, step);
+		decrement = logistic_dot(now->gradient, step, n);
+		if (!line_search(problem, PASS_GRADIENT, level, b, decrement, solver))
 			return decrement <= 1e-12 * fmax(1, fabs(now->objective));
-		if (!level->final && decrement <= 0.1 * (double) problem->unknowns * level->scale)
+		if (!level->final && decrement <= 0.1 * (double) n * level->scale)
 			return true;
 	}
+}
+
+/* Working space for the direct method, or for conjugate gradients. */
+Solver
+logistic_solver_create(Problem *problem, bool direct)
+{
+	MlContext  *ctx = problem->ctx;
+	size_t		n = problem->unknowns + 1;
+	PassKind	kind = direct ? PASS_HESSIAN : PASS_GRADIENT;
+	Solver		solver = {0};
+
+	solver.now = logistic_evaluation_create(problem, kind);
+	solver.next = logistic_evaluation_create(problem, kind);
+	solver.step = ml_alloc_array_zero(ctx, n, sizeof(double));
+	solver.trial = ml_alloc_array_zero(ctx, n, sizeof(double));
+	if (direct)
+		solver.factor = factor_create(problem);
+	else
+	{
+		solver.precondition = precondition_create(problem);
+		solver.cg.r = ml_alloc_array(ctx, n, sizeof(double));
+		solver.cg.z = ml_alloc_array(ctx, n, sizeof(double));
+		solver.cg.p = ml_alloc_array(ctx, n, sizeof(double));
+		solver.cg.product = logistic_evaluation_create(problem, PASS_PRODUCT);
+	}
+	return solver;
 }

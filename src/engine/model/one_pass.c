@@ -26,6 +26,7 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 	s->weighted = weighted;
 	s->digesting = digesting;
 	s->block = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
+	s->block_nulls = ml_alloc_array_zero(ctx, m + 2, sizeof(int));
 	s->nonfinite = ml_alloc_array_zero(ctx, m + 2, sizeof(double));
 	s->moments = ml_alloc_array(ctx, m + 1, sizeof(MlMoments));
 	s->indicator_of = ml_alloc_array(ctx, m + 1, sizeof(int));
@@ -129,6 +130,18 @@ digest_block(MlOnePass *s, size_t n)
 		ml_digest_add(&s->digest, hashes[i]);
 }
 
+/* Count the values of a column of the block that are not finite and were no NULL. */
+static void
+count_nonfinite(MlOnePass *s, int column, size_t n)
+{
+	const double *values = s->block + (size_t) column * ROWS;
+	double		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += !(values[i] - values[i] == 0.0);
+	s->nonfinite[column] += count - s->block_nulls[column];
+}
+
 /* Move rows that have a target together; returns how many there are. */
 static size_t
 compact_block(MlOnePass *s, size_t n)
@@ -138,10 +151,14 @@ compact_block(MlOnePass *s, size_t n)
 	size_t		keep[ROWS];
 
 	for (size_t i = 0; i < n; i++)
-		if (target[i] == target[i])
-			keep[kept++] = i;
+	{
+		keep[kept] = i;
+		kept += target[i] == target[i];
+	}
 	if (kept == n)
 		return n;
+	for (int c = 0; c <= s->features; c++)
+		count_nonfinite(s, c, n);
 	for (int c = 0; c < s->features + 1 + s->weighted; c++)
 		for (size_t i = 0; i < kept; i++)
 			s->block[(size_t) c * ROWS + i] = s->block[(size_t) c * ROWS + keep[i]];
@@ -208,20 +225,24 @@ void
 ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 {
 	size_t		n = (size_t) s->filled;
+	size_t		whole;
 
 	s->filled = 0;
 	s->rows += (double) n;
 	if (s->digesting)
 		digest_block(s, n);
+	whole = n;
 	n = compact_block(s, n);
-	if (n == 0)
-		return;
 	for (int j = 0; j <= s->features; j++)
 	{
-		ml_moments_add(&s->moments[j], s->block + (size_t) j * ROWS, n);
+		if (!ml_moments_add(&s->moments[j], s->block + (size_t) j * ROWS, n) && n == whole)
+			count_nonfinite(s, j, n);
 		if (s->moments[j].nulls > 0 && s->indicator_of[j] < 0)
 			add_indicator(ctx, s, j);
 	}
+	memset(s->block_nulls, 0, ((size_t) s->features + 2) * sizeof(int));
+	if (n == 0)
+		return;
 	if (s->weighted)
 		root_weights(ctx, s, n);
 	else
@@ -519,7 +540,7 @@ static void
 factor_metrics(const MlOnePass *s, const MlNode *payload, MlTrainResult *result)
 {
 	double		weights = (double) (factor_entry(s, 0) * factor_entry(s, 0));
-	double		rss = ml_node_double(ml_node_find(payload, "rss"));
+	double		rss = ml_node_double(ml_node_find(ml_node_find(payload, "statistics"), "rss"));
 	double		tss = 0;
 	size_t		q = (size_t) factor_size(s);
 

@@ -23,13 +23,14 @@ typedef struct MlOnePass
 
 	/*
 	 * The block being filled, column-major, ML_ONE_PASS_ROWS apart: features, target, weight.  NULL is NaN.
-	 * After writing row `filled` the caller adds one and calls ml_one_pass_flush when it is full.
+	 * After writing row `filled` the caller adds one and calls ml_one_pass_flush when it is full.  It counts
+	 * the NULLs it wrote in block_nulls [m + 2], which tells them from NaNs that were given.
 	 */
 	double	   *block;
+	int		   *block_nulls;
 	int			filled;
 
-	/* Given values that are NaN or infinite, [m + 2]: counted by the caller, who knows them from NULL. */
-	double	   *nonfinite;
+	double	   *nonfinite;		/* [m + 2] values given that were NaN or infinite */
 
 	double		rows;			/* all rows */
 	double		skipped;		/* rows whose target is NULL */

@@ -74,7 +74,7 @@ endif
 ENGINE_OPT = -O3
 
 # PostgreSQL's headers as system headers: their warnings are not ours to mend.
-PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -Isrc/engine -Isrc $(JSON_CFLAGS)
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server 2>/dev/null) -Isrc/engine -Isrc $(JSON_CFLAGS)
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden $(FLOAT_FLAGS) $(WARNING_FLAGS)
 
 # The library sees its own functions and its own BLAS first, whatever else a server has loaded.
@@ -88,8 +88,17 @@ override with_llvm = no
 EXTRA_CLEAN = mlaas--*.sql .build .build-flags test/results test/regression.diffs test/regression.out \
 	test/output_iso test/tmp_check_iso tmp_check tmp_check_iso
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
 include $(PGXS)
+else
+# "make test" and "make demo" install what is missing; all else says what it is
+.PHONY: all install uninstall installcheck clean
+all install uninstall installcheck:
+	$(error "$(PG_CONFIG)" knows no server headers: install postgresql-server-dev-NN, or name another by PG_CONFIG)
+clean:
+	rm -rf $(EXTRA_CLEAN)
+endif
 
 # ---- building ----
 

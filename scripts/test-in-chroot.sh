@@ -2,12 +2,13 @@
 # Compile against another PostgreSQL with gcc and with clang, warnings as errors, in a chroot of
 # another Debian; with "test", run the tests there too.  Needs root and debootstrap.
 #
-#     scripts/test-in-chroot.sh SUITE MAJOR [test]
+#     scripts/test-in-chroot.sh SUITE MAJOR [test [SUITE OF TESTS...]]
 #
 #     scripts/test-in-chroot.sh trixie 17
 #     scripts/test-in-chroot.sh sid 18 test
 #
-# CHROOTS= says where the chroots are kept (default /var/tmp/mlaas-chroots), MIRROR= where Debian is.
+# CHROOTS= says where the chroots are kept (default /var/tmp/mlaas-chroots), MIRROR= where Debian is,
+# APT_OPTIONS= what apt-get is told besides ("-o Acquire::Check-Valid-Until=false" for a mirror that lags).
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -18,8 +19,9 @@ action=${3:-compile}
 chroots=${CHROOTS:-/var/tmp/mlaas-chroots}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 root=$chroots/$suite
-packages=gcc,libc6-dev,make,pkg-config,libopenblas-serial-dev,libjson-c-dev,clang,perl,libipc-run-perl
-packages=$packages,postgresql-$major,postgresql-server-dev-$major
+packages="gcc libc6-dev make pkg-config libopenblas-serial-dev libjson-c-dev clang libclang-rt-dev perl libipc-run-perl
+	postgresql-$major postgresql-server-dev-$major"
+packages=$(echo $packages)
 
 am_root || die "only root can make a chroot"
 command -v debootstrap >/dev/null || die "needs debootstrap: apt-get install debootstrap"
@@ -39,8 +41,9 @@ make_chroot()
 		echo 'create_main_cluster = false' > "$root.new/etc/postgresql-common/createcluster.conf"
 		mv "$root.new" "$root"
 	fi
-	# shellcheck disable=SC2086
-	inside env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update && apt-get install -y --no-install-recommends ${packages//,/ }" >&2
+	inside env DEBIAN_FRONTEND=noninteractive sh -c "
+		apt-get ${APT_OPTIONS:-} update &&
+		apt-get ${APT_OPTIONS:-} install -y --no-install-recommends $packages" >&2
 	touch "$root/.complete-$major"
 }
 
@@ -70,5 +73,6 @@ for compiler in gcc clang; do
 	echo "PostgreSQL $major of $suite: compiles with $compiler"
 done
 if [ "$action" = test ]; then
-	inside env PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" sh -c 'cd /src/mlaas && exec scripts/run-tests.sh'
+	shift 3
+	inside env PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" sh -c 'cd /src/mlaas && exec scripts/run-tests.sh "$@"' sh "$@"
 fi

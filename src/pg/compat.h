@@ -6,6 +6,11 @@
 
 #include "postgres.h"
 
+/* VARSIZE and its kin have a header of their own since 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000
 #error "mlaas needs PostgreSQL 15 or later"
 #endif
@@ -15,6 +20,11 @@
 #define compat_ExecutorRun(query, direction, count) ExecutorRun(query, direction, count)
 #else
 #define compat_ExecutorRun(query, direction, count) ExecutorRun(query, direction, count, true)
+#endif
+
+/* 18 has another spelling for it, in another place of a declaration. */
+#ifndef pg_attribute_noreturn
+#define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
 #endif

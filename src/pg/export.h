@@ -1,8 +1,10 @@
 /*
- * What the library shows to the server: the functions that SQL calls, nothing else.
+ * What every source of src/pg starts with, by the build's own -include: what differs between
+ * versions of PostgreSQL, and what the library shows to the server: the functions that SQL
+ * calls, nothing else.
  *
- * The build hides every symbol and includes this file before each source of src/pg.
- * PostgreSQL declares the functions visible by itself since 16; this says the same for all.
+ * The build hides every symbol.  PostgreSQL declares the functions visible by itself since 16; this
+ * says the same for all.
  */
 #ifndef MLAAS_EXPORT_H
 #define MLAAS_EXPORT_H
@@ -10,6 +12,8 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+
+#include "pg/compat.h"
 
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))

@@ -35,6 +35,7 @@
 
 /* ---- mistakes, one wording each ---- */
 
+/* Refuse an infinite value. */
 void
 feature_error_infinite(const MlModel *model, int feature)
 {
@@ -119,6 +120,7 @@ feature_list(const MlModel *model)
 	return list.data;
 }
 
+/* Refuse a wrong number of values. */
 void
 features_error_count(const MlModel *model, int given, int expected, const char *what)
 {
@@ -313,12 +315,14 @@ category_number(Oid base, Datum value, size_t *length)
 	return text;
 }
 
+/* The text of a number where a category is meant, for a reader of numbers. */
 const char *
 number_category(const ValueReader *reader, Datum value, size_t *length)
 {
 	return category_number(reader->base, value, length);
 }
 
+/* The class that a text means, -1 when there is none. */
 int
 features_find_class(const MlModel *model, const char *name, size_t length)
 {
@@ -433,12 +437,14 @@ init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, 
 		error_type(meant, type);
 }
 
+/* Set up for values of a type. */
 void
 feature_input_init(FeatureInput *input, const MlModel *model, int feature, Oid type, MemoryContext context)
 {
 	init_input(input, model, feature, model->signature->features[feature].kind, type, context);
 }
 
+/* Set up for one element of a feature. */
 void
 feature_input_init_element(FeatureInput *input, const MlModel *model, int feature, int element,
 						   Oid type, MemoryContext context)
@@ -449,6 +455,7 @@ feature_input_init_element(FeatureInput *input, const MlModel *model, int featur
 	input->slot += element;
 }
 
+/* NULL into the feature's slots. */
 void
 feature_set_null(const MlModel *model, int feature, double *raw, size_t stride)
 {
@@ -464,8 +471,7 @@ set_category(const MlModel *model, int feature, const char *bytes, size_t length
 {
 	const MlFeature *meant = &model->signature->features[feature];
 
-	if (length > 0 && bytes[length - 1] == ' ' &&
-		(strcmp(meant->type, "character") == 0 || strncmp(meant->type, "character(", 10) == 0))
+	if (length > 0 && bytes[length - 1] == ' ' && strcmp(meant->type, "character") == 0)
 	{
 		while (length > 0 && bytes[length - 1] == ' ')
 			length--;
@@ -484,6 +490,7 @@ set_number(const MlModel *model, int feature, int slot, double number, double *r
 	raw[(size_t) slot * stride] = number;
 }
 
+/* Tell whether float8 numbers become the feature's slots as they are. */
 bool
 feature_takes_float8(const MlModel *model, int feature)
 {
@@ -520,6 +527,7 @@ set_vector_text(const MlModel *model, int feature, const char *bytes, size_t len
 	set_vector(model, feature, values, width, raw, stride);
 }
 
+/* Any value that is not NULL into the feature's slots. */
 void
 feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, double *raw, size_t stride)
 {
@@ -593,6 +601,7 @@ error_missing(const MlModel *model, const char *const *names, int count, const i
 			 errhint("Features are matched by name; give NULL for a missing value.")));
 }
 
+/* Find every feature among names, or list those that are missing. */
 void
 features_match(const MlModel *model, const char *const *names, int count, int *positions,
 			   int sqlstate, const char *where)
@@ -755,6 +764,7 @@ error_json_missing(const MlModel *model, JsonbContainer *object)
 	elog(ERROR, "a feature was missing and is not");
 }
 
+/* The slots of a row from the members of a JSON object. */
 void
 features_from_json(const MlModel *model, JsonbContainer *object, double *raw, size_t stride)
 {

@@ -86,6 +86,7 @@ create_call(FunctionCallInfo fcinfo, int first)
 	return call;
 }
 
+/* Refuse a model that cannot give what a call wants. */
 void
 predict_check_model(const MlModel *model, PredictWhat what)
 {
@@ -390,6 +391,7 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 	}
 }
 
+/* Score the row in the arguments from first on. */
 PredictPlan *
 predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
 {

@@ -13,6 +13,7 @@
 
 #include "base/threads.h"
 
+/* Set up for a source. */
 void
 scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *source, int *columns)
 {
@@ -77,6 +78,7 @@ score_first_block(Scorer *scorer)
 	scorer->timed = true;
 }
 
+/* Score the rows gathered, on threads when blocks are costly. */
 void
 scorer_run(Scorer *scorer)
 {

@@ -8,7 +8,7 @@
 #     ```sql run              psql runs it, and every statement succeeds
 #     ```sql fails=42704      it ends with an error of that SQLSTATE
 #     ```sh run               bash runs it, PGDATABASE being that database
-#     ```text output          what the block before it prints, to the letter
+#     ```text output          what the block before it prints
 #
 # Then the reference is compared with the extension: facts.sql lists what README.md has to say.
 # Blocks run in order, each in a session of its own, in the checkout's folder.  The last line is
@@ -31,7 +31,10 @@ psql="psql -X -q"
 finish()
 {
 	trap - EXIT
-	$psql -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" >&2
+	# and those that blocks made beside it
+	for name in $($psql -At -d postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^$database(_|\$)'"); do
+		$psql -d postgres -c "DROP DATABASE $name WITH (FORCE)" >&2
+	done
 	for role in $roles; do
 		$psql -d postgres -c "DROP ROLE IF EXISTS $role" >&2
 	done
@@ -89,6 +92,8 @@ run_block()
 		sh) bash -eu -o pipefail "$block.sh" > "$block.out" 2> "$block.err" < /dev/null ;;
 	esac
 	status=$?
+	# psql ends every result with an empty line
+	sed -i -e :a -e '/^\n*$/{$d;N;ba' -e '}' "$block.out"
 	if [ "$expect" != run ]; then
 		if [ "$status" = 3 ] && grep -q "ERROR:  ${expect#fails=}\$" "$block.err"; then
 			passed=$((passed + 1))
@@ -97,7 +102,7 @@ run_block()
 		fi
 	elif [ "$status" != 0 ]; then
 		bad "$readme:$line: ended with status $status" "$block.err"
-	elif [ -f "$block.expected" ] && ! diff -b -u "$block.expected" "$block.out" > "$block.diff"; then
+	elif [ -f "$block.expected" ] && ! diff -Z -u "$block.expected" "$block.out" > "$block.diff"; then
 		bad "$readme:$line: the output differs" "$block.diff"
 	else
 		passed=$((passed + 1))

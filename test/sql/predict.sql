@@ -331,7 +331,7 @@ SET work_mem = '64kB';
 SELECT count(*), count(DISTINCT key) FROM ml_predict_batch('predict_price', 'SELECT row_number() OVER () AS n, * FROM predict_test.many', 'n');
 RESET work_mem;
 -- a model that is worth threads: the same bits with one and with two, and as row by row
-CREATE TABLE wide AS SELECT i AS id, ARRAY(SELECT (i * j * 79 % 1009)::float8 FROM generate_series(1, 600) j) AS v, (i * 31 % 97)::float8 AS y FROM generate_series(1, 700) i;
+CREATE TABLE wide AS SELECT i AS id, ARRAY(SELECT (i * j * 79 % 1009)::float8 FROM generate_series(1, 400) j) AS v, (i * 31 % 97)::float8 AS y FROM generate_series(1, 450) i;
 SELECT task FROM ml_train('predict_wide', 'wide', 'y', 'linear_regression', '{v}', '{"l2": 1}', validation => '{"split": "none"}');
 SET mlaas.max_threads = 1;
 CREATE TABLE one_thread AS SELECT * FROM ml_predict_batch('predict_wide', 'SELECT w.id, w.v FROM predict_test.wide w, generate_series(1, 8)', 'id');

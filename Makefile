@@ -129,6 +129,7 @@ clean: clean-objects
 .PHONY: clean-objects FORCE
 clean-objects:
 	find src -name '*.o' -delete -o -name '*.bc' -delete
+	bash -c '. scripts/lib.sh && remove_private_folder .cluster-test'
 
 # ---- testing, trying, measuring: see the scripts ----
 

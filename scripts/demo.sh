@@ -3,6 +3,7 @@
 #
 #     scripts/demo.sh start     install what is missing, build, install, create, train, predict
 #     scripts/demo.sh stop      stop the server; .demo/ stays and start goes on with it
+#     scripts/demo.sh remove    stop it and remove .demo/
 #
 # DEMO_PORT= is the first port to try (default 5433).  POSTGREST= is the program that serves REST,
 # when it is not on PATH.  The database "demo" is made anew by each start.
@@ -151,6 +152,16 @@ show_farewell()
 	TEXT
 }
 
+stop_cluster()
+{
+	if [ -d .demo ]; then
+		scripts/cluster.sh stop "$(readlink -f .demo)"
+		say "the demo's server is stopped"
+	else
+		say "there is no demo"
+	fi
+}
+
 case ${1:-start} in
 	start)
 		install_extension
@@ -161,14 +172,14 @@ case ${1:-start} in
 		show_farewell
 		;;
 	stop)
-		if [ ! -d .demo ]; then
-			say "there is no demo"
-			exit 0
-		fi
-		scripts/cluster.sh stop "$(readlink -f .demo)"
-		say "the demo's server is stopped; make demo starts it again, rm -rf .demo removes it"
+		stop_cluster
+		say "make demo starts it again, scripts/demo.sh remove removes it"
+		;;
+	remove)
+		stop_cluster
+		remove_private_folder .demo
 		;;
 	*)
-		die "start or stop?"
+		die "start, stop or remove?"
 		;;
 esac

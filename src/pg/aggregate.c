@@ -51,16 +51,6 @@ features_argument(FunctionCallInfo fcinfo, int *count)
 	return array;
 }
 
-/* An algorithm or parameters that change from row to row are a mistake. */
-static void
-raise_changed(const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the %s of ml_fit must be the same for every row", what),
-			 errhint("Use GROUP BY to fit one model for each value.")));
-}
-
 /* The first row: a state for this algorithm and number of features. */
 static ExpandedState *
 start_fit(FunctionCallInfo fcinfo, int features, bool text_target)
@@ -93,16 +83,16 @@ check_same(FunctionCallInfo fcinfo, FitState *state, int features)
 
 	if (algorithm == NULL || strlen(state->algorithm_name) != length ||
 		memcmp(VARDATA_ANY(algorithm), state->algorithm_name, length) != 0)
-		raise_changed("algorithm");
+		fit_state_changed("algorithm");
 	if (params == NULL)
-		raise_changed("params");
+		fit_state_changed("params");
 	if (state->given_params == NULL ||
 		VARSIZE_ANY(params) != VARSIZE_ANY(state->given_params) ||
 		memcmp(params, state->given_params, VARSIZE_ANY(params)) != 0)
 	{
 		/* another form of the same value (packed, or a state that was merged) is no change */
 		if (strcmp(jsonb_cstring(PointerGetDatum(params)), state->params) != 0)
-			raise_changed("params");
+			fit_state_changed("params");
 	}
 	if (features != state->features)
 		ereport(ERROR,
@@ -323,7 +313,7 @@ add_attribute(RowsState *state, int attribute, const char *role, MemoryContext m
 						format_type_be(att->atttypid), role),
 				 errhint("Cast it, or give ml_fit rows without it.")));
 	state->attributes[column] = attribute;
-	state->types[column] = ml_strdup(state->ctx, format_type_be(att->atttypid));
+	state->types[column] = ml_strdup(state->ctx, format_type_be(state->readers[column].base));
 	state->table.columns[column] = ml_column_create(state->ctx, NameStr(att->attname), state->readers[column].kind);
 }
 

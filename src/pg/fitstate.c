@@ -73,13 +73,38 @@ append_column(MlContext *ctx, MlColumn *to, MlColumn *from)
 }
 
 void
+fit_state_changed(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the %s of ml_fit must be the same for every row", what),
+			 errhint("Use GROUP BY to fit one model for each value.")));
+}
+
+/* Are both absent, or both the same? */
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void
 fit_state_merge(FitState *state, FitState *other)
 {
-	if (state->features != other->features || state->text_target != other->text_target)
+	if (state->features != other->features)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("rows differ in their number of features"),
 				 errdetail("Some rows have %d, others %d.", state->features, other->features)));
+	/* processes that each saw one value do not know of the others' */
+	if (!same_text(state->algorithm_name, other->algorithm_name))
+		fit_state_changed("algorithm");
+	if (!same_text(state->params, other->params))
+		fit_state_changed("params");
+	if (state->text_target != other->text_target)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("states of ml_fit with a numeric and with a text target cannot be merged")));
 	if (state->one_pass != NULL && other->one_pass != NULL)
 	{
 		ml_one_pass_merge(state->ctx, state->one_pass, other->one_pass);

@@ -457,7 +457,8 @@ plan_feature(TrainPlan *plan, int column)
 				 errmsg("feature \"%s\" has type %s, which cannot be used", source->name, source->type_name),
 				 errdetail("Features are numbers, booleans, dates and times, text, enums, UUIDs, or arrays of numbers."),
 				 errhint("List the features to use in the argument features, or cast the column in a query.")));
-	plan->feature_types[plan->spec.nfeatures++] = source->type_name;
+	/* the type behind a domain: it says how text and numbers are read at prediction */
+	plan->feature_types[plan->spec.nfeatures++] = format_type_be(reader.base);
 	plan_column(plan, column);
 }
 
@@ -698,7 +699,7 @@ features_json(const TrainPlan *plan)
 		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ",
 						 reader.kind == ML_KIND_NUMBER ? "number" :
 						 reader.kind == ML_KIND_CATEGORY ? "category" : "vector");
-		escape_json(&json, column->type_name);
+		escape_json(&json, plan->feature_types[i]);
 		appendStringInfoChar(&json, '}');
 	}
 	appendStringInfoChar(&json, ']');

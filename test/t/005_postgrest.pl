@@ -115,5 +115,7 @@ is("$status $reply->{code}", '401 42501', 'a table without rights is no source')
 ok(exists $reply->{paths}{$_}, "the description has $_") for '/models', '/rpc/predict', '/rpc/train';
 like($reply->{paths}{'/rpc/predict'}{post}{summary}, qr/Predict/, 'with the summary of its comment');
 
+$server->kill_kill;
+undef $server;
 $node->stop;
 done_testing();

@@ -12,7 +12,6 @@ CREATE TABLE mlaas.model (
 	last_event		int NOT NULL,
 	created_at		timestamptz NOT NULL,
 	name			text COLLATE "C" NOT NULL,
-	description		text,
 	CONSTRAINT model_pkey PRIMARY KEY (name),
 	CONSTRAINT model_id_key UNIQUE (id)
 );
@@ -99,7 +98,6 @@ SELECT m.name,
 	   l.version AS latest_version,
 	   l.versions,
 	   v.metrics,
-	   m.description,
 	   m.created_at,
 	   v.created_at AS trained_at
 FROM mlaas.model m
@@ -121,7 +119,6 @@ COMMENT ON COLUMN mlaas.models.deployed_version IS 'Version under the alias prod
 COMMENT ON COLUMN mlaas.models.latest_version IS 'Highest version there is.';
 COMMENT ON COLUMN mlaas.models.versions IS 'How many versions there are.';
 COMMENT ON COLUMN mlaas.models.metrics IS 'Metrics on the held-out rows; of the deployed version, else of the latest.';
-COMMENT ON COLUMN mlaas.models.description IS 'Free text.';
 COMMENT ON COLUMN mlaas.models.created_at IS 'When the name was trained first.';
 COMMENT ON COLUMN mlaas.models.trained_at IS 'When the deployed version, else the latest, was trained.';
 

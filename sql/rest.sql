@@ -13,7 +13,6 @@ SELECT m.name,
 	   m.metrics,
 	   v.features,
 	   m.owner,
-	   m.description,
 	   m.created_at,
 	   m.trained_at
 FROM mlaas.models m
@@ -31,7 +30,6 @@ COMMENT ON COLUMN mlaas_api.models.latest_version IS 'Highest version: use it as
 COMMENT ON COLUMN mlaas_api.models.metrics IS 'Metrics on held-out rows, by name: {"roc_auc": 0.84, ...}.';
 COMMENT ON COLUMN mlaas_api.models.features IS 'What an input must have: name, kind and type of each feature.';
 COMMENT ON COLUMN mlaas_api.models.owner IS 'Role that owns the model.';
-COMMENT ON COLUMN mlaas_api.models.description IS 'Free text.';
 COMMENT ON COLUMN mlaas_api.models.created_at IS 'When the name was trained first.';
 COMMENT ON COLUMN mlaas_api.models.trained_at IS 'When this version was trained.';
 

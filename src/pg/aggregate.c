@@ -73,16 +73,23 @@ start_fit(FunctionCallInfo fcinfo, int features, bool text_target)
 	return expanded;
 }
 
+/* Is a text argument this string? */
+static bool
+same_text(const text *argument, const char *string)
+{
+	size_t		length = VARSIZE_ANY_EXHDR(argument);
+
+	return strlen(string) == length && memcmp(VARDATA_ANY(argument), string, length) == 0;
+}
+
 /* Check what must not change, on every later row: two short comparisons. */
 static void
 check_same(FunctionCallInfo fcinfo, FitState *state, int features)
 {
 	text	   *algorithm = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
 	struct varlena *params = PG_ARGISNULL(2) ? NULL : (struct varlena *) PG_GETARG_POINTER(2);
-	size_t		length = algorithm ? VARSIZE_ANY_EXHDR(algorithm) : 0;
 
-	if (algorithm == NULL || strlen(state->algorithm_name) != length ||
-		memcmp(VARDATA_ANY(algorithm), state->algorithm_name, length) != 0)
+	if (algorithm == NULL || !same_text(algorithm, state->algorithm_name))
 		fit_state_changed("algorithm");
 	if (params == NULL)
 		fit_state_changed("params");
@@ -154,6 +161,7 @@ fit_argument(FunctionCallInfo fcinfo, int features, bool text_target)
 	if (PG_ARGISNULL(0))
 		return start_fit(fcinfo, features, text_target);
 	expanded = state_get(PG_GETARG_DATUM(0), &fit_state_kind, state_aggregate_memory(fcinfo));
+	fit_state_check(expanded->state, false, text_target, false);
 	check_same(fcinfo, expanded->state, features);
 	return expanded;
 }
@@ -275,6 +283,7 @@ ml_fit_final(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	expanded = state_get(PG_GETARG_DATUM(0), &fit_state_kind, state_aggregate_memory(fcinfo));
+	fit_state_check(expanded->state, false, ((FitState *) expanded->state)->text_target, false);
 	finish_fit(expanded->state, &result);
 	PG_RETURN_POINTER(model_datum(result.bytes, result.size));
 }
@@ -285,7 +294,10 @@ typedef struct RowsState
 {
 	MlContext  *ctx;
 	const MlAlgorithm *algorithm;	/* NULL: auto */
+	char	   *algorithm_name; /* these three as given */
 	char	   *params;
+	char	   *target_name;
+	struct varlena *given_params;	/* the jsonb datum params came from */
 	Oid			type;
 	int32		typmod;
 	TupleDesc	tupdesc;
@@ -331,7 +343,11 @@ start_rows(FunctionCallInfo fcinfo, HeapTupleHeader row)
 	memory = host_context_memory(ctx);
 	state->ctx = ctx;
 	state->algorithm = strcmp(algorithm, "auto") == 0 ? NULL : ml_algorithm_by_name(ctx, algorithm);
+	state->algorithm_name = ml_strdup(ctx, algorithm);
+	state->target_name = ml_strdup(ctx, target);
 	state->params = ml_strdup(ctx, jsonb_cstring(PG_GETARG_DATUM(2)));
+	state->given_params = ml_alloc(ctx, VARSIZE_ANY(PG_GETARG_POINTER(2)));
+	memcpy(state->given_params, PG_GETARG_POINTER(2), VARSIZE_ANY(PG_GETARG_POINTER(2)));
 	state->type = HeapTupleHeaderGetTypeId(row);
 	state->typmod = HeapTupleHeaderGetTypMod(row);
 	state->tupdesc = lookup_rowtype_tupdesc_copy(state->type, state->typmod);
@@ -356,6 +372,26 @@ start_rows(FunctionCallInfo fcinfo, HeapTupleHeader row)
 			add_attribute(state, i, "feature", memory);
 	add_attribute(state, state->target, "target", memory);
 	return state;
+}
+
+/* Check what must not change, on every later row. */
+static void
+check_same_rows(FunctionCallInfo fcinfo, const RowsState *state, HeapTupleHeader row)
+{
+	struct varlena *params = (struct varlena *) PG_GETARG_POINTER(2);
+
+	if (!same_text(PG_GETARG_TEXT_PP(1), state->algorithm_name))
+		fit_state_changed("algorithm");
+	if (!same_text(PG_GETARG_TEXT_PP(3), state->target_name))
+		fit_state_changed("target");
+	if ((VARSIZE_ANY(params) != VARSIZE_ANY(state->given_params) ||
+		 memcmp(params, state->given_params, VARSIZE_ANY(params)) != 0) &&
+		strcmp(jsonb_cstring(PointerGetDatum(params)), state->params) != 0)
+		fit_state_changed("params");
+	if (HeapTupleHeaderGetTypeId(row) != state->type || HeapTupleHeaderGetTypMod(row) != state->typmod)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("rows given to ml_fit differ in their type")));
 }
 
 /* Append one value to its column. */
@@ -404,10 +440,8 @@ ml_fit_rows(PG_FUNCTION_ARGS)
 	row = PG_GETARG_HEAPTUPLEHEADER(4);
 	if (state == NULL)
 		state = start_rows(fcinfo, row);
-	if (HeapTupleHeaderGetTypeId(row) != state->type || HeapTupleHeaderGetTypMod(row) != state->typmod)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("rows given to ml_fit differ in their type")));
+	else
+		check_same_rows(fcinfo, state, row);
 	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
@@ -471,6 +505,10 @@ pass_readers(FunctionCallInfo fcinfo)
 
 	if (readers != NULL)
 		return readers;
+	if (count < 1 || (PG_GETARG_BOOL(1) && count < 2))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mlaas.one_pass needs a target, and a weight when weighted")));
 	readers = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
 									 offsetof(PassReaders, readers) + (size_t) count * sizeof(ValueReader));
 	readers->count = count;
@@ -491,12 +529,18 @@ pass_readers(FunctionCallInfo fcinfo)
 Datum
 ml_one_pass_trans(PG_FUNCTION_ARGS)
 {
-	PassReaders *readers = pass_readers(fcinfo);
-	bool		weighted = PG_GETARG_BOOL(1);
+	PassReaders *readers;
+	bool		weighted;
 	ExpandedState *expanded;
 	MlOnePass  *pass;
 	double	   *cell;
 
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("weighted must not be NULL")));
+	readers = pass_readers(fcinfo);
+	weighted = PG_GETARG_BOOL(1);
 	if (PG_ARGISNULL(0))
 	{
 		expanded = state_create(&fit_state_kind, state_aggregate_memory(fcinfo));
@@ -504,7 +548,14 @@ ml_one_pass_trans(PG_FUNCTION_ARGS)
 										   readers->count - 1 - weighted, weighted);
 	}
 	else
+	{
 		expanded = state_get(PG_GETARG_DATUM(0), &fit_state_kind, state_aggregate_memory(fcinfo));
+		fit_state_check(expanded->state, true, false, weighted);
+		if (((FitState *) expanded->state)->features != readers->count - 1 - weighted)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_EXCEPTION),
+					 errmsg("rows differ in their number of features")));
+	}
 	pass = ((FitState *) expanded->state)->one_pass;
 	cell = pass->block + pass->filled;
 	for (int i = 0; i < readers->count; i++, cell += ML_ONE_PASS_ROWS)

@@ -81,6 +81,16 @@ fit_state_changed(const char *what)
 			 errhint("Use GROUP BY to fit one model for each value.")));
 }
 
+void
+fit_state_check(const FitState *state, bool unfinished, bool text_target, bool weighted)
+{
+	if ((state->algorithm_name == NULL) != unfinished || state->text_target != text_target ||
+		(state->one_pass != NULL && state->one_pass->weighted != weighted))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the state of another aggregate cannot be used here")));
+}
+
 /* Are both absent, or both the same? */
 static bool
 same_text(const char *a, const char *b)
@@ -107,6 +117,10 @@ fit_state_merge(FitState *state, FitState *other)
 				 errmsg("states of ml_fit with a numeric and with a text target cannot be merged")));
 	if (state->one_pass != NULL && other->one_pass != NULL)
 	{
+		if (state->one_pass->weighted != other->one_pass->weighted)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("states with and without weights cannot be merged")));
 		ml_one_pass_merge(state->ctx, state->one_pass, other->one_pass);
 		return;
 	}

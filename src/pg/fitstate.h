@@ -34,6 +34,16 @@ typedef struct FitState
 extern FitState *fit_state_create(MemoryContext memory, const char *algorithm, const char *params,
 								  bool text_target, int features, bool weighted);
 
+/* Error: an algorithm, parameters, ... that change from row to row are a mistake. */
+extern void fit_state_changed(const char *what) pg_attribute_noreturn();
+
+/*
+ * Error unless a state is of the kind that a function works on: any role may make an aggregate of our
+ * functions, with a state that another of them began.  unfinished: of ml_train's one pass, whose
+ * algorithm is told at the end.
+ */
+extern void fit_state_check(const FitState *state, bool unfinished, bool text_target, bool weighted);
+
 /* Add the rows of other to state; other's columns may be sealed by it. */
 extern void fit_state_merge(FitState *state, FitState *other);
 

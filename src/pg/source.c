@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
@@ -535,6 +536,7 @@ source_run(Source *source, List *targets, SourceRow row, void *arg)
 		.memory = AllocSetContextCreate(memory, "mlaas source row", ALLOCSET_DEFAULT_SIZES)
 	};
 	int			nest_level = NewGUCNestLevel();
+	bool		read_only = XactReadOnly;
 	ErrorContextCallback callback;
 	PlannedStmt *plan;
 
@@ -543,12 +545,18 @@ source_run(Source *source, List *targets, SourceRow row, void *arg)
 	/* a scan that begins where another one is would read the same table in another order */
 	set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
 					  GUC_ACTION_SAVE, true, 0, false);
+	/*
+	 * A source only reads, whatever the functions in it would do.  An error restores the flag with the
+	 * (sub)transaction it aborts.
+	 */
+	XactReadOnly = true;
 	PushCopiedSnapshot(GetActiveSnapshot());
 	UpdateActiveSnapshotCommandId();
 	plan = pg_plan_query(rewrite(source, analyse(source, targets)), source->text,
 						 CURSOR_OPT_PARALLEL_OK, NULL);
 	execute(plan, source->text, &receiver.pub);
 	PopActiveSnapshot();
+	XactReadOnly = read_only;
 	AtEOXact_GUC(true, nest_level);
 
 	error_context_stack = callback.previous;

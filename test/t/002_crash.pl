@@ -53,8 +53,7 @@ sub kill_backend
 	my $offset = -s $node->logfile;
 
 	kill('KILL', $pid) == 1 or die "could not kill $pid";
-	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
+	$node->wait_for_log(qr/all server processes terminated; reinitializing.*ready to accept connections/s, $offset);
 }
 
 # After a crash: the registry as it was, sound, and at work.

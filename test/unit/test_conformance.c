@@ -624,6 +624,16 @@ check_bounds(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p, con
 	}
 }
 
+/* A parse that raises, or that raises ML_ERROR_INTERNAL when the number came through as it is. */
+static void
+big_param(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p, const char *value)
+{
+	const void *params = ml_params_parse(ctx, algorithm, one_param(ctx, p, value));
+
+	if (p->type == ML_PARAM_REAL && *(const double *) ((const char *) params + p->offset) == strtod(value, NULL))
+		ml_raise(ctx, ML_ERROR_INTERNAL, "as it is");
+}
+
 /* Values past the bounds, of the wrong type, or none of the choices are errors. */
 static void
 check_refused(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p)
@@ -657,6 +667,9 @@ check_refused(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p)
 		CHECK_RAISES(ctx, ML_ERROR_INVALID_PARAMETER, ml_params_parse(ctx, algorithm, number(ctx, p, below)));
 		CHECK(unit_error.detail[0] != '\0');
 	}
+	/* an integer written out in full keeps its size */
+	CHECK_RAISES(ctx, p->max < 1e39 ? ML_ERROR_INVALID_PARAMETER : ML_ERROR_INTERNAL,
+				 (big_param(ctx, algorithm, p, "1000000000000000000000000000000000000000"), 0));
 	if (p->max < DBL_MAX)
 	{
 		double		above = p->type == ML_PARAM_INT ? p->max + 1 : nextafter(p->max, INFINITY);

@@ -8,11 +8,53 @@ put_object(void *object)
 	json_object_put(object);
 }
 
+#define SAFE_DIGITS 18			/* an integer of so many digits is an int64 */
+
+/*
+ * The same JSON with ".0" after longer integers, which json-c would cut off at the largest integer it has;
+ * as reals they keep their size.  (A host may write 1e30 out in full.)
+ */
+static const char *
+widen_integers(MlContext *ctx, const char *text)
+{
+	char	   *wide = ml_alloc(ctx, strlen(text) * 2 + 1);
+	char	   *out = wide;
+	bool		in_string = false;
+
+	while (*text != '\0')
+	{
+		size_t		digits = in_string ? 0 : strspn(text, "0123456789");
+
+		if (digits > 0)
+		{
+			/* all of a number, so that the digits of a fraction or exponent are none of their own */
+			size_t		length = strspn(text, "0123456789.eE+-");
+
+			memcpy(out, text, length);
+			out += length;
+			text += length;
+			if (length == digits && digits > SAFE_DIGITS)
+			{
+				memcpy(out, ".0", 2);
+				out += 2;
+			}
+			continue;
+		}
+		if (in_string && text[0] == '\\' && text[1] != '\0')
+			*out++ = *text++;
+		else if (*text == '"')
+			in_string = !in_string;
+		*out++ = *text++;
+	}
+	*out = '\0';
+	return wide;
+}
+
 json_object *
 ml_json_object(MlContext *ctx, const char *text, const char *what)
 {
 	enum json_tokener_error error;
-	json_object *object = json_tokener_parse_verbose(text, &error);
+	json_object *object = json_tokener_parse_verbose(widen_integers(ctx, text), &error);
 
 	if (object != NULL)
 		ctx->defer(ctx, put_object, object);

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Numbers beyond this cannot be learned from: their squares would overflow. */
+#define ML_LARGEST 1e150
+
 typedef struct MlMoments
 {
 	double		count;			/* values that are not missing */

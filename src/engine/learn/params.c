@@ -151,7 +151,7 @@ parse_param(MlContext *ctx, const MlParam *p, json_object *value)
 			break;
 	}
 	if (!in_range(p, number))
-		raise_range(ctx, p, ml_json_text(ctx, value));
+		raise_range(ctx, p, ml_format(ctx, "%g", number));
 	return number;
 }
 

@@ -489,6 +489,10 @@ check_rows(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nf
 	if (y->count == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", target),
 					  NULL, "Rows without a target cannot be trained on.");
+	if (y->max > ML_LARGEST || y->min < -ML_LARGEST)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" holds values that are too large", target),
+					  ml_format(ctx, "They reach from %g to %g.", y->min, y->max),
+					  "Their squares are beyond double precision: scale the column down.");
 	if (y->min == y->max)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", target),
 					  ml_format(ctx, "Every row has the value %.17g.", y->min), "There is nothing to learn from a constant.");

@@ -211,6 +211,10 @@ check_regression(MlContext *ctx, const char *name, const MlTarget *t)
 		low = fmin(low, t->values[i]);
 		high = fmax(high, t->values[i]);
 	}
+	if (high > ML_LARGEST || low < -ML_LARGEST)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" holds values that are too large", name),
+					  ml_format(ctx, "They reach from %g to %g.", low, high),
+					  "Their squares are beyond double precision: scale the column down.");
 	if (low == high)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", name),
 					  ml_format(ctx, "Every row has the value %s.", number_label(ctx, low)),

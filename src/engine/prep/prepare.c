@@ -122,7 +122,7 @@ drop_feature(MlPrep *prep, int feature, const char *reason)
 
 /* Columns of one NUMBER or VECTOR feature. */
 static void
-fit_numbers(MlPrep *prep, int f, const MlMoments *moments)
+fit_numbers(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments)
 {
 	const MlFeature *feature = &prep->features[f];
 	int			before = prep->ncolumns;
@@ -136,6 +136,11 @@ fit_numbers(MlPrep *prep, int f, const MlMoments *moments)
 		if (m->count == 0)
 			continue;
 		any = true;
+		if (m->max > ML_LARGEST || m->min < -ML_LARGEST)
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+						  ml_format(ctx, "feature column \"%s\" holds values that are too large", feature->name),
+						  ml_format(ctx, "They reach from %g to %g.", m->min, m->max),
+						  "Their squares are beyond double precision: scale the column down.");
 		if (m->max > m->min)
 		{
 			MlPreparedColumn *column = add_column(prep, ML_PREPARED_VALUE, f, s);
@@ -288,7 +293,7 @@ ml_prep_fit(MlContext *ctx, const MlPrepOptions *options, const MlFeature *featu
 		if (features[f].kind == ML_KIND_CATEGORY)
 			fit_categories(ctx, prep, f, dictionaries[f], level_counts[f], null_counts[f]);
 		else
-			fit_numbers(prep, f, moments);
+			fit_numbers(ctx, prep, f, moments);
 	}
 	prep_seal(ctx, prep);
 	return prep;

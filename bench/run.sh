@@ -153,6 +153,7 @@ export ROWS REPEATS PYTHON PG_CONFIG BENCH_DIR PYTHONDONTWRITEBYTECODE
 if [ "${1:-}" = list ]; then
 	exec "$PYTHON" "$bench/main.py" list
 fi
+"$PYTHON" "$bench/main.py" check "$@" || exit 2
 install_rivals
 install_extension
 mkdir -p "$BENCH_DIR"

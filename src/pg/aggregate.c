@@ -494,6 +494,7 @@ ml_fit_rows_final(PG_FUNCTION_ARGS)
 typedef struct PassReaders
 {
 	int			count;
+	bool		array;			/* all values in one float8[] */
 	ValueReader readers[FLEXIBLE_ARRAY_MEMBER];
 } PassReaders;
 
@@ -505,14 +506,11 @@ pass_readers(FunctionCallInfo fcinfo)
 
 	if (readers != NULL)
 		return readers;
-	if (count < 1 || (PG_GETARG_BOOL(1) && count < 2))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("mlaas.one_pass needs a target, and a weight when weighted")));
 	readers = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
 									 offsetof(PassReaders, readers) + (size_t) count * sizeof(ValueReader));
 	readers->count = count;
-	for (int i = 0; i < count; i++)
+	readers->array = count == 1 && get_fn_expr_argtype(fcinfo->flinfo, 2) == FLOAT8ARRAYOID;
+	for (int i = 0; i < count && !readers->array; i++)
 		if (!value_reader_init(&readers->readers[i], get_fn_expr_argtype(fcinfo->flinfo, i + 2), fcinfo->flinfo->fn_mcxt) ||
 			readers->readers[i].kind != ML_KIND_NUMBER)
 			ereport(ERROR,
@@ -522,42 +520,43 @@ pass_readers(FunctionCallInfo fcinfo)
 	return readers;
 }
 
-/*
- * ml_one_pass_trans(state, weighted, VARIADIC "any"): the arguments are the features, the target and,
- * when weighted, the weight: the order of a one-pass block.
- */
-Datum
-ml_one_pass_trans(PG_FUNCTION_ARGS)
+/* The values of a row that came as one array; NULL elements by the bitmap. */
+static ArrayType *
+pass_array(FunctionCallInfo fcinfo, int *count)
 {
-	PassReaders *readers;
-	bool		weighted;
-	ExpandedState *expanded;
-	MlOnePass  *pass;
-	double	   *cell;
+	ArrayType  *array = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
 
-	if (PG_ARGISNULL(1))
+	if (array == NULL || ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] < 1)
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("weighted must not be NULL")));
-	readers = pass_readers(fcinfo);
-	weighted = PG_GETARG_BOOL(1);
-	if (PG_ARGISNULL(0))
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("mlaas.one_pass needs an array of one dimension")));
+	*count = ARR_DIMS(array)[0];
+	return array;
+}
+
+/* Fill a row's cells from the elements of an array. */
+static void
+fill_from_array(MlOnePass *pass, const ArrayType *array, int count)
+{
+	double	   *cell = pass->block + pass->filled;
+	const double *values = (const double *) ARR_DATA_PTR(array);
+	const bits8 *present = ARR_NULLBITMAP(array);
+
+	for (int i = 0; i < count; i++, cell += ML_ONE_PASS_ROWS)
 	{
-		expanded = state_create(&fit_state_kind, state_aggregate_memory(fcinfo));
-		expanded->state = fit_state_create(expanded->hdr.eoh_context, NULL, NULL, false,
-										   readers->count - 1 - weighted, weighted);
+		bool		given = present == NULL || (present[i >> 3] & (1 << (i & 7)));
+
+		*cell = given ? *values++ : NAN;
+		pass->block_nulls[i] += !given;
 	}
-	else
-	{
-		expanded = state_get(PG_GETARG_DATUM(0), &fit_state_kind, state_aggregate_memory(fcinfo));
-		fit_state_check(expanded->state, true, false, weighted);
-		if (((FitState *) expanded->state)->features != readers->count - 1 - weighted)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_EXCEPTION),
-					 errmsg("rows differ in their number of features")));
-	}
-	pass = ((FitState *) expanded->state)->one_pass;
-	cell = pass->block + pass->filled;
+}
+
+/* Fill a row's cells from the arguments. */
+static void
+fill_from_arguments(FunctionCallInfo fcinfo, MlOnePass *pass, const PassReaders *readers)
+{
+	double	   *cell = pass->block + pass->filled;
+
 	for (int i = 0; i < readers->count; i++, cell += ML_ONE_PASS_ROWS)
 	{
 		if (PG_ARGISNULL(i + 2))
@@ -569,6 +568,43 @@ ml_one_pass_trans(PG_FUNCTION_ARGS)
 		*cell = readers->readers[i].base == FLOAT8OID ? PG_GETARG_FLOAT8(i + 2) :
 			value_number(&readers->readers[i], PG_GETARG_DATUM(i + 2));
 	}
+}
+
+/*
+ * ml_one_pass_trans(state, weighted, VARIADIC "any"): the arguments are the features, the target and,
+ * when weighted, the weight: the order of a one-pass block; or one float8[] with all of them.
+ */
+Datum
+ml_one_pass_trans(PG_FUNCTION_ARGS)
+{
+	PassReaders *readers = pass_readers(fcinfo);
+	int			count = readers->count;
+	ArrayType  *array = readers->array ? pass_array(fcinfo, &count) : NULL;
+	bool		weighted = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	int			features = count - 1 - weighted;
+	ExpandedState *expanded;
+	MlOnePass  *pass;
+
+	if (features < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mlaas.one_pass needs a target")));
+	if (PG_ARGISNULL(0))
+	{
+		expanded = state_create(&fit_state_kind, state_aggregate_memory(fcinfo));
+		expanded->state = fit_state_create(expanded->hdr.eoh_context, NULL, NULL, false, features, weighted);
+	}
+	else
+		expanded = state_get(PG_GETARG_DATUM(0), &fit_state_kind, state_aggregate_memory(fcinfo));
+	pass = ((FitState *) expanded->state)->one_pass;
+	if (pass == NULL || pass->features != features || pass->weighted != weighted)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("rows given to mlaas.one_pass differ in their number of values")));
+	if (array != NULL)
+		fill_from_array(pass, array, count);
+	else
+		fill_from_arguments(fcinfo, pass, readers);
 	if (++pass->filled == ML_ONE_PASS_ROWS)
 		ml_one_pass_flush(((FitState *) expanded->state)->ctx, pass);
 	return state_datum(expanded);

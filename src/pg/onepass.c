@@ -1,5 +1,6 @@
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "nodes/makefuncs.h"
 
@@ -8,8 +9,8 @@
 #include "pg/onepass.h"
 #include "pg/values.h"
 
-/* A function call takes at most FUNC_MAX_ARGS arguments, the aggregate's own included. */
-#define MAX_COLUMNS (FUNC_MAX_ARGS - 5)
+/* A function call takes at most FUNC_MAX_ARGS arguments; more columns than this travel as one array. */
+#define MAX_ARGUMENTS (FUNC_MAX_ARGS - 5)
 
 typedef struct OnePassJob
 {
@@ -34,24 +35,49 @@ one_pass_algorithm(const MlTrainSpec *spec)
 	return algorithm != NULL && algorithm->fit_factor != NULL ? algorithm : NULL;
 }
 
-/* Is every column a number, and are they few enough for one call? */
+/* Can a value be an element of an array of float8 and stay what it is as a feature? */
+static bool
+fits_array(Oid type)
+{
+	return type == FLOAT8OID || type == FLOAT4OID || type == INT2OID || type == INT4OID ||
+		type == INT8OID || type == NUMERICOID;
+}
+
+/* Is every column a number, as an argument or, when they are many, as an element? */
 static bool
 columns_fit(const Source *source, const int *columns, int ncolumns)
 {
-	if (ncolumns > MAX_COLUMNS)
-		return false;
 	for (int c = 0; c < ncolumns; c++)
 	{
 		ValueReader reader;
 
 		if (!value_reader_init(&reader, source->columns[columns[c]].type, CurrentMemoryContext) ||
-			reader.kind != ML_KIND_NUMBER)
+			reader.kind != ML_KIND_NUMBER || (ncolumns > MAX_ARGUMENTS && !fits_array(reader.base)))
 			return false;
 	}
 	return true;
 }
 
-/* SELECT mlaas.one_pass(weighted, features..., target, weight) */
+/* ARRAY[column::float8, ...] */
+static Node *
+array_of_columns(const Source *source, const int *columns, int ncolumns)
+{
+	A_ArrayExpr *array = makeNode(A_ArrayExpr);
+
+	array->location = -1;
+	for (int c = 0; c < ncolumns; c++)
+	{
+		TypeCast   *cast = makeNode(TypeCast);
+
+		cast->arg = source_column_ref(source, columns[c]);
+		cast->typeName = makeTypeNameFromOid(FLOAT8OID, -1);
+		cast->location = -1;
+		array->elements = lappend(array->elements, cast);
+	}
+	return (Node *) array;
+}
+
+/* SELECT mlaas.one_pass(weighted, features..., target, weight), or with all of these in one array */
 static List *
 one_pass_targets(const Source *source, const int *columns, int ncolumns, bool weighted)
 {
@@ -63,8 +89,11 @@ one_pass_targets(const Source *source, const int *columns, int ncolumns, bool we
 	flag->val.boolval.boolval = weighted;
 	flag->location = -1;
 	args = list_make1(flag);
-	for (int c = 0; c < ncolumns; c++)
-		args = lappend(args, source_column_ref(source, columns[c]));
+	if (ncolumns > MAX_ARGUMENTS)
+		args = lappend(args, array_of_columns(source, columns, ncolumns));
+	else
+		for (int c = 0; c < ncolumns; c++)
+			args = lappend(args, source_column_ref(source, columns[c]));
 	target->val = (Node *) makeFuncCall(list_make2(makeString("mlaas"), makeString("one_pass")), args,
 										COERCE_EXPLICIT_CALL, -1);
 	target->location = -1;

@@ -49,6 +49,14 @@ value(const Data *d, size_t row, int c)
 	return uniform(row, c) * (c + 1) + 10 * c;
 }
 
+/* Write a value of the row being filled; NaN = NULL. */
+static void
+put(MlOnePass *s, int column, double v)
+{
+	s->block[(size_t) column * ML_ONE_PASS_ROWS + (size_t) s->filled] = v;
+	s->block_nulls[column] += isnan(v) != 0;
+}
+
 /* Rows begin .. end - 1 in a state. */
 static MlOnePass *
 gather(MlContext *ctx, const Data *d, size_t begin, size_t end)
@@ -58,7 +66,7 @@ gather(MlContext *ctx, const Data *d, size_t begin, size_t end)
 	for (size_t row = begin; row < end; row++)
 	{
 		for (int c = 0; c < d->features + 1 + d->weighted; c++)
-			s->block[(size_t) c * ML_ONE_PASS_ROWS + (size_t) s->filled] = value(d, row, c);
+			put(s, c, value(d, row, c));
 		if (++s->filled == ML_ONE_PASS_ROWS)
 			ml_one_pass_flush(ctx, s);
 	}
@@ -365,26 +373,30 @@ test_errors(MlContext *ctx)
 {
 	Data		d = {.features = 2,.rows = 40,.nulls_in = -1};
 	Data		weighted = {.features = 2,.rows = 40,.weighted = true,.nulls_in = -1};
-	Data		no_target = {.features = 2,.rows = 40,.nulls_in = -1,.skip = 1};
+	Data		no_target = {.features = 2,.rows = 40,.nulls_in = -1,.skip = 2};
 	MlOnePass  *s = gather(ctx, &d, 0, d.rows);
 
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, finish(ctx, gather(ctx, &d, 0, 0), &d, NULL, NULL));
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, finish(ctx, gather(ctx, &d, 0, 1), &d, NULL, NULL));
 	CHECK(strstr(unit_error.message, "constant") != NULL);
-	s->nonfinite[1] = 3;
+	/* values that are given and are no numbers are told from NULLs; the state goes on */
+	s->block[ML_ONE_PASS_ROWS + 2] = NAN;
+	s->block[ML_ONE_PASS_ROWS + 3] = INFINITY;
+	s->block[ML_ONE_PASS_ROWS + 4] = -INFINITY;
+	put(s, 1, NAN);
+	s->filled++;
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, finish(ctx, s, &d, NULL, NULL));
-	CHECK(strstr(unit_error.message, "\"x2\"") != NULL && strstr(unit_error.detail, "3 of 40") != NULL);
-	s->nonfinite[1] = 0;
-	s->nonfinite[2] = 1;
+	CHECK(strstr(unit_error.message, "\"x2\"") != NULL && strstr(unit_error.detail, "3 of 41") != NULL);
+	s = gather(ctx, &d, 0, d.rows);
+	s->block[2 * ML_ONE_PASS_ROWS + 7] = -INFINITY;
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, finish(ctx, s, &d, NULL, NULL));
 	CHECK(strstr(unit_error.message, "\"y\"") != NULL);
-	s->nonfinite[2] = 0;
-	CHECK(finish(ctx, s, &d, NULL, NULL)->n_train == 40);
+	s = gather(ctx, &d, 0, d.rows);
 	CHECK_RAISES(ctx, ML_ERROR_UNDEFINED, finish(ctx, s, &d, "{\"l3\": 1}", NULL));
 	CHECK_RAISES(ctx, ML_ERROR_UNDEFINED, finish(ctx, s, &d, NULL, "{\"scales\": \"none\"}"));
+	CHECK(finish(ctx, s, &d, NULL, NULL)->n_train == 40);
 
-	/* no target at all: of skip 1 only row 0 has one, were it not for n % 1 == 1 never being so */
-	no_target.skip = 2;
+	/* no target at all: of every two rows the second has none */
 	s = gather(ctx, &no_target, 1, 2);
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, finish(ctx, s, &no_target, NULL, NULL));
 	CHECK(strstr(unit_error.message, "NULL in every row") != NULL);
@@ -416,10 +428,10 @@ test_dropped(MlContext *ctx)
 
 	for (size_t row = 0; row < d.rows; row++)
 	{
-		s->block[s->filled] = NAN;
-		s->block[ML_ONE_PASS_ROWS + s->filled] = 7;
-		s->block[2 * ML_ONE_PASS_ROWS + s->filled] = value(&d, row, 2);
-		s->block[3 * ML_ONE_PASS_ROWS + s->filled] = value(&d, row, 3);
+		put(s, 0, NAN);
+		put(s, 1, 7);
+		put(s, 2, value(&d, row, 2));
+		put(s, 3, value(&d, row, 3));
 		if (++s->filled == ML_ONE_PASS_ROWS)
 			ml_one_pass_flush(ctx, s);
 	}

@@ -39,7 +39,8 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 		s->indicator_of[j] = -1;
 	}
 	s->r = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(double));
-	s->extended = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(long double));
+	if ((double) (m + 2) * (double) (m + 2) <= ML_TSQR_EXTENDED_WORK)
+		s->extended = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(long double));
 	s->work = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
 	return s;
 }

@@ -171,13 +171,13 @@ BEGIN
 			) AS forms (family, arguments, transition, combine, space)
 			WHERE forms.family = metric.family
 		LOOP
-			EXECUTE format(
+			EXECUTE pg_catalog.format(
 				'CREATE AGGREGATE %I(%s) (SFUNC = %I, STYPE = ml_state, SSPACE = %s, FINALFUNC = %I, COMBINEFUNC = %I,'
 				' PARALLEL = SAFE)',
 				metric.name, form.arguments, form.transition, form.space, metric.name || '_final', form.combine);
-			EXECUTE format('COMMENT ON AGGREGATE %I(%s) IS %L', metric.name, form.arguments, metric.comment || every_note);
+			EXECUTE pg_catalog.format('COMMENT ON AGGREGATE %I(%s) IS %L', metric.name, form.arguments, metric.comment || every_note);
 		END LOOP;
-		EXECUTE format('COMMENT ON FUNCTION %I(ml_state) IS %L', metric.name || '_final',
+		EXECUTE pg_catalog.format('COMMENT ON FUNCTION %I(ml_state) IS %L', metric.name || '_final',
 					   'The result of ' || metric.name || ' from its state.');
 	END LOOP;
 END

@@ -1,7 +1,7 @@
 """
 Digits of agreement with the exact answers of NIST's StRD linear problems.
 
-The problems (data, and answers in rational arithmetic) are in nist/; powers are formed in
+The problems (data, and answers in rational arithmetic) are in test/data/nist; powers are formed in
 rational arithmetic and rounded once, so that every method starts from the same doubles.
 """
 import csv
@@ -14,7 +14,7 @@ import numpy as np
 
 import lib
 
-FOLDER = os.path.join(lib.HERE, "nist")
+FOLDER = os.path.join(lib.HERE, os.pardir, "test", "data", "nist")
 NINE_DIGITS = ("longley", "wampler1", "wampler2", "wampler3", "wampler4", "wampler5")
 GOAL = 9.0
 QR_ORDERS = 100

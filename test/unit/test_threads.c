@@ -1,12 +1,12 @@
 /*
  * The pool of threads: every item once, pieces that do not depend on the number of threads, signals, and a cancel.
  */
-#define _GNU_SOURCE
 #include "unit.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/threads.h"
 

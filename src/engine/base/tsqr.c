@@ -5,6 +5,8 @@
 
 #include "base/simd.h"
 
+#define GROUP 8					/* columns that one pass over a reflection serves */
+
 /* Sum of eight lanes in a fixed order (by address: a vector argument has no portable ABI). */
 static inline __attribute__((always_inline)) double
 sum_lanes(const MlDouble8 *lanes)
@@ -34,87 +36,41 @@ square_norm(const double *x, size_t n)
 }
 
 /*
- * Apply the reflection I - tau [1; v] [1; v]' to four columns at once: v is loaded once
- * for four dot products and once for four updates.
+ * Apply the reflection I - tau [1; v] [1; v]' to `count` columns at once (a constant, so that the
+ * loops over it unroll): v is loaded once for all dot products and once for all updates.
  */
 static inline __attribute__((always_inline)) void
-reflect_four(const double *v, size_t n, double tau, double *r0, double *r1, double *r2, double *r3,
-			 double *a, size_t lda)
+reflect_group(const double *v, size_t n, double tau, double *r, size_t ldr, double *a, size_t lda, const int count)
 {
-	double	   *a0 = a,
-			   *a1 = a + lda,
-			   *a2 = a + 2 * lda,
-			   *a3 = a + 3 * lda;
-	MlDouble8	s0 = {0},
-				s1 = {0},
-				s2 = {0},
-				s3 = {0};
-	double		d0 = 0,
-				d1 = 0,
-				d2 = 0,
-				d3 = 0;
+	MlDouble8	sums[GROUP] = {{0}};
+	double		d[GROUP] = {0};
 	size_t		i = 0;
 
 	for (; i + 8 <= n; i += 8)
 	{
 		MlDouble8	x = *(const MlDouble8 *) (v + i);
 
-		s0 += x * *(const MlDouble8 *) (a0 + i);
-		s1 += x * *(const MlDouble8 *) (a1 + i);
-		s2 += x * *(const MlDouble8 *) (a2 + i);
-		s3 += x * *(const MlDouble8 *) (a3 + i);
+		for (int k = 0; k < count; k++)
+			sums[k] += x * *(const MlDouble8 *) (a + (size_t) k * lda + i);
 	}
 	for (; i < n; i++)
+		for (int k = 0; k < count; k++)
+			d[k] += v[i] * a[(size_t) k * lda + i];
+	for (int k = 0; k < count; k++)
 	{
-		d0 += v[i] * a0[i];
-		d1 += v[i] * a1[i];
-		d2 += v[i] * a2[i];
-		d3 += v[i] * a3[i];
+		d[k] = tau * (r[(size_t) k * ldr] + (sum_lanes(&sums[k]) + d[k]));
+		r[(size_t) k * ldr] -= d[k];
 	}
-	d0 = tau * (*r0 + (sum_lanes(&s0) + d0));
-	d1 = tau * (*r1 + (sum_lanes(&s1) + d1));
-	d2 = tau * (*r2 + (sum_lanes(&s2) + d2));
-	d3 = tau * (*r3 + (sum_lanes(&s3) + d3));
-	*r0 -= d0;
-	*r1 -= d1;
-	*r2 -= d2;
-	*r3 -= d3;
 	for (i = 0; i + 8 <= n; i += 8)
 	{
 		MlDouble8	x = *(const MlDouble8 *) (v + i);
 
-		*(MlDouble8 *) (a0 + i) -= d0 * x;
-		*(MlDouble8 *) (a1 + i) -= d1 * x;
-		*(MlDouble8 *) (a2 + i) -= d2 * x;
-		*(MlDouble8 *) (a3 + i) -= d3 * x;
+		for (int k = 0; k < count; k++)
+			*(MlDouble8 *) (a + (size_t) k * lda + i) -= d[k] * x;
 	}
 	for (; i < n; i++)
-	{
-		a0[i] -= d0 * v[i];
-		a1[i] -= d1 * v[i];
-		a2[i] -= d2 * v[i];
-		a3[i] -= d3 * v[i];
-	}
-}
-
-/* The same for one column; element by element the same operations as above. */
-static inline __attribute__((always_inline)) void
-reflect_one(const double *v, size_t n, double tau, double *r, double *a)
-{
-	MlDouble8	s = {0};
-	double		d = 0;
-	size_t		i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		s += *(const MlDouble8 *) (v + i) * *(const MlDouble8 *) (a + i);
-	for (; i < n; i++)
-		d += v[i] * a[i];
-	d = tau * (*r + (sum_lanes(&s) + d));
-	*r -= d;
-	for (i = 0; i + 8 <= n; i += 8)
-		*(MlDouble8 *) (a + i) -= d * *(const MlDouble8 *) (v + i);
-	for (; i < n; i++)
-		a[i] -= d * v[i];
+		for (int k = 0; k < count; k++)
+			a[(size_t) k * lda + i] -= d[k] * v[i];
 }
 
 ML_MULTIVERSION void
@@ -138,14 +94,15 @@ ml_tsqr_reduce(double *r, size_t ldr, double *a, size_t lda, size_t n, int q)
 		for (size_t i = 0; i < n; i++)
 			v[i] *= inverse;
 		r[(size_t) j * ldr + j] = beta;
-		for (; k + 4 <= q; k += 4)
+		for (; k + GROUP <= q; k += GROUP)
+			reflect_group(v, n, tau, r + (size_t) k * ldr + j, ldr, a + (size_t) k * lda, lda, GROUP);
+		if (k + GROUP / 2 <= q)
 		{
-			double	   *row = r + (size_t) k * ldr + j;
-
-			reflect_four(v, n, tau, row, row + ldr, row + 2 * ldr, row + 3 * ldr, a + (size_t) k * lda, lda);
+			reflect_group(v, n, tau, r + (size_t) k * ldr + j, ldr, a + (size_t) k * lda, lda, GROUP / 2);
+			k += GROUP / 2;
 		}
 		for (; k < q; k++)
-			reflect_one(v, n, tau, r + (size_t) k * ldr + j, a + (size_t) k * lda);
+			reflect_group(v, n, tau, r + (size_t) k * ldr + j, ldr, a + (size_t) k * lda, lda, 1);
 	}
 }
 

@@ -25,7 +25,8 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 	s->features = features;
 	s->weighted = weighted;
 	s->digesting = digesting;
-	s->block = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
+	/* a column stands free before the block, for the ones: see rows_to_reduce */
+	s->block = (double *) ml_alloc_array(ctx, (m + 3) * ROWS, sizeof(double)) + ROWS;
 	s->block_nulls = ml_alloc_array_zero(ctx, m + 2, sizeof(int));
 	s->nonfinite = ml_alloc_array_zero(ctx, m + 2, sizeof(double));
 	s->moments = ml_alloc_array(ctx, m + 1, sizeof(MlMoments));
@@ -188,13 +189,24 @@ root_weights(MlContext *ctx, MlOnePass *s, size_t n)
 	}
 }
 
-/* Lay out [1, x, indicators, y] in the work block, times the root of the weight. */
-static void
-fill_work(MlOnePass *s, size_t n)
+/*
+ * The rows [1, x, indicators, y], times the root of the weight: the block itself where it needs no
+ * more than the ones, else the work block.
+ */
+static double *
+rows_to_reduce(MlOnePass *s, size_t n)
 {
 	int			q = factor_size(s);
 	const double *root = s->block + (size_t) (s->features + 1) * ROWS;
 
+	if (s->indicators == 0 && !s->weighted)
+	{
+		double	   *ones = s->block - ROWS;
+
+		for (size_t i = 0; i < n; i++)
+			ones[i] = 1.0;
+		return ones;
+	}
 	for (size_t i = 0; i < n; i++)
 		s->work[i] = 1.0;
 	for (int j = 0; j < s->features; j++)
@@ -220,6 +232,7 @@ fill_work(MlOnePass *s, size_t n)
 		for (int j = 0; j < q; j++)
 			for (size_t i = 0; i < n; i++)
 				s->work[(size_t) j * ROWS + i] *= root[i];
+	return s->work;
 }
 
 void
@@ -248,8 +261,7 @@ ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 		root_weights(ctx, s, n);
 	else
 		s->used += (double) n;
-	fill_work(s, n);
-	reduce_rows(ctx, s, s->work, ROWS, n);
+	reduce_rows(ctx, s, rows_to_reduce(s, n), ROWS, n);
 }
 
 /* ---- merging ---- */
@@ -383,6 +395,8 @@ ml_one_pass_flatten(const MlOnePass *s, double *flat)
 	}
 }
 
+#define MAX_ROWS 9007199254740992.0	/* 2^53: doubles count so far */
+
 /* A count in the flat form: a whole number between 0 and limit. */
 static bool
 is_count(double v, double limit)
@@ -390,7 +404,7 @@ is_count(double v, double limit)
 	return v >= 0 && v <= limit && v == floor(v);
 }
 
-/* The arrays of the flat form; false when the indicators are no permutation. */
+/* The arrays of the flat form; false when counts are none or the indicators are no permutation. */
 static bool
 read_columns(MlOnePass *s, const double *in)
 {
@@ -399,9 +413,13 @@ read_columns(MlOnePass *s, const double *in)
 
 	for (size_t j = 0; j < m + 2; j++, in += PER_COLUMN)
 	{
+		if (!is_count(in[7], MAX_ROWS))
+			return false;
 		s->nonfinite[j] = in[7];
 		if (j > m)
 			continue;
+		if (!is_count(in[0], MAX_ROWS) || !is_count(in[1], MAX_ROWS))
+			return false;
 		s->moments[j] = (MlMoments)
 		{
 			.count = in[0],.nulls = in[1],.mean = in[2],.min = in[3],.max = in[4],.m2 = in[5]
@@ -434,6 +452,8 @@ ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const ch
 	m = (size_t) flat[1];
 	q = m + (size_t) flat[3] + 2;
 	if (count != HEADER + (m + 2) * PER_COLUMN + q * q * (1 + (size_t) flat[11]))
+		return NULL;
+	if (!is_count(flat[5], MAX_ROWS) || !is_count(flat[6], flat[5]) || !is_count(flat[7], flat[5]) || !isfinite(flat[8]))
 		return NULL;
 	s = ml_one_pass_create(ctx, (int) m, flat[2] != 0, flat[4] != 0);
 	s->indicators = (int) flat[3];

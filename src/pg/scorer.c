@@ -32,10 +32,12 @@ scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *
 		names[i] = source->columns[i].name;
 	features_match(model, names, source->ncolumns, columns, ERRCODE_UNDEFINED_COLUMN, "source");
 	scorer->inputs = palloc(sizeof(FeatureInput) * (Size) Max(nfeatures, 1));
+	scorer->all_float8 = true;
 	for (int f = 0; f < nfeatures; f++)
 	{
 		source_check_unique(source, columns[f], "feature");
 		feature_input_init(&scorer->inputs[f], model, f, source->columns[columns[f]].type, CurrentMemoryContext);
+		scorer->all_float8 = scorer->all_float8 && scorer->inputs[f].how == FEATURE_FLOAT8 && scorer->inputs[f].slot == f;
 	}
 
 	row_bytes = sizeof(double) * (scorer->slots + scorer->outputs);

@@ -35,6 +35,7 @@ typedef struct Scorer
 	double	   *out;			/* [blocks][outputs][ML_BLOCK_ROWS] */
 	double	   *scratch;		/* [threads][scratch_size] */
 	size_t		scratch_size;
+	bool		all_float8;		/* every feature is a plain float8, feature f in slot f */
 	bool		timed;
 	bool		threads;		/* blocks are costly enough to share */
 } Scorer;
@@ -49,6 +50,22 @@ extern void scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, co
 /* Score the rows gathered. */
 extern void scorer_run(Scorer *scorer);
 
+/* Copy a row of plain float8 values; false when one is NULL or not finite, which needs a closer look. */
+static inline bool
+scorer_copy(double *raw, const Datum *values, const bool *isnull, int count)
+{
+	bool		special = false;
+
+	for (int f = 0; f < count; f++)
+	{
+		double		number = DatumGetFloat8(values[f]);
+
+		special |= isnull[f] | is_special(number);
+		raw[(size_t) f * SCORER_STRIDE] = number;
+	}
+	return !special;
+}
+
 /* Gather the row whose first columns are the features. */
 static inline void
 scorer_add(Scorer *scorer, const TupleTableSlot *slot)
@@ -56,6 +73,11 @@ scorer_add(Scorer *scorer, const TupleTableSlot *slot)
 	size_t		block = scorer->filled / ML_BLOCK_ROWS;
 	double	   *raw = scorer->raw + block * scorer->slots * SCORER_STRIDE + scorer->filled % ML_BLOCK_ROWS;
 
+	if (scorer->all_float8 && scorer_copy(raw, slot->tts_values, slot->tts_isnull, scorer->nfeatures))
+	{
+		scorer->filled++;
+		return;
+	}
 	for (int f = 0; f < scorer->nfeatures; f++)
 		feature_input_read(&scorer->inputs[f], scorer->model, slot->tts_values[f], slot->tts_isnull[f],
 						   raw, SCORER_STRIDE);

@@ -259,8 +259,10 @@ SELECT ml_fit('logistic_regression', '{}', id::text, a) FROM points;
 SELECT ml_fit('linear_regression', '{}', y, a) OVER (ORDER BY id) FROM points;
 \echo :LAST_ERROR_SQLSTATE
 SET mlaas.max_memory = '1MB';
+\set VERBOSITY terse
 SELECT ml_fit('logistic_regression', '{}', class, a, b, holes) FROM points;
 \echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
 RESET mlaas.max_memory;
 
 -- 8. many features: by values as many as a function may have, by an array more

@@ -412,33 +412,37 @@ static void
 test_corrupted(MlContext *ctx)
 {
 	static const char *const changes[][2] = {
-		{"\"kind\":{\"$i32\":[1,", "\"kind\":{\"$i32\":[9,"},
-		{"\"kind\":{\"$i32\":[1,", "\"kind\":{\"$i32\":[3,"},
-		{"\"kind\":{\"$i32\":[1,", "\"kind\":{\"$i32\":["},
-		{"\"feature\":{\"$i32\":[0,", "\"feature\":{\"$i32\":[7,"},
-		{"\"feature\":{\"$i32\":[0,", "\"feature\":{\"$i32\":[-1,"},
-		{"\"feature\":{\"$i32\":[0,", "\"feature\":{\"$i32\":[2,"},
-		{"\"slot\":{\"$i32\":[0,", "\"slot\":{\"$i32\":[1,"},
-		{"\"slot\":{\"$i32\":[0,", "\"slot\":{\"$i32\":[1000000,"},
-		{"\"level\":{\"$i32\":[-1,", "\"level\":{\"$i32\":[0,"},
-		{"\"center\":{\"$f64\":[", "\"center\":{\"$f64\":[\"NaN\","},
-		{"\"scale\":{\"$f64\":[", "\"scale\":{\"$f64\":[0.5,"},
-		{"\"levels\":[\"p\",\"q\"", "\"levels\":[\"p\",\"p\""},
-		{"\"levels\":[\"p\"", "\"levels\":[7"},
-		{"\"reference\":0", "\"reference\":5"},
-		{"\"reference\":0", "\"reference\":-2"},
-		{"\"categories\":[{\"feature\":1", "\"categories\":[{\"feature\":0"},
-		{"\"categories\":[{\"feature\":1", "\"categories\":[{\"feature\":3"},
-		{"\"max_categories\":100", "\"max_categories\":0"},
-		{"\"dropped\":[]", "\"dropped\":[{\"feature\":\"x\"}]"},
-		{"\"dropped\":[]", "\"dropped\":[1]"},
-		{"\"dropped\":[]", "\"drop\":[]"},
+		{"\"kind\": {\"$i32\": [1,", "\"kind\": {\"$i32\": [9,"},
+		{"\"kind\": {\"$i32\": [1,", "\"kind\": {\"$i32\": [3,"},
+		{"\"kind\": {\"$i32\": [1,", "\"kind\": {\"$i32\": ["},
+		{"\"feature\": {\"$i32\": [0,", "\"feature\": {\"$i32\": [7,"},
+		{"\"feature\": {\"$i32\": [0,", "\"feature\": {\"$i32\": [-1,"},
+		{"\"feature\": {\"$i32\": [0,", "\"feature\": {\"$i32\": [2,"},
+		{"\"slot\": {\"$i32\": [0,", "\"slot\": {\"$i32\": [1,"},
+		{"\"slot\": {\"$i32\": [0,", "\"slot\": {\"$i32\": [1000000,"},
+		{"\"level\": {\"$i32\": [-1,", "\"level\": {\"$i32\": [0,"},
+		{"\"level\": {\"$i32\": [-1, -1, 1,", "\"level\": {\"$i32\": [-1, -1, 5,"},
+		{"\"impute\": {\"$f64\": [4.433333333333334", "\"impute\": {\"$f64\": [\"Infinity\""},
+		{"\"center\": {\"$f64\": [4.433333333333334", "\"center\": {\"$f64\": [\"NaN\""},
+		{"\"scale\": {\"$f64\": [2.7438820836342237", "\"scale\": {\"$f64\": [0.0"},
+		{"\"scale\": {\"$f64\": [2.7438820836342237", "\"scale\": {\"$f64\": [-1.0"},
+		{"\"scale\": {\"$f64\": [2.7438820836342237", "\"scale\": {\"$f64\": [5e-324"},
+		{"\"levels\": [\"p\", \"q\"", "\"levels\": [\"p\", \"p\""},
+		{"\"levels\": [\"p\"", "\"levels\": [7"},
+		{"\"reference\": 0", "\"reference\": 5"},
+		{"\"reference\": 0", "\"reference\": -2"},
+		{"[{\"feature\": 1, \"levels\"", "[{\"feature\": 0, \"levels\""},
+		{"[{\"feature\": 1, \"levels\"", "[{\"feature\": 3, \"levels\""},
+		{"\"max_categories\": 100", "\"max_categories\": 0"},
+		{"\"dropped\": []", "\"dropped\": [{\"feature\": \"x\"}]"},
+		{"\"dropped\": []", "\"dropped\": [1]"},
+		{"\"dropped\": []", "\"drop\": []"},
 	};
 	const MlFeature *features;
 	MlPrep	   *prep = fit_all(ctx, &features);
 	const char *json = ml_node_to_json(ctx, stored(ctx, prep), false);
 
-	CHECK(read_changed(ctx, json, "\"dropped\":[]", "\"dropped\":[]", features) != NULL);
+	CHECK(read_changed(ctx, json, "\"dropped\": []", "\"dropped\": []", features) != NULL);
 	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
 	{
 		CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, read_changed(ctx, json, changes[i][0], changes[i][1], features));

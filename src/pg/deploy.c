@@ -24,7 +24,7 @@ need_argument(FunctionCallInfo fcinfo, int index, const char *what)
 	if (PG_ARGISNULL(index))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
+				 errmsg("%s must not be NULL", what)));
 }
 
 /* A text argument that must be there. */

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -74,7 +75,7 @@ static void
 error_target_number(const Evaluation *evaluation, const char *given)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(ERRCODE_DATA_EXCEPTION),
 			 errmsg("target column \"%s\" must hold finite numbers, not %s", evaluation->target, given)));
 }
 
@@ -92,7 +93,7 @@ target_number(Evaluation *evaluation, Datum value)
 		const char *bytes = value_category(&evaluation->reader, value, &length);
 
 		if (!text_number(bytes, length, &number))
-			error_target_number(evaluation, "other text");
+			error_target_number(evaluation, psprintf("\"%.*s\"", pg_mbcliplen(bytes, (int) length, SHOWN_BYTES), bytes));
 	}
 	if (isnan(number))
 		error_target_number(evaluation, "NaN");

@@ -30,9 +30,6 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-/* How much of a wrong value an error shows, in bytes. */
-#define SHOWN_BYTES 80
-
 /* ---- mistakes, one wording each ---- */
 
 /* Refuse an infinite value. */

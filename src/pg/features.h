@@ -16,6 +16,9 @@
 #include "model/model.h"
 #include "pg/values.h"
 
+/* How much of a wrong value an error shows, in bytes. */
+#define SHOWN_BYTES 80
+
 /* How a value of some type becomes the slots of a feature. */
 typedef enum FeatureHow
 {

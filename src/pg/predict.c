@@ -3,7 +3,7 @@
  *
  * The arguments after the model are, told apart once per call site by their types:
  *   a row (composite value)     matched by name
- *   one json or jsonb object    matched by name
+ *   one json or jsonb object    matched by name; an untyped literal that begins as one too
  *   one array                   by position: an element for each feature, as many as it is
  *                               wide for a vector.  So a model with one vector feature takes
  *                               an array as that vector.  VARIADIC arrays too.
@@ -31,6 +31,7 @@
 typedef enum PredictForm
 {
 	FORM_VALUES,
+	FORM_UNKNOWN,				/* one untyped literal: its text tells an object from a value */
 	FORM_ARRAY,
 	FORM_ROW,
 	FORM_JSON,
@@ -42,6 +43,7 @@ typedef struct PredictCall
 {
 	ModelArgument argument;
 	PredictForm form;
+	bool		whole;			/* one argument is the whole row, and NULL when it is NULL */
 	int			count;			/* arguments that are values */
 } PredictCall;
 
@@ -64,6 +66,8 @@ call_form(FunctionCallInfo fcinfo, int first)
 	type = get_fn_expr_argtype(fcinfo->flinfo, first);
 	if (!OidIsValid(type))
 		elog(ERROR, "could not determine the type of the features");
+	if (type == UNKNOWNOID)
+		return FORM_UNKNOWN;
 	if (type_is_rowtype(type))
 		return FORM_ROW;
 	if (type_is_array_domain(type))
@@ -80,6 +84,7 @@ create_call(FunctionCallInfo fcinfo, int first)
 	PredictCall *call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PredictCall));
 
 	call->form = call_form(fcinfo, first);
+	call->whole = call->form != FORM_VALUES && call->form != FORM_UNKNOWN;
 	call->count = PG_NARGS() - first;
 	model_argument_init(&call->argument, fcinfo, flinfo->fn_mcxt);
 	flinfo->fn_extra = call;
@@ -114,17 +119,19 @@ static void
 plan_values(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int first)
 {
 	int			nfeatures = plan->model->signature->nfeatures;
+	FeatureInput *inputs;
 
 	if (call->count != nfeatures)
 		features_error_count(plan->model, call->count, nfeatures, "features");
-	plan->inputs = MemoryContextAlloc(plan->memory, sizeof(FeatureInput) * (Size) nfeatures);
+	inputs = MemoryContextAlloc(plan->memory, sizeof(FeatureInput) * (Size) nfeatures);
 	plan->all_float8 = true;
 	for (int f = 0; f < nfeatures; f++)
 	{
-		feature_input_init(&plan->inputs[f], plan->model, f,
+		feature_input_init(&inputs[f], plan->model, f,
 						   get_fn_expr_argtype(fcinfo->flinfo, first + f), plan->memory);
-		plan->all_float8 &= plan->inputs[f].how == FEATURE_FLOAT8;
+		plan->all_float8 &= inputs[f].how == FEATURE_FLOAT8;
 	}
+	plan->inputs = inputs;		/* all are set up */
 }
 
 /* The plan of a model's entry, made now. */
@@ -366,6 +373,65 @@ gather_json(PredictPlan *plan, Jsonb *json)
 	features_from_json(plan->model, &json->root, plan->raw, 1);
 }
 
+/* The JSON object that a text is. */
+static void
+gather_json_text(PredictPlan *plan, char *text)
+{
+	gather_json(plan, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))));
+}
+
+/* Where white space of JSON ends. */
+static const char *
+skip_space(const char *p)
+{
+	return p + strspn(p, " \t\n\r");
+}
+
+/* Tell whether text begins as a JSON object does: a brace, then a member's name and colon or the end. */
+static bool
+begins_as_object(const char *text)
+{
+	const char *p = skip_space(text);
+
+	if (*p != '{')
+		return false;
+	p = skip_space(p + 1);
+	if (*p == '}')
+		return *skip_space(p + 1) == '\0';
+	if (*p != '"')
+		return false;
+	for (p++; *p != '\0' && *p != '"'; p++)
+	{
+		if (*p == '\\' && *++p == '\0')
+			return false;
+	}
+	return *p == '"' && *skip_space(p + 1) == ':';
+}
+
+/*
+ * One untyped literal: an object or a value.  What else begins with a brace may be meant as an
+ * array or as a text, and to guess would be a wrong answer without an error.
+ */
+static void
+gather_unknown(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int first)
+{
+	char	   *text = PG_ARGISNULL(first) ? NULL : PG_GETARG_CSTRING(first);
+
+	if (text != NULL && begins_as_object(text))
+	{
+		gather_json_text(plan, text);
+		return;
+	}
+	if (text != NULL && *skip_space(text) == '{')
+		ereport(ERROR,
+				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+				 errmsg("could not tell whether an untyped literal that begins with \"{\" is an array or a text"),
+				 errhint("Cast it: an array as in '{1,2}'::float8[], a text as in '{...}'::text, an object to jsonb.")));
+	if (plan->inputs == NULL)
+		plan_values(plan, call, fcinfo, first);
+	gather_values(plan, fcinfo->args + first, call->count);
+}
+
 /* The row in the arguments from first on. */
 static inline void
 gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int first)
@@ -374,6 +440,9 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 	{
 		case FORM_VALUES:
 			gather_values(plan, fcinfo->args + first, call->count);
+			break;
+		case FORM_UNKNOWN:
+			gather_unknown(plan, call, fcinfo, first);
 			break;
 		case FORM_ARRAY:
 			gather_array(plan, PG_GETARG_DATUM(first));
@@ -385,8 +454,7 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 			gather_json(plan, PG_GETARG_JSONB_P(first));
 			break;
 		case FORM_JSON:
-			gather_json(plan, DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-																 CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(first))))));
+			gather_json_text(plan, text_to_cstring(PG_GETARG_TEXT_PP(first)));
 			break;
 	}
 }
@@ -401,7 +469,7 @@ predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
 
 	if (unlikely(call == NULL))
 		call = create_call(fcinfo, first);
-	if (PG_ARGISNULL(0) || (call->form != FORM_VALUES && PG_ARGISNULL(first)))
+	if (PG_ARGISNULL(0) || (call->whole && PG_ARGISNULL(first)))
 		return NULL;
 	entry = model_argument_get(&call->argument, PG_GETARG_DATUM(0));
 	plan = entry->plan;

@@ -477,6 +477,15 @@ raise_no_alias(const ModelRow *model, const char *alias)
 			 errhint("%s", ml_candidates_hint(ctx, "alias", alias, names, count))));
 }
 
+/* Raise the error for any alias that points at no version. */
+static void
+raise_alias(const ModelRow *model, const char *alias)
+{
+	if (strcmp(alias, REGISTRY_DEFAULT_ALIAS) == 0)
+		raise_not_deployed(model);
+	raise_no_alias(model, alias);
+}
+
 /* ---------------------------------------------------------------- names */
 
 /* Tell what is wrong with a name of a model or alias; NULL when nothing is. */
@@ -493,6 +502,11 @@ name_fault(const char *name)
 		return "It contains \"@\", which stands between a model's name and a version or alias.";
 	if (strchr(" \t\r\n\f\v", name[0]) != NULL || strchr(" \t\r\n\f\v", name[length - 1]) != NULL)
 		return "It begins or ends with white space.";
+	for (const char *p = name; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == '\177')
+			return "It contains a control character, such as a line break.";
+	}
 	return NULL;
 }
 
@@ -564,6 +578,28 @@ set_model(RegistryVersion *found, const ModelRow *model)
 	found->model_id = model->id;
 	found->owner = model->owner;
 	memcpy(found->name, model->name, sizeof(found->name));
+}
+
+/* The same as registry_resolve, false instead of an error. */
+bool
+registry_try_resolve(const char *spec, RegistryVersion *found)
+{
+	const char *at = strchrnul(spec, '@');
+	const char *alias = *at == '@' ? at + 1 : REGISTRY_DEFAULT_ALIAS;
+	ModelRow	model;
+	char		name[NAMEDATALEN];
+
+	if (at == spec || at - spec >= NAMEDATALEN || !ActiveSnapshotSet())
+		return false;
+	memcpy(name, spec, at - spec);
+	name[at - spec] = '\0';
+	if (!find_model(name, &model) || !has_privs_of_role(GetUserId(), model.owner))
+		return false;
+	if (is_number(alias) ? !find_version(&model, version_number(alias), found) :
+		name_fault(alias) != NULL || !find_alias(&model, alias, found))
+		return false;
+	set_model(found, &model);
+	return true;
 }
 
 /* Resolve 'name', 'name@3' or 'name@alias' under the current user's rights. */
@@ -919,6 +955,15 @@ write_event(const Writer *writer, const char *action, const char *alias, int32 v
 	writer_insert("event", lengthof(values), values);
 }
 
+/* Give the number of a change that changed nothing back: the history has no gap. */
+static void
+return_event(const Writer *writer)
+{
+	ColumnValue id = uuid_value("id", &writer->model.id);
+
+	writer_execute("UPDATE mlaas.model SET last_event = last_event - 1 WHERE id = $1", SPI_OK_UPDATE, 1, &id);
+}
+
 /* The type of models, which is that of the column that holds them. */
 static Oid
 model_type(void)
@@ -1071,6 +1116,8 @@ registry_deploy(const RegistryVersion *version, const char *alias, const char *r
 		write_alias(&writer, alias, version->version, &id);
 		write_event(&writer, "deploy", alias, version->version, previous, reason);
 	}
+	else
+		return_event(&writer);
 	writer_end(&writer);
 	return previous;
 }
@@ -1127,12 +1174,13 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	writer_begin(&writer, "ml_rollback()");
 	need_lock(&writer, name);
 	current = alias_version(&writer, alias);
-	target = current == 0 ? 0 : version_before(&writer, alias, current);
+	if (current == 0)
+		raise_alias(&model, alias);
+	target = version_before(&writer, alias, current);
 	if (target == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("alias \"%s\" of model \"%s\" has nothing to roll back to", alias, name),
-				 current == 0 ? errdetail("It points at no version.") :
 				 errdetail("It points at version %d, and no version it pointed at before is left.",
 						   current)));
 	if (!version_exists(&writer, target, &restored->id))

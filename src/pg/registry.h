@@ -32,6 +32,9 @@ typedef struct RegistryVersion
  */
 extern void registry_resolve(const char *spec, RegistryVersion *found);
 
+/* The same, but false instead of an error: for the planner, which may not fail. */
+extern bool registry_try_resolve(const char *spec, RegistryVersion *found);
+
 /* The same for a name and a version's number. */
 extern void registry_resolve_version(const char *name, int32 version, RegistryVersion *found);
 
@@ -95,7 +98,7 @@ extern int32 registry_rollback(const char *name, const char *alias, RegistryVers
 extern int32 registry_drop(const char *name);
 extern int32 registry_drop_version(const char *name, int32 version);
 
-/* Error unless name is fit for a model: 1..63 bytes, no '@', no leading or trailing space. */
+/* Error unless name is fit for a model: 1..63 bytes, no '@', no control character, no space at an end. */
 extern void registry_check_name(const char *name);
 
 #endif

@@ -74,6 +74,14 @@ push_error_context(ErrorContextCallback *callback, const char *text)
 	error_context_stack = callback;
 }
 
+/* Add what a source is to a syntax error. */
+static void
+syntax_error_callback(void *arg)
+{
+	if (geterrcode() == ERRCODE_SYNTAX_ERROR)
+		errhint("%s", (const char *) arg);
+}
+
 /* ---- opening ---- */
 
 Source *
@@ -268,11 +276,79 @@ refuse_query(const char *detail)
 			 errhint("Save what the statement makes in a table first, and name that table.")));
 }
 
+/* Tell whether a text begins as a query does. */
+static bool
+begins_as_query(const char *text)
+{
+	static const char *const words[] = {"select", "with", "values", "table"};
+
+	text += strspn(text, " \t\n\r\f\v");
+	if (*text == '(')
+		return true;
+	for (size_t i = 0; i < lengthof(words); i++)
+	{
+		size_t		length = strlen(words[i]);
+
+		if (pg_strncasecmp(text, words[i], length) == 0 && !isalnum((unsigned char) text[length]) &&
+			text[length] != '_' && text[length] != '$' && !IS_HIGHBIT_SET(text[length]))
+			return true;
+	}
+	return false;
+}
+
+/* The relation that a text names letter by letter, as SQL writes it; NULL when there is none. */
+static const char *
+unquoted_relation(const char *text)
+{
+	const char *dot = strchr(text, '.');
+	Oid			oid = RelnameGetRelid(text);
+	char	   *schema;
+
+	if (OidIsValid(oid) && is_readable_kind(get_rel_relkind(oid)))
+		return quote_identifier(text);
+	if (dot == NULL)
+		return NULL;
+	schema = pnstrdup(text, (Size) (dot - text));
+	oid = get_namespace_oid(schema, true);
+	if (OidIsValid(oid))
+		oid = get_relname_relid(dot + 1, oid);
+	return OidIsValid(oid) && is_readable_kind(get_rel_relkind(oid)) ?
+		quote_qualified_identifier(schema, dot + 1) : NULL;
+}
+
+/* What to say about a text that is no query and no name either. */
+static char *
+syntax_hint(const char *text)
+{
+	const char *relation = unquoted_relation(text);
+
+	if (relation != NULL)
+		return psprintf("Perhaps you meant %s, with the double quotes.", relation);
+	return pstrdup("A source is the name of a table or view, in double quotes where it has capitals or spaces,"
+				   " or one SELECT.");
+}
+
+/* The statements of the text. */
+static List *
+parse_statements(const char *text)
+{
+	ErrorContextCallback callback = {error_context_stack, syntax_error_callback, NULL};
+	List	   *statements;
+
+	if (begins_as_query(text))
+		return raw_parser(text, RAW_PARSE_DEFAULT);
+	callback.arg = syntax_hint(text);
+	error_context_stack = &callback;
+	statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+	return statements;
+}
+
 /* The one SELECT of the text. */
 static SelectStmt *
 parse_query(const char *text)
 {
-	List	   *statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	List	   *statements = parse_statements(text);
 	SelectStmt *select;
 	SelectStmt *leftmost;
 	ListCell   *cell;

@@ -1,9 +1,10 @@
 /*
  * ml_predict_support: tells the planner what one call of a scoring function costs.
  *
- * A model that is a constant of the query is looked at: what scoring costs grows with the
- * columns it is prepared into and with the classes.  A name is not looked up, since the
- * planner may not fail where the query would not; then the features given tell.
+ * A model that is a constant of the query is looked at, be it a value or a name: what scoring
+ * costs grows with the columns it is prepared into and with the classes.  The planner may not
+ * fail where the query would not, so a name that means no model to the user raises nothing:
+ * then the features given tell.
  */
 #include "postgres.h"
 
@@ -14,8 +15,12 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 
+#include "utils/builtins.h"
+
 #include "model/container.h"
+#include "pg/cache.h"
 #include "pg/modelarg.h"
+#include "pg/registry.h"
 
 /* Calling and resolving, then each prepared column, in units of cpu_operator_cost. */
 #define CALL_COST 5.0
@@ -32,20 +37,40 @@ member_count(const void *bytes, MlSection section, const char *key)
 	return node == NULL ? 0 : ml_node_count(node);
 }
 
+/* What a model of so many prepared columns and classes costs a row. */
+static double
+model_cost(double columns, double classes)
+{
+	return CALL_COST + COLUMN_COST * columns * Max(classes - 1.0, 1.0);
+}
+
 /* What a model value costs a row; negative when its bytes are no model. */
 static double
 value_cost(Datum datum)
 {
 	struct varlena *value = PG_DETOAST_DATUM(datum);
 	const void *bytes = MODEL_BYTES(value);
-	double		columns;
-	double		classes;
 
 	if (ml_container_check(bytes, model_value_size(value)) != NULL)
 		return -1.0;
-	columns = member_count(bytes, ML_SECTION_PREPARATION, "kind");
-	classes = member_count(bytes, ML_SECTION_SIGNATURE, "classes");
-	return CALL_COST + COLUMN_COST * columns * Max(classes - 1.0, 1.0);
+	return model_cost(member_count(bytes, ML_SECTION_PREPARATION, "kind"),
+					  member_count(bytes, ML_SECTION_SIGNATURE, "classes"));
+}
+
+/*
+ * What the model of a name costs a row; negative when there is none that the user may use.  It is
+ * opened into the cache, where the query finds it.
+ */
+static double
+name_cost(Datum name)
+{
+	RegistryVersion found;
+	const MlModel *model;
+
+	if (!registry_try_resolve(TextDatumGetCString(name), &found))
+		return -1.0;
+	model = cache_model(&found, CurrentMemoryContext);
+	return model_cost(ml_prep_columns(model->prep), model->signature->nclasses);
 }
 
 /* What a call costs a row by its arguments; negative when there is nothing to tell. */
@@ -53,12 +78,19 @@ static double
 call_cost(List *args)
 {
 	Node	   *model = linitial(args);
+	double		cost;
 
-	if (IsA(model, Const) && exprType(model) != TEXTOID)
+	if (IsA(model, Const))
 	{
-		if (((Const *) model)->constisnull)
+		const Const *constant = (const Const *) model;
+
+		if (constant->constisnull)
 			return CALL_COST;
-		return value_cost(((Const *) model)->constvalue);
+		if (exprType(model) != TEXTOID)
+			return value_cost(constant->constvalue);
+		cost = name_cost(constant->constvalue);
+		if (cost >= 0.0)
+			return cost;
 	}
 	if (list_length(args) > 3)
 		return CALL_COST + COLUMN_COST * (list_length(args) - 1);

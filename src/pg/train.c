@@ -23,6 +23,7 @@
 #include "utils/numeric.h"
 
 #include "model/pipeline.h"
+#include "pg/features.h"
 #include "pg/host.h"
 #include "pg/onepass.h"
 #include "pg/registry.h"
@@ -421,7 +422,7 @@ validation_json(const TrainArgs *args)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"split\": \"%s\"", split_names[args->split.kind]);
 	if (args->split.kind != ML_SPLIT_COLUMN && args->split.kind != ML_SPLIT_NONE)
-		appendStringInfo(&json, ", \"test_size\": %s", float8out_internal(args->split.test_size));
+		appendStringInfo(&json, ", \"test_size\": %s", number_text(args->split.test_size));
 	if (args->split.kind == ML_SPLIT_STRATIFIED || args->split.kind == ML_SPLIT_RANDOM)
 		appendStringInfo(&json, ", \"seed\": " UINT64_FORMAT, (uint64) args->split.seed);
 	if (args->split_column != NULL)
@@ -675,7 +676,7 @@ metrics_json(const MlMetric *metrics, int count)
 	appendStringInfoChar(&json, '{');
 	for (int i = 0; i < count; i++)
 		appendStringInfo(&json, "%s\"%s\": %s", i ? ", " : "", metrics[i].name,
-						 isfinite(metrics[i].value) ? float8out_internal(metrics[i].value) : "null");
+						 isfinite(metrics[i].value) ? number_text(metrics[i].value) : "null");
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }

@@ -23,6 +23,10 @@ SELECT ml_train('', 'good', 'y');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m@1', 'good', 'y');
 \echo :LAST_ERROR_SQLSTATE
+SELECT ml_train(E'm\nn', 'good', 'y');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_train(E'm\x7fn', 'good', 'y');
+\echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', 'linear_regresion');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', 'crystal_ball');
@@ -121,6 +125,17 @@ SELECT ml_train('m', 'SELECT x1, y FORM good x', 'y');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'SELECT x1, z FROM good', 'y');
 \echo :LAST_ERROR_SQLSTATE
+CREATE TABLE "My Table" AS SELECT * FROM good;
+CREATE INDEX "My Index" ON "My Table" (id);
+SELECT ml_train('m', 'My Table', 'y');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_train('m', 'errors_test.My Table', 'y');
+SELECT ml_train('m', 'My Index', 'y');
+SELECT ml_train('m', 'my table', 'y');
+SELECT ml_train('m', 'no_schema.My Table', 'y');
+SELECT ml_train('m', 'selected rows', 'y');
+SELECT ml_train('m', ' select x1, y from', 'y');
+SELECT count(*) AS trained FROM ml_train('m', '"My Table"', 'y', features => '{x1}'), ml_drop('m');
 SELECT ml_train('m', 'good; DROP TABLE good', 'y');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'SELECT * FROM good; DROP TABLE good', 'y');
@@ -238,6 +253,20 @@ SET mlaas.max_memory = '1MB';
 SELECT ml_train('m', 'SELECT i AS x, i * 2.5 AS y FROM generate_series(1, 300000) i', 'y');
 \set VERBOSITY default
 \echo :LAST_ERROR_SQLSTATE
+-- a small limit is said in a small unit
+CREATE FUNCTION detail_of(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	EXECUTE command;
+	RETURN NULL;
+EXCEPTION WHEN program_limit_exceeded THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN regexp_replace(detail, '(holds|needs) [1-9]\d* ', '\1 N ', 'g');
+END $$;
+SELECT set_config('mlaas.max_memory', size, false) AS max_memory,
+	   detail_of('SELECT ml_train(''m'', ''SELECT i AS x, i * 2.5 AS y, c || i % 7 AS c FROM generate_series(1, 2000000) i'', ''y'')') AS detail
+FROM unnest('{100kB,1500kB,16MB}'::text[]) size;
 RESET mlaas.max_memory;
 SET statement_timeout = '200ms';
 SELECT ml_train('m', 'SELECT i AS x, i * 2.5 AS y FROM generate_series(1, 1000) i, pg_sleep(i)', 'y');

@@ -306,6 +306,19 @@ SELECT cost_of(format('SELECT ml_predict(%L::ml_model, h) FROM houses h', ml_mod
 	   cost_of('SELECT ml_predict(''no such model'', h) FROM houses h') > 0 AS unknown_model,
 	   cost_of('SELECT ml_predict(NULL::ml_model, h) FROM houses h') > 0 AS null_model,
 	   cost_of('SELECT ml_predict(''m'', 1, 2, 3, 4, 5, 6, 7, 8, area) FROM houses h') > cost_of('SELECT ml_predict(''m'', 1, 2, area) FROM houses h') AS more_values_cost_more;
+-- a name that the user may use counts as its value does, and planning fails for none
+SELECT cost_of('SELECT ml_predict(''predict_price'', h) FROM houses h') > cost_of('SELECT ml_predict(''no such model'', h) FROM houses h') AS name_is_looked_up,
+	   bool_and(cost_of(format('SELECT ml_predict(%L, h) FROM houses h', name)) = cost_of(format('SELECT ml_predict(%L::ml_model, h) FROM houses h', ml_model('predict_price')))) AS as_value
+FROM unnest(ARRAY['predict_price', 'predict_price@1', 'predict_price@production']) name;
+SELECT count(DISTINCT cost_of(format('SELECT ml_predict(%L, h) FROM houses h', name))) = 1 AS unknown_names
+FROM unnest(ARRAY['', '@', '@1', 'no such model', 'predict_price@', 'predict_price@7', 'predict_price@99999999999999999999', 'predict_price@nowhere', 'predict_price@1@1', repeat('x', 100), repeat('x', 100) || '@1', 'predict_price@' || repeat('x', 100)]) name;
+BEGIN;
+CREATE TEMP TABLE costs AS SELECT cost_of('SELECT ml_predict(''predict_price'', h) FROM houses h') AS mine, NULL::float8 AS others;
+GRANT ALL ON costs TO predict_other;
+SET LOCAL ROLE predict_other;
+UPDATE costs SET others = cost_of('SELECT ml_predict(''predict_price'', h) FROM houses h');
+SELECT others > 0 AND others < mine AS model_of_another FROM costs;
+ROLLBACK;
 
 -- 11. keys of a batch
 CREATE TABLE keys AS SELECT id::int2 AS k2, id * 1000003 AS k4, -9223372036854775808 + id AS k8, id::numeric / 7 AS kn, 'key ' || id AS kt,
@@ -357,6 +370,32 @@ SET ROLE predict_other;
 SELECT count(*) FROM ml_predict_batch(model_of('predict_price'), 'predict_test.houses');
 RESET ROLE;
 
-SELECT ml_drop(name) > 0 AS dropped FROM unnest(ARRAY['predict_price', 'predict_class', 'predict_dear', 'predict_stars', 'predict_base', 'predict_wide']) name;
+-- 12. one untyped literal: an object when it begins as one, else a value, and no guess about other braces
+CREATE TABLE braces AS SELECT c, 10.0 * n AS y, (ARRAY['low', 'mid', 'high'])[n] AS class
+FROM generate_series(1, 50) i, unnest(ARRAY['{"a":1}', '{b}', 'c']) WITH ORDINALITY u (c, n);
+SELECT task FROM ml_train('predict_brace', 'braces', 'y', 'linear_regression', '{c}');
+SELECT task FROM ml_train('predict_brace_class', 'braces', 'class', 'logistic_regression', '{c}');
+SELECT same(ml_predict('predict_brace', '{"c": "c"}'), ml_predict('predict_brace', '{"c": "c"}'::jsonb), ml_predict('predict_brace', 'c'), ml_predict(ml_model('predict_brace'), '{"c": "c"}'),
+			ml_predict('predict_brace', E' \n\t{ "c"\n:"c" } '), ml_predict('predict_brace', '{"x\"}:": {"y": [1]}, "c": "c"}')) AS object,
+	   same(ml_predict('predict_brace', '{"c": null}'), ml_predict('predict_brace', NULL), ml_predict('predict_brace', NULL::text)) AS null,
+	   round(ml_predict('predict_brace', '{"c": "{b}"}')) AS member, round(ml_predict('predict_brace', '{b}'::text)) AS text, round(ml_predict('predict_brace', '{"a":1}'::text)) AS text_of_json,
+	   round(ml_predict('predict_brace', ' c')) = round(ml_predict('predict_brace', 'another')) AS unknown_category;
+SELECT ml_predict_label('predict_brace_class', '{"c": "{b}"}') AS name, ml_predict_label(ml_model('predict_brace_class'), '{"c": "{b}"}') AS value, ml_predict_label('predict_brace_class', 'c') AS text,
+	   same(ml_probability('predict_brace_class', 'mid', '{"c": "{b}"}'), ml_probability(ml_model('predict_brace_class'), 'mid', '{"c": "{b}"}'), ml_probability('predict_brace_class', 'mid', '{b}'::text)) AS probability,
+	   ml_probabilities('predict_brace_class', '{"c": "{b}"}') = ml_probabilities('predict_brace_class', '{b}'::text)
+	   AND ml_probabilities(ml_model('predict_brace_class'), '{"c": "{b}"}') = ml_probabilities('predict_brace_class', '{b}'::text) AS probabilities;
+SELECT bool_and(same(ml_predict('predict_price', area, rooms, floor, tax, rent, fee, garden, built, seen, region, heat, dist), p)) AS agree
+FROM (SELECT h.*, ml_predict('predict_price', '{"area": 12, "rooms": 1, "floor": 1, "tax": 1, "rent": 1, "fee": 1, "garden": true, "built": "2001-01-01", "seen": null, "region": "x", "heat": "y", "dist": null}') AS p
+	  FROM (SELECT 12 AS area, 1 AS rooms, 1 AS floor, 1 AS tax, 1 AS rent, 1 AS fee, true AS garden, date '2001-01-01' AS built, NULL::timestamptz AS seen, 'x' AS region, 'y' AS heat, NULL::float8[] AS dist) h) r;
+SELECT x, error_of(format('SELECT ml_predict(''predict_brace'', %L)', x)) AS error FROM unnest(ARRAY['{}', ' { } ', '{"b": "c"}', '{"c": }', '{', ' {b}', '{"c"}', '{"c', '{"c\', '{}x', '{{"c": "c"}}']) x;
+SELECT error_of('SELECT ml_predict_label(''predict_brace_class'', ''{b}'')'), error_of('SELECT ml_probability(ml_model(''predict_brace_class''), ''mid'', ''{b}'')') = error_of('SELECT ml_probabilities(''predict_brace_class'', ''{b}'')') AS same_error;
+SELECT error_of('SELECT ml_predict(''predict_wide'', ''{1,2}'')');
+-- a parameter has a type
+SELECT error_of('PREPARE untyped AS SELECT ml_predict(''predict_brace'', $1)');
+PREPARE typed(jsonb) AS SELECT round(ml_predict('predict_brace', $1)) AS prediction;
+EXECUTE typed('{"c": "c"}');
+DEALLOCATE typed;
+
+SELECT ml_drop(name) > 0 AS dropped FROM unnest(ARRAY['predict_price', 'predict_class', 'predict_dear', 'predict_stars', 'predict_base', 'predict_wide', 'predict_brace', 'predict_brace_class']) name;
 DROP SCHEMA predict_test CASCADE;
 DROP ROLE predict_other;

@@ -67,8 +67,12 @@ SELECT version, previous_version FROM ml_rollback('line');
 SELECT * FROM ml_rollback('line');
 SELECT * FROM ml_rollback('line', 'staging');
 SELECT * FROM ml_rollback('line', 'never_there');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_rollback('line', 'stagin');
 SELECT number, action, alias, version, from_version, reason, who = current_user AS me
 FROM mlaas.history WHERE name = 'line' ORDER BY number;
+-- a deployment that moved nothing left no gap
+SELECT max(number) = count(*) AS no_gap FROM mlaas.history WHERE name = 'line';
 -- versions dropped since are passed over
 SELECT deployed FROM learn('line', 'y4', 'always');
 SELECT version, previous_version FROM ml_deploy('line', 3);
@@ -118,11 +122,14 @@ SELECT at_ten('{"mlaas_model": 1}');
 SELECT version FROM learn('undeployed', 'y1', 'never');
 SELECT at_ten('undeployed');
 \echo :LAST_ERROR_SQLSTATE
+SELECT * FROM ml_rollback('undeployed');
+\echo :LAST_ERROR_SQLSTATE
 SELECT * FROM ml_deploy('lime', 1);
 SELECT * FROM ml_deploy('line', 2);
 SELECT * FROM ml_deploy('line', 1, '12');
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM ml_deploy('line', 1, 'a@b');
+SELECT * FROM ml_deploy('line', 1, E'a\nb');
 SELECT * FROM ml_deploy('line', NULL);
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM ml_deploy(NULL, 1);

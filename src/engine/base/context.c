@@ -22,13 +22,23 @@ block_header(void *block)
 	return (BlockHeader *) ((char *) block - sizeof(BlockHeader));
 }
 
+/* A number of bytes in a unit that suits it, rounded up. */
+static char *
+size_text(MlContext *ctx, size_t size)
+{
+	bool		small = size < (size_t) 10 << 20;
+	size_t		unit = (size_t) 1 << (small ? 10 : 20);
+
+	return ml_format(ctx, "%zu %s", size / unit + (size % unit != 0), small ? "kB" : "MB");
+}
+
 /* Say how much the call would need, and what to do about it. */
 static void
 raise_memory_limit(MlContext *ctx, size_t size)
 {
 	ml_raise_full(ctx, ML_ERROR_MEMORY, "memory limit of the model engine exceeded",
-				  ml_format(ctx, "The call holds %zu MB and needs %zu MB more; the limit is %zu MB.",
-							ctx->used_memory >> 20, (size >> 20) + 1, ctx->max_memory >> 20),
+				  ml_format(ctx, "The call holds %s and needs %s more; the limit is %s.", size_text(ctx, ctx->used_memory),
+							size_text(ctx, size), size_text(ctx, ctx->max_memory)),
 				  "Raise mlaas.max_memory, use fewer features, or read fewer rows.");
 }
 

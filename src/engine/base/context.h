@@ -27,7 +27,8 @@ typedef enum MlErrorCode
 	ML_ERROR_WRONG_TYPE,		/* a value of a type that does not fit */
 	ML_ERROR_CORRUPTED,			/* bytes that are not a model */
 	ML_ERROR_MEMORY,			/* past mlaas.max_memory, or none left */
-	ML_ERROR_UNSUPPORTED		/* sound, but not offered by this algorithm */
+	ML_ERROR_UNSUPPORTED,		/* sound, but not offered by this algorithm */
+	ML_ERROR_SYNTAX				/* text that cannot be read at all */
 } MlErrorCode;
 
 typedef struct MlError

@@ -397,9 +397,17 @@ typedef struct Scan
 	size_t		next_check;
 } Scan;
 
-/* Raise about a place in the text. */
+/* Raise about a place in the text, which is no JSON. */
 static void __attribute__((noreturn))
 raise_scan(const Scan *scan, size_t at, const char *what)
+{
+	ml_raise_full(scan->ctx, ML_ERROR_SYNTAX, "invalid JSON of a model",
+				  ml_format(scan->ctx, "At byte %zu: %s.", at + 1, what), NULL);
+}
+
+/* Raise about a place in the text where JSON says what no model does. */
+static void __attribute__((noreturn))
+raise_unsound(const Scan *scan, size_t at, const char *what)
 {
 	ml_raise_full(scan->ctx, ML_ERROR_CORRUPTED, "invalid JSON of a model",
 				  ml_format(scan->ctx, "At byte %zu: %s.", at + 1, what), NULL);
@@ -444,7 +452,7 @@ scan_escape(Scan *scan)
 	if (unit < 0)
 		raise_scan(scan, scan->at, "a string has an escape that JSON does not know");
 	if (unit == 0)
-		raise_scan(scan, scan->at, "a string contains a NUL character");
+		raise_unsound(scan, scan->at, "a string contains a NUL character");
 	scan->at = at + 5;
 	if (unit >= 0xd800 && unit <= 0xdfff)
 	{
@@ -543,7 +551,7 @@ scan_number(Scan *scan)
 		errno = 0;
 		(void) strtoll(digits, NULL, 10);
 		if (digits[0] == '\0' || errno == ERANGE)
-			raise_scan(scan, begin, "an integer does not fit into 64 bits");
+			raise_unsound(scan, begin, "an integer does not fit into 64 bits");
 	}
 }
 
@@ -607,7 +615,7 @@ scan_text(Scan *scan)
 		else
 		{
 			if (c == '{' && depth == JSON_DEPTH)
-				raise_scan(scan, scan->at, "objects are nested too deeply");
+				raise_unsound(scan, scan->at, "objects are nested too deeply");
 			if (c == '{')
 				open[depth++] = scan_object(scan);
 			else if (c == '}' && depth > 0)
@@ -730,7 +738,9 @@ parse_text(const Scan *scan, Parsed *parsed)
 	parsed->tokener = json_tokener_new_ex(JSON_DEPTH + 2);
 	if (parsed->tokener == NULL)
 		ml_raise(scan->ctx, ML_ERROR_MEMORY, "out of memory");
-	json_tokener_set_flags(parsed->tokener, JSON_TOKENER_STRICT);
+	/* strictly, but json-c 0.18 then rejects all strings that are not ASCII (its issue 875) */
+	if ((json_c_version_num() >> 8) != ((0 << 8) | 18))
+		json_tokener_set_flags(parsed->tokener, JSON_TOKENER_STRICT);
 
 	while (error == json_tokener_continue && at < scan->length)
 	{
@@ -741,8 +751,16 @@ parse_text(const Scan *scan, Parsed *parsed)
 		error = json_tokener_get_error(parsed->tokener);
 		at += error == json_tokener_continue ? length : json_tokener_get_parse_end(parsed->tokener);
 	}
+	/* only what follows tells the tokener that a number or word has ended */
+	if (error == json_tokener_continue)
+	{
+		parsed->root = json_tokener_parse_ex(parsed->tokener, " ", 1);
+		error = json_tokener_get_error(parsed->tokener);
+	}
 	if (error == json_tokener_continue)
 		raise_scan(scan, scan->length, "the text ends too early");
+	if (error == json_tokener_error_depth)
+		raise_unsound(scan, at, json_tokener_error_desc(error));
 	if (error != json_tokener_success)
 		raise_scan(scan, at, json_tokener_error_desc(error));
 	while (at < scan->length && strchr(" \t\r\n", scan->text[at]) != NULL)

@@ -369,7 +369,13 @@ solve_triangle(MlContext *ctx, const MlFactor *factor, const LinearParams *param
 		beta[p->pivot[i]] = sum / triangle(p, i, i);
 	}
 	for (int j = 0; j < p->k; j++)
+	{
 		s->beta[j] = (double) beta[j];
+		/* a column of the tiniest numbers: such a model could be stored, but not opened */
+		if (!isfinite(s->beta[j]))
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "a coefficient is beyond double precision", NULL,
+						  "Scale the columns, so that their values are neither tiny nor huge beside the target's.");
+	}
 	invert_triangle(ctx, p, s->inverse);
 	sums_of_squares(factor, params->fit_intercept, beta, s);
 	s->df = factor->rows - p->rank;

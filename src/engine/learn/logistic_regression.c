@@ -45,6 +45,7 @@
 #include "base/distributions.h"
 #include "base/linalg.h"
 #include "base/threads.h"
+#include "learn/learners.h"
 #include "learn/logistic_internal.h"
 
 #include <string.h>

@@ -2,11 +2,11 @@
 
 CREATE FUNCTION mlaas.fit_number(@extschema@.ml_state, text, jsonb, float8, VARIADIC float8[])
 RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ml_fit_number';
-COMMENT ON FUNCTION mlaas.fit_number(@extschema@.ml_state, text, jsonb, float8, float8[]) IS 'transition function of ml_fit with a numeric target';
+COMMENT ON FUNCTION mlaas.fit_number(@extschema@.ml_state, text, jsonb, float8, float8[]) IS 'adds a row with a numeric target to a state of ml_fit';
 
 CREATE FUNCTION mlaas.fit_text(@extschema@.ml_state, text, jsonb, text, VARIADIC float8[])
 RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ml_fit_text';
-COMMENT ON FUNCTION mlaas.fit_text(@extschema@.ml_state, text, jsonb, text, float8[]) IS 'transition function of ml_fit with a text target';
+COMMENT ON FUNCTION mlaas.fit_text(@extschema@.ml_state, text, jsonb, text, float8[]) IS 'adds a row with a text target to a state of ml_fit';
 
 CREATE FUNCTION mlaas.fit_combine(@extschema@.ml_state, @extschema@.ml_state)
 RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ml_fit_combine';
@@ -25,7 +25,7 @@ CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target float8,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, float8, VARIADIC float8[]) IS
-'Trains a model on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the numeric target, then the features in order. All rows are training rows. Rows whose target is NULL are skipped; a NULL feature is a missing value. Features are known by their place (x1, x2, ...). Errors: unknown algorithm or parameter, NaN or infinity, a constant target. NULL without rows.';
+'Trains a model on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the numeric target, then the features in order. It always estimates a number, under ''auto'' too: for a classifier of numbers or booleans cast the target to text, or use the form over whole rows, where auto makes classes of booleans and of two distinct integers as ml_train does; a boolean cast to int is estimated as a number. All rows are training rows. Rows whose target is NULL are skipped; a NULL feature is a missing value. Features are known by their place (x1, x2, ...). Errors: unknown algorithm or parameter, NaN or infinity, a constant target. NULL without rows.';
 
 CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target text, VARIADIC features float8[]) (
 	SFUNC = mlaas.fit_text,
@@ -36,11 +36,11 @@ CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target text, V
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, text, VARIADIC float8[]) IS
-'Trains a classifier on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the class, then the features in order. Otherwise like ml_fit with a numeric target. Errors besides: fewer than two classes, more than 1000.';
+'Trains a classifier on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the class (a boolean or number cast to text), then the features in order. Otherwise like ml_fit with a numeric target. Errors besides: fewer than two classes, more than 1000.';
 
 CREATE FUNCTION mlaas.fit_rows(internal, text, jsonb, text, record)
 RETURNS internal LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ml_fit_rows';
-COMMENT ON FUNCTION mlaas.fit_rows(internal, text, jsonb, text, record) IS 'transition function of ml_fit over whole rows';
+COMMENT ON FUNCTION mlaas.fit_rows(internal, text, jsonb, text, record) IS 'adds a whole row to a state of ml_fit';
 
 CREATE FUNCTION mlaas.fit_rows_final(internal)
 RETURNS @extschema@.ml_model LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ml_fit_rows_final';
@@ -57,7 +57,7 @@ COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, text, record) IS
 
 CREATE FUNCTION mlaas.one_pass_trans(@extschema@.ml_state, boolean, VARIADIC "any")
 RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ml_one_pass_trans';
-COMMENT ON FUNCTION mlaas.one_pass_trans(@extschema@.ml_state, boolean, "any") IS 'transition function of mlaas.one_pass';
+COMMENT ON FUNCTION mlaas.one_pass_trans(@extschema@.ml_state, boolean, "any") IS 'adds a row to a state of mlaas.one_pass';
 
 CREATE AGGREGATE mlaas.one_pass(weighted boolean, VARIADIC "any") (
 	SFUNC = mlaas.one_pass_trans,

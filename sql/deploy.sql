@@ -14,7 +14,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_rollback';
 COMMENT ON FUNCTION ml_rollback(text, text) IS
-'Points an alias of a model (default: production) back at the version it was deployed at before; again, one further back. Versions dropped since are passed over. Error when there is nothing to roll back to.';
+'Points an alias of a model (default: production) back at the version it was deployed at before; again, one further back. Versions dropped since are passed over. Errors: no such model or alias, a model of another role, nothing to roll back to.';
 
 CREATE FUNCTION ml_drop(name text)
 RETURNS int

@@ -241,7 +241,8 @@ score_piece(void *arg, size_t begin, size_t end, int worker)
 	{
 		size_t		n = end - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : end - begin;
 
-		job->design->read(job->design, begin, n, x, n);
+		if (!job->model->algorithm->no_features)
+			job->design->read(job->design, begin, n, x, n);
 		job->model->algorithm->score(job->model->loaded, x, n, n, job->out + begin, job->design->rows);
 	}
 }

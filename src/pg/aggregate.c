@@ -15,6 +15,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/typcache.h"
 
 #include "pg/fitstate.h"
@@ -229,6 +230,9 @@ ml_fit_combine(PG_FUNCTION_ARGS)
 		return state_datum(second);
 	first = state_get(PG_GETARG_DATUM(0), &fit_state_kind, memory);
 	fit_state_merge(first->state, second->state);
+	/* a flat state was unflattened here, in memory that would last as long as the aggregate */
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(PG_GETARG_DATUM(1))))
+		MemoryContextDelete(second->hdr.eoh_context);
 	return state_datum(first);
 }
 

@@ -584,15 +584,15 @@ set_model(RegistryVersion *found, const ModelRow *model)
 bool
 registry_try_resolve(const char *spec, RegistryVersion *found)
 {
-	const char *at = strchrnul(spec, '@');
-	const char *alias = *at == '@' ? at + 1 : REGISTRY_DEFAULT_ALIAS;
+	size_t		length = strcspn(spec, "@");
+	const char *alias = spec[length] == '@' ? spec + length + 1 : REGISTRY_DEFAULT_ALIAS;
 	ModelRow	model;
 	char		name[NAMEDATALEN];
 
-	if (at == spec || at - spec >= NAMEDATALEN || !ActiveSnapshotSet())
+	if (length == 0 || length >= NAMEDATALEN || !ActiveSnapshotSet())
 		return false;
-	memcpy(name, spec, at - spec);
-	name[at - spec] = '\0';
+	memcpy(name, spec, length);
+	name[length] = '\0';
 	if (!find_model(name, &model) || !has_privs_of_role(GetUserId(), model.owner))
 		return false;
 	if (is_number(alias) ? !find_version(&model, version_number(alias), found) :

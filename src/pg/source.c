@@ -332,7 +332,7 @@ syntax_hint(const char *text)
 static List *
 parse_statements(const char *text)
 {
-	ErrorContextCallback callback = {error_context_stack, syntax_error_callback, NULL};
+	ErrorContextCallback callback = {.previous = error_context_stack, .callback = syntax_error_callback};
 	List	   *statements;
 
 	if (begins_as_query(text))

@@ -266,7 +266,7 @@ EXCEPTION WHEN program_limit_exceeded THEN
 	RETURN regexp_replace(detail, '(holds|needs) [1-9]\d* ', '\1 N ', 'g');
 END $$;
 SELECT set_config('mlaas.max_memory', size, false) AS max_memory,
-	   detail_of('SELECT ml_train(''m'', ''SELECT i AS x, i * 2.5 AS y, (i % 7)::text AS c FROM generate_series(1, 2000000) i'', ''y'')') AS detail
+	   detail_of('SELECT ml_train(''m'', ''SELECT a AS x, a * 2.5 AS y, (b % 7)::text AS c FROM generate_series(1, 1000) a, generate_series(1, 2000) b'', ''y'')') AS detail
 FROM unnest('{100kB,1500kB,16MB}'::text[]) size;
 RESET mlaas.max_memory;
 SET statement_timeout = '200ms';

@@ -58,4 +58,6 @@ ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTra
 	sections[ML_SECTION_PAYLOAD] = parts->payload;
 	result->params_json = ml_node_to_json(ctx, ml_document_root(sections[ML_SECTION_PARAMETERS].bytes), true);
 	result->bytes = ml_container_build(ctx, parts->algorithm->id, sections, &result->size);
+	/* what could not be opened later must not be stored now */
+	ml_model_open(ctx, result->bytes, result->size);
 }

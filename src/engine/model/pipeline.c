@@ -404,6 +404,9 @@ split_rows(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarg
 	if (n_train == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", "Every row is held out.",
 					  "Check the column named in validation.");
+	if (spec->split.kind == ML_SPLIT_COLUMN && n_train == target->n)
+		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
+				  "The metrics are those of the training rows.");
 	ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
 	ml_free(ctx, training);
 	ml_free(ctx, hashes);

@@ -348,6 +348,9 @@ ml_prep_report_dropped(MlContext *ctx, const MlPrep *prep)
 	int			n = prep->ndropped;
 	const char *list = "";
 
+	if (prep->nfeatures == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no features to learn from", NULL,
+					  "The rows need at least one column besides the target.");
 	if (n == 0)
 		return;
 	for (int i = 0; i < n && i < 20; i++)

@@ -92,7 +92,6 @@ static RegistryVersion store_version(const TrainArgs *args, const TrainPlan *pla
 static bool deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
 						   const RegistryVersion *version);
 static char *metrics_json(const MlMetric *metrics, int count);
-static const char *task_name(MlTaskKind task);
 
 /* ---- the call ---- */
 
@@ -134,7 +133,7 @@ train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
 
 	values[0] = CStringGetTextDatum(args.name);
 	values[1] = Int32GetDatum(version.version);
-	values[2] = CStringGetTextDatum(task_name(result.task));
+	values[2] = CStringGetTextDatum(ml_task_name(result.task));
 	values[3] = CStringGetTextDatum(result.algorithm->name);
 	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(metrics));
 	values[5] = Int64GetDatum((int64) result.n_train);
@@ -650,22 +649,6 @@ read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 
 /* ---- the registry ---- */
 
-/* The task as users call it. */
-static const char *
-task_name(MlTaskKind task)
-{
-	switch (task)
-	{
-		case ML_TASK_REGRESSION:
-			return "regression";
-		case ML_TASK_BINARY:
-			return "binary";
-		case ML_TASK_MULTICLASS:
-			return "multiclass";
-	}
-	elog(ERROR, "unknown task %d", (int) task);
-}
-
 /* {"name": value, ...}; a metric that is not defined is null. */
 static char *
 metrics_json(const MlMetric *metrics, int count)
@@ -698,8 +681,7 @@ features_json(const TrainPlan *plan)
 		appendStringInfo(&json, "%s{\"name\": ", i ? ", " : "");
 		escape_json(&json, column->name);
 		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ",
-						 reader.kind == ML_KIND_NUMBER ? "number" :
-						 reader.kind == ML_KIND_CATEGORY ? "category" : "vector");
+						 ml_kind_name(reader.kind));
 		escape_json(&json, plan->feature_types[i]);
 		appendStringInfoChar(&json, '}');
 	}
@@ -714,7 +696,7 @@ store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult 
 {
 	RegistryEntry entry = {
 		.name = args->name,
-		.task = task_name(result->task),
+		.task = ml_task_name(result->task),
 		.algorithm = result->algorithm->name,
 		.target = args->target,
 		.source = args->source,

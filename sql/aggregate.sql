@@ -27,6 +27,31 @@ CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target float8,
 COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, float8, VARIADIC float8[]) IS
 'Trains a model on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the numeric target, then the features in order. It always estimates a number, under ''auto'' too: for a classifier of numbers or booleans cast the target to text, or use the form over whole rows, where auto makes classes of booleans and of two distinct integers as ml_train does; a boolean cast to int is estimated as a number. All rows are training rows. Rows whose target is NULL are skipped; a NULL feature is a missing value. Features are known by their place (x1, x2, ...). Errors: unknown algorithm or parameter, NaN or infinity, a constant target. NULL without rows.';
 
+-- The same for 1 to 32 features without an array for each row, which would cost as much as all
+-- the rest: the parser prefers these to the variadic form.
+DO $$
+DECLARE
+	types text;
+	names text;
+BEGIN
+	FOR n IN 1 .. 32 LOOP
+		SELECT pg_catalog.string_agg('float8', ', '), pg_catalog.string_agg(pg_catalog.format('x%s float8', i), ', ' ORDER BY i)
+		INTO types, names
+		FROM pg_catalog.generate_series(1, n) i;
+
+		EXECUTE pg_catalog.format('CREATE FUNCTION mlaas.fit_values(@extschema@.ml_state, text, jsonb, float8, %s) '
+			'RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS ''MODULE_PATHNAME'', ''ml_fit_values''', types);
+		EXECUTE pg_catalog.format('COMMENT ON FUNCTION mlaas.fit_values(@extschema@.ml_state, text, jsonb, float8, %s) '
+			'IS ''adds a row with a numeric target to a state of ml_fit''', types);
+		EXECUTE pg_catalog.format('CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target float8, %s) ('
+			'SFUNC = mlaas.fit_values, STYPE = @extschema@.ml_state, FINALFUNC = mlaas.fit_final, FINALFUNC_MODIFY = READ_WRITE, '
+			'COMBINEFUNC = mlaas.fit_combine, PARALLEL = SAFE)', names);
+		EXECUTE pg_catalog.format('COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, float8, %s) IS '
+			'''The same as ml_fit(algorithm, params, target, VARIADIC features), for this number of features.''', types);
+	END LOOP;
+END
+$$;
+
 CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target text, VARIADIC features float8[]) (
 	SFUNC = mlaas.fit_text,
 	STYPE = @extschema@.ml_state,

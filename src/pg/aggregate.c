@@ -23,6 +23,7 @@
 #include "pg/values.h"
 
 PG_FUNCTION_INFO_V1(ml_fit_number);
+PG_FUNCTION_INFO_V1(ml_fit_values);
 PG_FUNCTION_INFO_V1(ml_fit_text);
 PG_FUNCTION_INFO_V1(ml_fit_combine);
 PG_FUNCTION_INFO_V1(ml_fit_final);
@@ -109,6 +110,18 @@ check_same(FunctionCallInfo fcinfo, FitState *state, int features)
 				 errdetail("Some rows have %d, others %d.", state->features, features)));
 }
 
+/* Complete a row of a one-pass block by its target. */
+static void
+finish_row(FitState *state, double target, bool target_null)
+{
+	MlOnePass  *pass = state->one_pass;
+
+	pass->block[(size_t) state->features * ML_ONE_PASS_ROWS + pass->filled] = target;
+	pass->block_nulls[state->features] += target_null;
+	if (++pass->filled == ML_ONE_PASS_ROWS)
+		ml_one_pass_flush(state->ctx, pass);
+}
+
 /* Put a row into the block of a one-pass state. */
 static void
 add_one_pass(FitState *state, const ArrayType *array, double target, bool target_null)
@@ -130,10 +143,7 @@ add_one_pass(FitState *state, const ArrayType *array, double target, bool target
 			cell[(size_t) j * ML_ONE_PASS_ROWS] = given ? *values++ : NAN;
 			pass->block_nulls[j] += !given;
 		}
-	cell[(size_t) features * ML_ONE_PASS_ROWS] = target;
-	pass->block_nulls[features] += target_null;
-	if (++pass->filled == ML_ONE_PASS_ROWS)
-		ml_one_pass_flush(state->ctx, pass);
+	finish_row(state, target, target_null);
 }
 
 /* Put a row into the columns of a state that keeps rows. */
@@ -151,6 +161,16 @@ add_columns(FitState *state, const ArrayType *array)
 		else
 			ml_column_add_number(state->ctx, state->columns[j], values[next++]);
 	}
+}
+
+/* The target of a row into its column. */
+static void
+add_target(FitState *state, double target, bool isnull)
+{
+	if (isnull)
+		ml_column_add_null(state->ctx, state->target);
+	else
+		ml_column_add_number(state->ctx, state->target, target);
 }
 
 /* The state of this call, begun at the first row. */
@@ -183,10 +203,43 @@ ml_fit_number(PG_FUNCTION_ARGS)
 		return state_datum(expanded);
 	}
 	add_columns(state, array);
-	if (PG_ARGISNULL(3))
-		ml_column_add_null(state->ctx, state->target);
-	else
-		ml_column_add_number(state->ctx, state->target, target);
+	add_target(state, target, PG_ARGISNULL(3));
+	return state_datum(expanded);
+}
+
+/*
+ * ml_fit_values(state, algorithm, params, target float8, x1 float8, x2 float8, ...): the same with the
+ * features as arguments of their own.  An array made for each row costs as much as all the rest.
+ */
+Datum
+ml_fit_values(PG_FUNCTION_ARGS)
+{
+	int			features = PG_NARGS() - 4;
+	ExpandedState *expanded = fit_argument(fcinfo, features, false);
+	FitState   *state = expanded->state;
+	MlOnePass  *pass = state->one_pass;
+	double		target = PG_ARGISNULL(3) ? NAN : PG_GETARG_FLOAT8(3);
+
+	if (pass == NULL)
+	{
+		for (int j = 0; j < features; j++)
+		{
+			if (PG_ARGISNULL(4 + j))
+				ml_column_add_null(state->ctx, state->columns[j]);
+			else
+				ml_column_add_number(state->ctx, state->columns[j], PG_GETARG_FLOAT8(4 + j));
+		}
+		add_target(state, target, PG_ARGISNULL(3));
+		return state_datum(expanded);
+	}
+	for (int j = 0; j < features; j++)
+	{
+		bool		isnull = PG_ARGISNULL(4 + j);
+
+		pass->block[(size_t) j * ML_ONE_PASS_ROWS + pass->filled] = isnull ? NAN : PG_GETARG_FLOAT8(4 + j);
+		pass->block_nulls[j] += isnull;
+	}
+	finish_row(state, target, PG_ARGISNULL(3));
 	return state_datum(expanded);
 }
 

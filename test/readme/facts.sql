@@ -15,7 +15,9 @@ FROM pg_depend d
 JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'mlaas'
 JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE d.deptype = 'e' AND n.nspname <> 'mlaas';
+WHERE d.deptype = 'e' AND n.nspname <> 'mlaas'
+  -- ml_fit for a fixed number of features is the variadic form by another way
+  AND NOT (p.proname = 'ml_fit' AND 'x1' = ANY (p.proargnames));
 
 -- Functions: those of support by name, metrics by name and by the forms they share, others whole.
 SELECT DISTINCT 'function', '`' || name || '`' FROM functions WHERE support OR first_name = 'actual'

@@ -8,7 +8,7 @@
 
 #include "base/simd.h"
 
-#define FIRST_ROWS 1024			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
+#define FIRST_ROWS 64			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
 #define MAX_DISTINCT (1u << 20)
 
 /* ---- dictionary ---- */

@@ -42,7 +42,6 @@ ml_one_pass_create(MlContext *ctx, int features, bool weighted, bool digesting)
 	s->r = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(double));
 	if ((double) (m + 2) * (double) (m + 2) <= ML_TSQR_EXTENDED_WORK)
 		s->extended = ml_alloc_array_zero(ctx, (m + 2) * (m + 2), sizeof(long double));
-	s->work = ml_alloc_array(ctx, (m + 2) * ROWS, sizeof(double));
 	return s;
 }
 
@@ -101,7 +100,7 @@ add_indicator(MlContext *ctx, MlOnePass *s, int column)
 	ml_free(ctx, s->r);
 	ml_free(ctx, s->work);
 	s->r = r;
-	s->work = ml_alloc_array(ctx, (q + 1) * ROWS, sizeof(double));
+	s->work = NULL;				/* of another size now, and made when it is needed */
 	if (s->extended != NULL)
 	{
 		long double *wide = ml_alloc_array_zero(ctx, (q + 1) * (q + 1), sizeof(long double));
@@ -194,7 +193,7 @@ root_weights(MlContext *ctx, MlOnePass *s, size_t n)
  * more than the ones, else the work block.
  */
 static double *
-rows_to_reduce(MlOnePass *s, size_t n)
+rows_to_reduce(MlContext *ctx, MlOnePass *s, size_t n)
 {
 	int			q = factor_size(s);
 	const double *root = s->block + (size_t) (s->features + 1) * ROWS;
@@ -207,6 +206,8 @@ rows_to_reduce(MlOnePass *s, size_t n)
 			ones[i] = 1.0;
 		return ones;
 	}
+	if (s->work == NULL)
+		s->work = ml_alloc_array(ctx, (size_t) q * ROWS, sizeof(double));
 	for (size_t i = 0; i < n; i++)
 		s->work[i] = 1.0;
 	for (int j = 0; j < s->features; j++)
@@ -261,7 +262,7 @@ ml_one_pass_flush(MlContext *ctx, MlOnePass *s)
 		root_weights(ctx, s, n);
 	else
 		s->used += (double) n;
-	reduce_rows(ctx, s, rows_to_reduce(s, n), ROWS, n);
+	reduce_rows(ctx, s, rows_to_reduce(ctx, s, n), ROWS, n);
 }
 
 /* ---- merging ---- */
@@ -469,7 +470,6 @@ ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const ch
 	ml_free(ctx, s->r);
 	ml_free(ctx, s->work);
 	s->r = ml_alloc_array(ctx, q * q, sizeof(double));
-	s->work = ml_alloc_array(ctx, q * ROWS, sizeof(double));
 	memcpy(s->r, in, q * q * sizeof(double));
 	ml_free(ctx, s->extended);
 	s->extended = flat[11] != 0 ? ml_alloc_array(ctx, q * q, sizeof(long double)) : NULL;

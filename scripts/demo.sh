@@ -103,14 +103,17 @@ make_request()
 
 	"$postgrest" "$folder/postgrest.conf" > "$folder/postgrest.log" 2>&1 &
 	pid=$!
+	# Ctrl-C does not reach what runs in the background
+	trap "kill $pid 2>/dev/null || true" EXIT
 	for try in $(seq 50); do
 		! curl -sf "http://127.0.0.1:$rest_port/models" >/dev/null 2>&1 || break
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.2
 	done
 	echo "The answer:"
-	curl -sS "http://127.0.0.1:$rest_port/rpc/predict" -H 'Content-Type: application/json' -d "$body" && echo ||
+	curl -sS --fail-with-body "http://127.0.0.1:$rest_port/rpc/predict" -H 'Content-Type: application/json' -d "$body" && echo ||
 		say "the request failed; see $folder/postgrest.log"
+	trap - EXIT
 	kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 }
@@ -126,7 +129,7 @@ show_rest()
 	cat <<-TEXT
 
 		-- The same over REST.  Serve it:
-		    postgrest $checkout/.demo/postgrest.conf
+		    postgrest $(printf '%q' "$checkout/.demo/postgrest.conf")
 		and ask:
 		    curl http://127.0.0.1:$rest_port/rpc/predict -H 'Content-Type: application/json' -d '${body//\'/\'\\\'\'}'
 

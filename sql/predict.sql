@@ -17,7 +17,7 @@ COMMENT ON FUNCTION ml_predict(text, "any") IS
 'The number that a model predicts for a row, in the unit of its target; of a classifier with numeric or boolean labels the label (true is 1).
 model: a registered name (its deployed version), name@version or name@alias.
 features: one row (ml_predict(''m'', t)) or one jsonb or json object, both matched by name, where other members are ignored and a missing one is an error; or one array by position, an element for each feature and as many as it is wide for a vector, so that a model of one vector feature takes an array as that vector; or the values in order. A single literal without a type is an object when it begins as one, as in ml_predict(''m'', ''{"x": 1}''), else a value; one that begins with another brace is cast to an array type or to text.
-NULL and NaN values are missing values; NULL for the model, row, object or array gives NULL. Text for a number is parsed strictly; date and time types count as in training; in JSON, text for a number is an error, but for dates and times.
+NULL and NaN values are missing values; NULL for the model, row, object or array gives NULL. Text for a number is parsed strictly; date and time types count as in training; in JSON, text for a number is an error, but for dates and times, which are read in UTC where they name no time zone.
 Errors: 42704 no such model, version or alias; 42501 a model of another role; 42703 or 22023 features missing or of the wrong count; 42804 a value of the wrong type; 42P18 a literal without a type that could be an array or a text; 22003 infinity; 42809 a classifier with text labels (use ml_predict_label).';
 
 CREATE FUNCTION ml_predict(model ml_model, VARIADIC features "any")

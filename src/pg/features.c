@@ -15,11 +15,14 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "pg/features.h"
 
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
+#include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -244,17 +247,53 @@ parse_input(const MlFeature *feature, Oid function, Oid parameter, const char *b
 	return value;
 }
 
-/* A date or time in seconds, through the input function of its type. */
+/* Is a text one that means another moment each time it is read ("now", "today")? */
+static bool
+is_relative_time(const char *bytes, size_t length)
+{
+	static const char *const fixed[] = {"epoch", "infinity", "-infinity"};
+
+	for (size_t i = 0; i < length; i++)
+		if (isdigit((unsigned char) bytes[i]))
+			return false;
+	for (size_t i = 0; i < lengthof(fixed); i++)
+		if (length == strlen(fixed[i]) && pg_strncasecmp(bytes, fixed[i], length) == 0)
+			return false;
+	return true;
+}
+
+/*
+ * A date or time in seconds, through the input function of its type, in UTC where the text names no
+ * time zone: a model's prediction must not depend on where the session thinks it is.  (The order of
+ * day and month is DateStyle's, as a column's own text is.)
+ */
 static double
 parse_time(const MlFeature *feature, Oid type, const char *bytes, size_t length)
 {
+	pg_tz	   *zone = session_timezone;
 	ValueReader reader;
 	Oid			function;
 	Oid			parameter;
+	double		seconds = 0;
 
+	if (is_relative_time(bytes, length))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("feature \"%s\" must be a date or time in figures, not \"%.*s\"", feature->name,
+						pg_mbcliplen(bytes, (int) length, SHOWN_BYTES), bytes)));
 	getTypeInputInfo(type, &function, &parameter);
 	value_reader_init(&reader, type, CurrentMemoryContext);
-	return value_number(&reader, parse_input(feature, function, parameter, bytes, length));
+	PG_TRY();
+	{
+		session_timezone = pg_tzset("GMT");
+		seconds = value_number(&reader, parse_input(feature, function, parameter, bytes, length));
+	}
+	PG_FINALLY();
+	{
+		session_timezone = zone;
+	}
+	PG_END_TRY();
+	return seconds;
 }
 
 /* The number of a text for a NUMBER feature. */

@@ -7,7 +7,9 @@ COMMENT ON SCHEMA mlaas IS
 
 CREATE SCHEMA mlaas_api;
 COMMENT ON SCHEMA mlaas_api IS
-'Machine-learning models over REST: list them, train them, predict with them. Expose this schema by PostgREST.';
+'Machine-learning models
+
+List them, train them, predict with them. PostgREST shows this text above its description of the API.';
 
 -- Whoever may use the schemas sees his own models only: the tables have no grants, and
 -- views and functions check the current role.

@@ -41,7 +41,7 @@
 #include "pg/host.h"
 
 static RangeVar *parse_relation_name(const char *text);
-static void check_relation(const RangeVar *relation);
+static void check_relation(const RangeVar *relation, bool relation_only);
 static SelectStmt *parse_query(const char *text);
 static void analyse_columns(Source *source);
 static Query *analyse(Source *source, List *targets);
@@ -95,11 +95,12 @@ source_open(const char *text, bool relation_only)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("source is empty"),
+				 relation_only ? errhint("A source is the name of a table or view.") :
 				 errhint("A source is the name of a table or view, or one SELECT.")));
 
 	source->relation = parse_relation_name(text);
 	if (source->relation != NULL)
-		check_relation(source->relation);
+		check_relation(source->relation, relation_only);
 	else if (relation_only)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -232,7 +233,7 @@ nearest_relation(const RangeVar *relation)
 
 /* Error unless the relation exists and has rows to read. */
 static void
-check_relation(const RangeVar *relation)
+check_relation(const RangeVar *relation, bool relation_only)
 {
 	const char *shown = relation->schemaname ?
 		psprintf("%s.%s", relation->schemaname, relation->relname) : relation->relname;
@@ -252,6 +253,7 @@ check_relation(const RangeVar *relation)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s\" does not exist", shown),
 				 nearest ? errhint("Perhaps you meant the relation %s.", nearest) :
+				 relation_only ? errhint("A source is the name of a table or view.") :
 				 errhint("A source is the name of a table or view, or one SELECT.")));
 	}
 	relkind = get_rel_relkind(oid);

@@ -60,10 +60,12 @@ struct MlDesign
 	int			classes;		/* 0 for regression */
 	const double *center;		/* [p]: prepared = (given - center) / scale */
 	const double *scale;		/* [p] */
+	const int  *levels;			/* [p]: levels of a category that comes as it is, 0 for a number; NULL = all numbers */
 
 	/*
 	 * Write rows begin .. begin + n - 1 (n <= ML_BLOCK_ROWS) into x, column-major
-	 * with leading dimension ldx >= n.  Any thread may call it; all values are finite.
+	 * with leading dimension ldx >= n.  Any thread may call it.  All values are finite; but for an algorithm
+	 * of native_inputs NaN is a missing value, and a category is the index of its level.
 	 */
 	void		(*read) (const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx);
 	const void *source;			/* of the reader */
@@ -104,6 +106,7 @@ typedef struct MlShape
 	int			classes;		/* 0 for regression */
 	const double *center;		/* [p] */
 	const double *scale;		/* [p] */
+	const int  *levels;			/* [p], as in MlDesign */
 } MlShape;
 
 typedef struct MlAlgorithm
@@ -151,6 +154,9 @@ typedef struct MlAlgorithm
 
 	/* Looks at no feature: a training without a usable one is no error. */
 	bool		no_features;
+
+	/* Takes numbers, missing values and categories as they are: one prepared column a slot. */
+	bool		native_inputs;
 } MlAlgorithm;
 
 /* ---- the table (registry.c) ---- */

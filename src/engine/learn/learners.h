@@ -9,5 +9,6 @@
 extern const MlAlgorithm ml_baseline;
 extern const MlAlgorithm ml_linear_regression;
 extern const MlAlgorithm ml_logistic_regression;
+extern const MlAlgorithm ml_gradient_boosting;
 
 #endif

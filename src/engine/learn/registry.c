@@ -9,6 +9,7 @@ const MlAlgorithm *const ml_algorithm_table[] = {
 	&ml_baseline,
 	&ml_linear_regression,
 	&ml_logistic_regression,
+	&ml_gradient_boosting,
 	NULL
 };
 

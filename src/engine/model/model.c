@@ -154,6 +154,7 @@ ml_model_shape(MlModel *model)
 	model->shape.classes = model->signature->nclasses;
 	model->shape.center = ml_prep_centers(model->prep);
 	model->shape.scale = ml_prep_scales(model->prep);
+	model->shape.levels = ml_prep_levels(model->prep);
 }
 
 int
@@ -263,6 +264,13 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
 			ml_write_double(w, "impute", c->impute);
 			ml_write_double(w, "center", c->center);
 			ml_write_double(w, "scale", c->scale);
+		}
+		if (c->kind == ML_PREPARED_CATEGORY)
+		{
+			ml_write_list(w, "levels");
+			for (int level = 0; level < ml_prep_levels(prep)[j]; level++)
+				ml_write_string(w, NULL, ml_prep_level_name(prep, j, level));
+			ml_write_end(w);
 		}
 		ml_write_end(w);
 	}

@@ -55,11 +55,12 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 {
 	static const char *const keys[] = {"scale", "missing_indicator", "max_categories", "min_frequency"};
 	bool		automatic = algorithm->wants_scaling != NULL && algorithm->wants_scaling(params);
+	bool		native = algorithm->native_inputs;
 	json_object *object;
 
 	*options = (MlPrepOptions)
 	{
-		.scale = automatic,.missing_indicator = true,.max_categories = 100,.min_frequency = 0.001
+		.scale = automatic,.missing_indicator = !native,.max_categories = 100,.min_frequency = 0.001,.native = native
 	};
 	if (json == NULL)
 		return;
@@ -78,6 +79,11 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 		else
 			ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be true or false, not %s", key, ml_json_text(ctx, value));
 	}
+	if (native && (options->scale || options->missing_indicator))
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "preprocess option \"%s\" is not for algorithm \"%s\"",
+								options->scale ? "scale" : "missing_indicator", algorithm->name),
+					  "It takes numbers and missing values as they are.", "Leave the option out.");
 }
 
 /* ---- what training rows look like ---- */
@@ -371,6 +377,7 @@ attach_preparation(MlDesign *design, const MlPrep *prep)
 	design->columns = ml_prep_columns(prep);
 	design->center = ml_prep_centers(prep);
 	design->scale = ml_prep_scales(prep);
+	design->levels = ml_prep_levels(prep);
 }
 
 /* Mark the held-out rows and drop classes that only they have. */

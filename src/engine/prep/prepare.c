@@ -15,8 +15,8 @@ typedef struct Levels
 	int			null_level;		/* -1 = NULL has no level of its own */
 	int			other_level;	/* -1 = no training row was rare */
 	int			reference;		/* the level without a column, -1 = no levels at all */
-	int			unseen;			/* where a rare or unseen string goes */
-	int			null_target;	/* where NULL goes */
+	int			unseen;			/* where a rare or unseen string goes; native: -1 = it is missing */
+	int			null_target;	/* where NULL goes; the same */
 } Levels;
 
 struct MlPrep
@@ -30,6 +30,7 @@ struct MlPrep
 	double	   *centers;
 	double	   *scales;
 	double	   *inverses;		/* 1 / scale */
+	int		   *column_levels;	/* of native categories, else 0 */
 	Levels	   *levels;			/* [nfeatures], used for categories */
 	int			ndropped;
 	const char **dropped_names;
@@ -64,12 +65,16 @@ slot_name(MlContext *ctx, const MlFeature *feature, int slot)
 }
 
 static const char *
+level_label(const Levels *levels, int level)
+{
+	return level == levels->null_level ? "(null)" :
+		level == levels->other_level ? "(other)" : levels->kept->strings[level];
+}
+
+static const char *
 level_name(MlContext *ctx, const MlFeature *feature, const Levels *levels, int level)
 {
-	const char *label = level == levels->null_level ? "(null)" :
-		level == levels->other_level ? "(other)" : levels->kept->strings[level];
-
-	return ml_format(ctx, "%s=%s", feature->name, label);
+	return ml_format(ctx, "%s=%s", feature->name, level_label(levels, level));
 }
 
 /* Name every column from what it is, and lay out centers and scales. */
@@ -81,6 +86,7 @@ prep_seal(MlContext *ctx, MlPrep *prep)
 	prep->centers = ml_alloc_array(ctx, n, sizeof(double));
 	prep->scales = ml_alloc_array(ctx, n, sizeof(double));
 	prep->inverses = ml_alloc_array(ctx, n, sizeof(double));
+	prep->column_levels = ml_alloc_array_zero(ctx, n, sizeof(int));
 	for (int j = 0; j < prep->ncolumns; j++)
 	{
 		MlPreparedColumn *c = &prep->columns[j];
@@ -95,6 +101,8 @@ prep_seal(MlContext *ctx, MlPrep *prep)
 		prep->centers[j] = c->center;
 		prep->scales[j] = c->scale;
 		prep->inverses[j] = 1.0 / c->scale;
+		if (c->kind == ML_PREPARED_CATEGORY)
+			prep->column_levels[j] = prep->levels[c->feature].nlevels;
 	}
 }
 
@@ -141,6 +149,12 @@ fit_numbers(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments)
 						  ml_format(ctx, "feature column \"%s\" holds values that are too large", feature->name),
 						  ml_format(ctx, "They reach from %g to %g.", m->min, m->max),
 						  "Their squares are beyond double precision: scale the column down.");
+		if (prep->options.native)
+		{
+			if (m->max > m->min || m->nulls > 0)
+				add_column(prep, ML_PREPARED_NUMBER, f, s);
+			continue;
+		}
 		if (m->max > m->min)
 		{
 			MlPreparedColumn *column = add_column(prep, ML_PREPARED_VALUE, f, s);
@@ -197,9 +211,9 @@ by_name(const void *pa, const void *pb)
 
 /* Where rare, unseen and NULL go, given the levels there are. */
 static void
-resolve_targets(Levels *levels)
+resolve_targets(Levels *levels, bool native)
 {
-	levels->unseen = levels->other_level >= 0 ? levels->other_level : levels->reference;
+	levels->unseen = levels->other_level >= 0 ? levels->other_level : native ? -1 : levels->reference;
 	levels->null_target = levels->null_level >= 0 ? levels->null_level : levels->unseen;
 }
 
@@ -265,10 +279,12 @@ fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictiona
 	for (int level = 1; level < levels->nlevels; level++)
 		if (level_counts[level] > level_counts[levels->reference])
 			levels->reference = level;
-	resolve_targets(levels);
+	resolve_targets(levels, prep->options.native);
 	if (levels->nlevels < 2)
 		drop_feature(prep, f, seen == 0 ? "all NULL" :
 					 levels->other_level >= 0 ? "every value is rare" : "constant");
+	else if (prep->options.native)
+		add_column(prep, ML_PREPARED_CATEGORY, f, prep->features[f].slot);
 	else
 		for (int level = 0; level < levels->nlevels; level++)
 			if (level != levels->reference)
@@ -331,6 +347,18 @@ ml_prep_scales(const MlPrep *prep)
 	return prep->scales;
 }
 
+const int *
+ml_prep_levels(const MlPrep *prep)
+{
+	return prep->column_levels;
+}
+
+const char *
+ml_prep_level_name(const MlPrep *prep, int column, int level)
+{
+	return level_label(&prep->levels[prep->columns[column].feature], level);
+}
+
 int
 ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons)
 {
@@ -374,6 +402,13 @@ ml_prep_encode(const MlPrep *prep, int feature, const char *bytes, size_t length
 	return level >= 0 ? level : levels->unseen;
 }
 
+/* A level as a native column has it. */
+static inline double
+native_level(int level)
+{
+	return level >= 0 ? level : NAN;
+}
+
 void
 ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n, double *x)
 {
@@ -395,6 +430,15 @@ ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n
 	else if (c->kind == ML_PREPARED_INDICATOR)
 		for (size_t i = 0; i < n; i++)
 			x[i] = raw[i] == raw[i] ? 0.0 : 1.0;
+	else if (c->kind == ML_PREPARED_NUMBER)
+		memcpy(x, raw, n * sizeof(double));
+	else if (c->kind == ML_PREPARED_CATEGORY)
+	{
+		double		at_null = native_level(prep->levels[c->feature].null_target);
+
+		for (size_t i = 0; i < n; i++)
+			x[i] = raw[i] == raw[i] ? (raw[i] >= 0 ? raw[i] : NAN) : at_null;
+	}
 	else
 	{
 		double		level = c->level;
@@ -418,7 +462,9 @@ apply_row(const MlPrep *prep, const double *raw, size_t ldraw, double *x, size_t
 			v = ((v == v ? v : c->impute) - c->center) * prep->inverses[j];
 		else if (c->kind == ML_PREPARED_INDICATOR)
 			v = v == v ? 0.0 : 1.0;
-		else
+		else if (c->kind == ML_PREPARED_CATEGORY)
+			v = v == v ? (v >= 0 ? v : NAN) : native_level(prep->levels[c->feature].null_target);
+		else if (c->kind == ML_PREPARED_LEVEL)
 			v = v == v ? v == c->level : prep->levels[c->feature].null_target == c->level;
 		x[(size_t) j * ldx] = v;
 	}
@@ -543,7 +589,12 @@ read_levels(MlContext *ctx, MlPrep *prep, const MlNode *object)
 	levels->null_level = ml_need_bool(ctx, object, "null_level") ? levels->nlevels++ : -1;
 	levels->other_level = ml_need_bool(ctx, object, "other_level") ? levels->nlevels++ : -1;
 	levels->reference = (int) ml_need_int(ctx, object, "reference", -1, levels->nlevels - 1);
-	resolve_targets(levels);
+}
+
+static bool
+is_native(MlPreparedKind kind)
+{
+	return kind == ML_PREPARED_NUMBER || kind == ML_PREPARED_CATEGORY;
 }
 
 /* One prepared column from the stored arrays, everything checked. */
@@ -551,6 +602,7 @@ static void
 check_column(MlContext *ctx, const MlPrep *prep, const MlPreparedColumn *c)
 {
 	const MlFeature *feature;
+	bool		sound = false;
 
 	if (c->feature < 0 || c->feature >= prep->nfeatures)
 		corrupted(ctx, "a prepared column of no feature");
@@ -560,9 +612,24 @@ check_column(MlContext *ctx, const MlPrep *prep, const MlPreparedColumn *c)
 	if (!isfinite(c->impute) || !isfinite(c->center) || !(c->scale > 0) || !isfinite(c->scale) ||
 		!isfinite(1.0 / c->scale))
 		corrupted(ctx, "a prepared column with numbers out of range");
-	if (c->kind == ML_PREPARED_LEVEL ?
-		feature->kind != ML_KIND_CATEGORY || c->level < 0 || c->level >= prep->levels[c->feature].nlevels :
-		(c->kind != ML_PREPARED_VALUE && c->kind != ML_PREPARED_INDICATOR) || feature->kind == ML_KIND_CATEGORY || c->level != -1)
+	switch (c->kind)
+	{
+		case ML_PREPARED_LEVEL:
+			sound = feature->kind == ML_KIND_CATEGORY && c->level >= 0 && c->level < prep->levels[c->feature].nlevels;
+			break;
+		case ML_PREPARED_CATEGORY:
+			sound = feature->kind == ML_KIND_CATEGORY && c->level == -1 && prep->levels[c->feature].nlevels > 1;
+			break;
+		case ML_PREPARED_VALUE:
+		case ML_PREPARED_INDICATOR:
+		case ML_PREPARED_NUMBER:
+			sound = feature->kind != ML_KIND_CATEGORY && c->level == -1;
+			break;
+	}
+	/* what comes as it is was neither imputed nor scaled */
+	if (is_native(c->kind) && (c->impute != 0 || c->center != 0 || c->scale != 1))
+		sound = false;
+	if (!sound)
 		corrupted(ctx, "a prepared column of the wrong kind");
 }
 
@@ -585,6 +652,8 @@ read_columns(MlContext *ctx, MlPrep *prep, const MlNode *object, size_t n)
 				.impute = imputes[j],.center = centers[j],.scale = scales[j]
 		};
 		check_column(ctx, prep, &prep->columns[j]);
+		if (is_native(prep->columns[j].kind) != prep->options.native)
+			corrupted(ctx, "a prepared column of another preparation");
 	}
 	prep->ncolumns = (int) n;
 }
@@ -632,6 +701,11 @@ ml_prep_read(MlContext *ctx, const MlNode *object, const MlFeature *features, in
 	for (int f = 0; f < nfeatures; f++)
 		if (features[f].kind == ML_KIND_CATEGORY && prep->levels[f].kept == NULL)
 			corrupted(ctx, "a category feature without levels");
+	/* stored by the kinds of the columns alone */
+	prep->options.native = n > 0 && is_native((MlPreparedKind) ml_need_i32s(ctx, object, "kind", (int64_t) n)[0]);
+	for (int f = 0; f < nfeatures; f++)
+		if (features[f].kind == ML_KIND_CATEGORY)
+			resolve_targets(&prep->levels[f], prep->options.native);
 	read_columns(ctx, prep, object, n);
 	read_dropped(ctx, prep, ml_need(ctx, object, "dropped", ML_NODE_LIST));
 	prep_seal(ctx, prep);

@@ -12,6 +12,10 @@
  *       a level of its own when seen often enough; rare and unseen ones share the level
  *       "(other)".  When no training row was rare, "(other)" has no column, and such a row scores
  *       like the reference level.
+ * Native, for algorithms that take what there is: one column a slot, NaN = missing;
+ *   NUMBER, VECTOR element: the value as it is; dropped when it is constant and never NULL, or always NULL;
+ *   CATEGORY: the index of its level, by the rules above; without a level "(other)" a rare or unseen one
+ *       is missing, and so is NULL without a level of its own.
  */
 #ifndef ML_PREPARE_H
 #define ML_PREPARE_H
@@ -35,13 +39,16 @@ typedef struct MlPrepOptions
 	bool		missing_indicator;
 	int			max_categories; /* levels kept a column, NULL and "(other)" not counted */
 	double		min_frequency;	/* rarer levels (share of training rows) go to "(other)" */
+	bool		native;			/* columns as they are; scale and missing_indicator are false then */
 } MlPrepOptions;
 
 typedef enum MlPreparedKind
 {
 	ML_PREPARED_VALUE = 1,		/* stored, never reused */
 	ML_PREPARED_INDICATOR = 2,
-	ML_PREPARED_LEVEL = 3
+	ML_PREPARED_LEVEL = 3,
+	ML_PREPARED_NUMBER = 4,		/* native: NaN = missing */
+	ML_PREPARED_CATEGORY = 5	/* native: the index of the level, NaN = missing */
 } MlPreparedKind;
 
 typedef struct MlPreparedColumn
@@ -72,6 +79,12 @@ extern int	ml_prep_columns(const MlPrep *prep);
 extern const MlPreparedColumn *ml_prep_column(const MlPrep *prep, int column);
 extern const double *ml_prep_centers(const MlPrep *prep);
 extern const double *ml_prep_scales(const MlPrep *prep);
+
+/* [columns]: how many levels a native category has, 0 for all other columns. */
+extern const int *ml_prep_levels(const MlPrep *prep);
+
+/* The name of a level of a prepared native category. */
+extern const char *ml_prep_level_name(const MlPrep *prep, int column, int level);
 
 /* Features that give no column, with the reason ("constant", "all NULL"); returns the count. */
 extern int	ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons);

@@ -88,4 +88,13 @@ $$BEGIN RAISE EXCEPTION 'format was called'; END$$;
 CREATE EXTENSION mlaas SCHEMA trap;
 ROLLBACK;
 
+-- a source only reads, whatever the functions in it would do; and the session can write again afterwards
+CREATE TABLE hostile.written (i int);
+CREATE FUNCTION hostile.write_row(i int) RETURNS int LANGUAGE plpgsql AS
+$$BEGIN INSERT INTO hostile.written VALUES (i); RETURN i; END$$;
+SELECT ml_train('hostile_writer', 'SELECT hostile.write_row(i) AS a, i::float8 + i % 3 AS b FROM generate_series(1, 10) i', 'b');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO hostile.written VALUES (0);
+SELECT count(*) AS rows, sum(i) AS own FROM hostile.written;
+
 DROP SCHEMA hostile CASCADE;

@@ -11,20 +11,9 @@ extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, i
 extern void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
 					double *b, const int *ldb, int *info, size_t);
 extern void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t);
-extern void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda,
-					int *info, size_t, size_t);
-extern void dtrtrs_(const char *uplo, const char *trans, const char *diag, const int *n,
-					const int *nrhs, const double *a, const int *lda, double *b, const int *ldb,
-					int *info, size_t, size_t, size_t);
-extern void dsyrk_(const char *uplo, const char *trans, const int *n, const int *k,
-				   const double *alpha, const double *a, const int *lda, const double *beta,
-				   double *c, const int *ldc, size_t, size_t);
 extern void dgemv_(const char *trans, const int *m, const int *n, const double *alpha,
 				   const double *a, const int *lda, const double *x, const int *incx,
 				   const double *beta, double *y, const int *incy, size_t);
-extern void dgemm_(const char *transa, const char *transb, const int *m, const int *n, const int *k,
-				   const double *alpha, const double *a, const int *lda, const double *b,
-				   const int *ldb, const double *beta, double *c, const int *ldc, size_t, size_t);
 
 /* Factors a = L L'; false when a is not positive definite (NaN included). */
 bool
@@ -75,38 +64,6 @@ ml_cholesky_inverse(double *l, int n, int lda)
 			l[j + i * ld] = l[i + j * ld];
 }
 
-/* Inverts an upper triangle in place; false when its diagonal has a zero. */
-bool
-ml_upper_inverse(double *r, int n, int ldr)
-{
-	int			info = 0;
-
-	if (n > 0)
-		dtrtri_("U", "N", &n, r, &ldr, &info, 1, 1);
-	return info == 0;
-}
-
-/* Solves R x = b in place. */
-void
-ml_upper_solve(const double *r, int n, int ldr, double *b)
-{
-	int			info = 0;
-	int			one = 1;
-
-	if (n > 0)
-		dtrtrs_("U", "N", "N", &n, &one, r, &ldr, b, &n, &info, 1, 1, 1);
-}
-
-/* Adds alpha a' a to the lower triangle of c. */
-void
-ml_syrk(double *c, int n, int ldc, double alpha, const double *a, int k, int lda)
-{
-	double		one = 1.0;
-
-	if (n > 0 && k > 0)
-		dsyrk_("L", "T", &n, &k, &alpha, a, &lda, &one, c, &ldc, 1, 1);
-}
-
 /* Adds alpha A x, or alpha A' x, to y. */
 void
 ml_gemv(bool transpose, int m, int n, double alpha, const double *a, int lda,
@@ -119,13 +76,3 @@ ml_gemv(bool transpose, int m, int n, double alpha, const double *a, int lda,
 		dgemv_(transpose ? "T" : "N", &m, &n, &alpha, a, &lda, x, &step, &one, y, &step, 1);
 }
 
-/* C = beta C + alpha op(A) op(B). */
-void
-ml_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, double alpha,
-		const double *a, int lda, const double *b, int ldb,
-		double beta, double *c, int ldc)
-{
-	if (m > 0 && n > 0)
-		dgemm_(transpose_a ? "T" : "N", transpose_b ? "T" : "N", &m, &n, &k, &alpha, a, &lda,
-			   b, &ldb, &beta, c, &ldc, 1, 1);
-}

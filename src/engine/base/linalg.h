@@ -20,22 +20,8 @@ extern void ml_cholesky_solve(const double *l, int n, int lda, double *b);
 /* Replace L by the full symmetric inverse (L L')^-1, both triangles. */
 extern void ml_cholesky_inverse(double *l, int n, int lda);
 
-/* Replace the n x n upper triangle r by its inverse (false: a zero on the diagonal). */
-extern bool ml_upper_inverse(double *r, int n, int ldr);
-
-/* Solve R x = b in place of b, R upper triangular n x n with no zero diagonal. */
-extern void ml_upper_solve(const double *r, int n, int ldr, double *b);
-
-/* c (n x n, lower) += alpha * a' a, a is k x n. */
-extern void ml_syrk(double *c, int n, int ldc, double alpha, const double *a, int k, int lda);
-
 /* y += alpha * A x (transpose: A' x); A is m x n. */
 extern void ml_gemv(bool transpose, int m, int n, double alpha, const double *a, int lda,
 					const double *x, double *y);
-
-/* C (m x n) = beta * C + alpha * op(A) op(B), inner dimension k. */
-extern void ml_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, double alpha,
-					const double *a, int lda, const double *b, int ldb,
-					double beta, double *c, int ldc);
 
 #endif

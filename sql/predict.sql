@@ -69,6 +69,20 @@ AS 'MODULE_PATHNAME', 'ml_probabilities';
 COMMENT ON FUNCTION ml_probabilities(ml_model, "any") IS
 'The same with a model as a value: the probabilities of all classes for a row.';
 
+CREATE FUNCTION ml_predict_quantiles(model text, VARIADIC features "any")
+RETURNS jsonb
+LANGUAGE C STABLE PARALLEL SAFE COST 20 SUPPORT ml_predict_support
+AS 'MODULE_PATHNAME', 'ml_predict_quantiles';
+COMMENT ON FUNCTION ml_predict_quantiles(text, "any") IS
+'The quantiles that a model of objective quantile estimates for a row: {"0.1": number, ...}, never crossing. model, features and errors as for ml_predict; 42809 for a model that estimates none.';
+
+CREATE FUNCTION ml_predict_quantiles(model ml_model, VARIADIC features "any")
+RETURNS jsonb
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 20 SUPPORT ml_predict_support
+AS 'MODULE_PATHNAME', 'ml_predict_quantiles';
+COMMENT ON FUNCTION ml_predict_quantiles(ml_model, "any") IS
+'The same with a model as a value: the quantiles for a row.';
+
 CREATE FUNCTION ml_predict_json(model text, input jsonb)
 RETURNS jsonb
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50

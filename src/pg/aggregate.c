@@ -300,7 +300,7 @@ finish_fit(FitState *state, MlTrainResult *result)
 		.split = {.kind = ML_SPLIT_NONE},
 		.nfeatures = state->features,.feature_types = types,.target = state->features,
 		.target_kind = state->text_target ? ML_TARGET_TEXT : ML_TARGET_NUMBER,
-		.weight = -1,.split_column = -1,
+		.weight = -1,.split_column = -1,.group = -1,.start = -1,
 	};
 
 	for (int j = 0; j < state->features; j++)
@@ -525,7 +525,8 @@ ml_fit_rows_final(PG_FUNCTION_ARGS)
 {
 	RowsState  *state;
 	MlTrainResult result;
-	MlTrainSpec spec = {.split = {.kind = ML_SPLIT_NONE},.weight = -1,.split_column = -1};
+	MlTrainSpec spec = {.split = {.kind = ML_SPLIT_NONE},.weight = -1,.split_column = -1,
+	.group = -1,.start = -1};
 	const ValueReader *target;
 
 	if (PG_ARGISNULL(0))

@@ -155,8 +155,8 @@ emit_rows(Batch *batch)
 	bool		nulls[BATCH_COLUMNS] = {false};
 
 	scorer_run(scorer);
-	nulls[1] = signature->task != ML_TASK_REGRESSION && signature->target_kind == ML_TARGET_TEXT;
-	nulls[2] = nulls[3] = signature->task == ML_TASK_REGRESSION;
+	nulls[1] = signature->nclasses > 0 && signature->target_kind == ML_TARGET_TEXT;
+	nulls[2] = nulls[3] = signature->nclasses == 0;
 	for (size_t i = 0; i < scorer->filled; i++)
 	{
 		const double *out = scorer_result(scorer, i);
@@ -165,7 +165,7 @@ emit_rows(Batch *batch)
 		nulls[0] = batch->key != KEY_ROW_NUMBER && batch->key_nulls[i];
 		if (!nulls[0])
 			values[0] = key_datum(batch, i, buffer);
-		if (signature->task == ML_TASK_REGRESSION)
+		if (signature->nclasses == 0)
 			values[1] = Float8GetDatum(out[0]);
 		else
 		{

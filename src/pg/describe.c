@@ -54,6 +54,8 @@ task_array(unsigned tasks)
 		{ML_TASK_REGRESSION, "regression"},
 		{ML_TASK_BINARY, "binary"},
 		{ML_TASK_MULTICLASS, "multiclass"},
+		{ML_TASK_RANKING, "ranking"},
+		{ML_TASK_ANOMALY, "anomaly"},
 	};
 	Datum		elements[lengthof(names)];
 	int			count = 0;
@@ -120,6 +122,10 @@ param_type_name(MlParamType type)
 			return "boolean";
 		case ML_PARAM_ENUM:
 			return "choice";
+		case ML_PARAM_JSON:
+			return "json";
+		case ML_PARAM_COLUMN:
+			return "column";
 	}
 	elog(ERROR, "unknown type of parameter %d", (int) type);
 	return NULL;
@@ -170,7 +176,8 @@ ml_params(PG_FUNCTION_ARGS)
 	{
 		bool		ranged = param->type == ML_PARAM_REAL || param->type == ML_PARAM_INT;
 		bool		choice = param->type == ML_PARAM_ENUM;
-		bool		nulls[8] = {false, false, isnan(param->default_value),
+		bool		text = param->type == ML_PARAM_JSON || param->type == ML_PARAM_COLUMN;
+		bool		nulls[8] = {false, false, text || isnan(param->default_value),
 			!ranged || isinf(param->min), !ranged || isinf(param->max), !ranged, !choice, false};
 		Datum		values[8] = {
 			CStringGetTextDatum(param->name),

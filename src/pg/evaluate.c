@@ -27,11 +27,14 @@ typedef struct Evaluation
 	int			target_column;	/* of the slot */
 	ValueReader reader;			/* of the target */
 	bool		classes;		/* a classifier */
+	bool		ranking;		/* rows come in groups, by a column that follows the target */
+	ValueReader group_reader;
 
 	size_t		rows;
 	size_t		capacity;
 	double	   *actual;			/* [capacity] number or class, -1 = unknown */
 	double	  **outputs;		/* [outputs][capacity] */
+	uint64	   *group;			/* ranking: [capacity] a hash of the row's group */
 } Evaluation;
 
 PG_FUNCTION_INFO_V1(ml_evaluate);
@@ -47,6 +50,8 @@ grow(Evaluation *evaluation, size_t needed)
 	if (capacity == evaluation->capacity)
 		return;
 	evaluation->actual = ml_realloc(evaluation->ctx, evaluation->actual, capacity * sizeof(double));
+	if (evaluation->ranking)
+		evaluation->group = ml_realloc(evaluation->ctx, evaluation->group, capacity * sizeof(uint64));
 	for (size_t k = 0; k < evaluation->scorer.outputs; k++)
 		evaluation->outputs[k] = ml_realloc(evaluation->ctx, evaluation->outputs[k], capacity * sizeof(double));
 	evaluation->capacity = capacity;
@@ -129,6 +134,25 @@ target_class(Evaluation *evaluation, Datum value)
 	return features_find_class(model, bytes, length);
 }
 
+/* A hash of the group that a row is of. */
+static uint64
+row_group(Evaluation *evaluation, const TupleTableSlot *slot)
+{
+	int			column = evaluation->target_column + 1;
+	const char *bytes;
+	size_t		length;
+
+	if (slot->tts_isnull[column])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the group column of the model contains NULL"),
+				 errhint("Filter these rows out.")));
+	if (evaluation->group_reader.kind == ML_KIND_NUMBER)
+		return ml_mix64(ml_number_bits(value_number(&evaluation->group_reader, slot->tts_values[column])));
+	bytes = value_category(&evaluation->group_reader, slot->tts_values[column], &length);
+	return ml_hash_bytes(bytes, length, 0);
+}
+
 /* Take one row of the source. */
 static void
 receive_row(TupleTableSlot *slot, void *arg)
@@ -144,6 +168,8 @@ receive_row(TupleTableSlot *slot, void *arg)
 	if (row >= evaluation->capacity)
 		grow(evaluation, row + 1);
 	value = slot->tts_values[evaluation->target_column];
+	if (evaluation->ranking)
+		evaluation->group[row] = row_group(evaluation, slot);
 	evaluation->actual[row] = evaluation->classes ? target_class(evaluation, value) : target_number(evaluation, value);
 	scorer_add(scorer, slot);
 	if (scorer_full(scorer))
@@ -160,13 +186,72 @@ init_target(Evaluation *evaluation, const Source *source, int *column)
 	*column = source_need(source, signature->target, "target column");
 	source_check_unique(source, *column, "target column");
 	evaluation->target_column = evaluation->scorer.nfeatures;
-	evaluation->classes = signature->task != ML_TASK_REGRESSION;
+	evaluation->classes = signature->nclasses > 0;
 	if (!value_reader_init(&evaluation->reader, source->columns[*column].type, CurrentMemoryContext) ||
 		evaluation->reader.kind == ML_KIND_VECTOR)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("target column \"%s\" must be %s, not of type %s", signature->target,
 						evaluation->classes ? "a class" : "a number", source->columns[*column].type_name)));
+}
+
+/* Set up the column of groups; its number in the source goes to *column. */
+static void
+init_group(Evaluation *evaluation, const Source *source, int *column)
+{
+	const MlModel *model = evaluation->scorer.model;
+	const char *name = ml_params_column(model->algorithm, model->params, ML_ROLE_GROUP, NULL);
+
+	if (name == NULL)
+		ml_raise(evaluation->ctx, ML_ERROR_CORRUPTED, "model is corrupted: a ranking without a group column");
+	*column = source_need(source, name, "group column");
+	source_check_unique(source, *column, "group column");
+	if (!value_reader_init(&evaluation->group_reader, source->columns[*column].type, CurrentMemoryContext) ||
+		evaluation->group_reader.kind == ML_KIND_VECTOR)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("group column \"%s\" has type %s", name, source->columns[*column].type_name)));
+}
+
+/* A row and the group it is of. */
+typedef struct GroupedRow
+{
+	uint64		group;
+	size_t		row;
+} GroupedRow;
+
+static int
+by_group(const void *pa, const void *pb)
+{
+	const GroupedRow *a = pa;
+	const GroupedRow *b = pb;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* The metrics of a ranking: rows of a group are put beside each other first. */
+static int
+ranking_metrics(Evaluation *evaluation, MlMetric *metrics)
+{
+	MlContext  *ctx = evaluation->ctx;
+	size_t		n = evaluation->rows;
+	GroupedRow *rows = ml_alloc_array(ctx, n, sizeof(GroupedRow));
+	double	   *relevance = ml_alloc_array(ctx, n, sizeof(double));
+	double	   *score = ml_alloc_array(ctx, n, sizeof(double));
+	uint32	   *group = ml_alloc_array(ctx, n, sizeof(uint32));
+
+	for (size_t i = 0; i < n; i++)
+		rows[i] = (GroupedRow) {evaluation->group[i], i};
+	qsort(rows, n, sizeof(GroupedRow), by_group);
+	for (size_t i = 0; i < n; i++)
+	{
+		relevance[i] = evaluation->actual[rows[i].row];
+		score[i] = evaluation->outputs[0][rows[i].row];
+		group[i] = i == 0 ? 0 : group[i - 1] + (rows[i].group != rows[i - 1].group);
+	}
+	return ml_metrics_ranking(ctx, relevance, score, group, n, metrics);
 }
 
 /* The metrics of the rows kept. */
@@ -178,6 +263,8 @@ compute_metrics(Evaluation *evaluation, MlMetric *metrics)
 	size_t		outputs = evaluation->scorer.outputs;
 	double	   *probabilities;
 
+	if (evaluation->ranking)
+		return ranking_metrics(evaluation, metrics);
 	if (!evaluation->classes)
 		return ml_metrics_regression(ctx, evaluation->actual, evaluation->outputs[0], NULL, n, metrics);
 	probabilities = ml_alloc_array(ctx, n, outputs * sizeof(double));
@@ -210,18 +297,28 @@ ml_evaluate(PG_FUNCTION_ARGS)
 	const MlModel *model;
 	Source	   *source;
 	int		   *columns;
+	int			ncolumns;
 	MlMetric	metrics[ML_MAX_METRICS];
 
 	InitMaterializedSRF(fcinfo, 0);
 	model = model_argument_once(fcinfo);
+	if (model->signature->target_kind == ML_TARGET_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the model was trained without a target, so there is nothing to compare with"),
+				 errhint("Where anomalies are known, use a metric such as ml_roc_auc(label, ml_predict(...)).")));
 	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
 	evaluation->ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
-	columns = palloc(sizeof(int) * ((Size) model->signature->nfeatures + 1));
+	evaluation->ranking = model->signature->task == ML_TASK_RANKING;
+	ncolumns = model->signature->nfeatures + (evaluation->ranking ? 2 : 1);
+	columns = palloc(sizeof(int) * (Size) ncolumns);
 	scorer_init(&evaluation->scorer, evaluation->ctx, model, source, columns);
 	init_target(evaluation, source, columns + model->signature->nfeatures);
+	if (evaluation->ranking)
+		init_group(evaluation, source, columns + model->signature->nfeatures + 1);
 	evaluation->outputs = palloc0(sizeof(double *) * evaluation->scorer.outputs);
 
-	source_scan(source, columns, model->signature->nfeatures + 1, receive_row, evaluation);
+	source_scan(source, columns, ncolumns, receive_row, evaluation);
 	keep_outputs(evaluation);
 	if (evaluation->rows == 0)
 		ml_raise_full(evaluation->ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",

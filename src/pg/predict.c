@@ -99,13 +99,23 @@ predict_check_model(const MlModel *model, PredictWhat what)
 
 	if (what == PREDICT_NUMBER)
 	{
-		if (signature->task != ML_TASK_REGRESSION && signature->target_kind == ML_TARGET_TEXT)
+		if (signature->nclasses > 0 && signature->target_kind == ML_TARGET_TEXT)
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("the model predicts text labels, which are no numbers"),
 					 errhint("Use ml_predict_label for the label, or ml_probability for the probability of a class.")));
 	}
-	else if (signature->task == ML_TASK_REGRESSION)
+	else if (what == PREDICT_QUANTILES)
+	{
+		const double *levels;
+
+		if (ml_model_quantiles(model, &levels) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("the model estimates no quantiles"),
+					 errhint("Train one with algorithm => 'gradient_boosting' and params => '{\"objective\": \"quantile\", \"quantiles\": [0.1, 0.5, 0.9]}'.")));
+	}
+	else if (signature->nclasses == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("the model predicts a number and has no classes"),
@@ -141,10 +151,12 @@ create_plan(ModelEntry *entry, const PredictCall *call, FunctionCallInfo fcinfo,
 	const MlModel *model = entry->model;
 	PredictPlan *plan;
 	Size		slots = (Size) Max(model->signature->slots, 1);
-	Size		outputs = (Size) ml_model_outputs(model);
 	Size		scratch = ml_model_scratch(model, 1);
+	const double *levels;
+	Size		outputs;
 
 	predict_check_model(model, what);
+	outputs = (Size) (what == PREDICT_QUANTILES ? ml_model_quantiles(model, &levels) : ml_model_outputs(model));
 	plan = MemoryContextAllocZero(entry->memory, sizeof(PredictPlan));
 	plan->model = model;
 	plan->memory = entry->memory;
@@ -476,7 +488,10 @@ predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
 	if (unlikely(plan == NULL))
 		plan = create_plan(entry, call, fcinfo, first, what);
 	gather(plan, call, fcinfo, first);
-	ml_model_score(plan->model, plan->raw, 1, 1, plan->out, 1, plan->scratch);
+	if (what == PREDICT_QUANTILES)
+		ml_model_score_quantiles(plan->model, plan->raw, 1, 1, plan->out, 1, plan->scratch);
+	else
+		ml_model_score(plan->model, plan->raw, 1, 1, plan->out, 1, plan->scratch);
 	return plan;
 }
 

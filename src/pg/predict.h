@@ -17,7 +17,8 @@ typedef enum PredictWhat
 {
 	PREDICT_NUMBER,				/* a number, or a class that is one */
 	PREDICT_LABEL,				/* a class */
-	PREDICT_PROBABILITY			/* of classes */
+	PREDICT_PROBABILITY,		/* of classes */
+	PREDICT_QUANTILES			/* of a number */
 } PredictWhat;
 
 /* Columns of the row type last seen, matched to the features. */
@@ -66,7 +67,7 @@ extern void predict_check_model(const MlModel *model, PredictWhat what);
 static inline double
 predict_number(const MlModel *model, const double *out, size_t ldout)
 {
-	if (model->signature->task == ML_TASK_REGRESSION)
+	if (model->signature->nclasses == 0)
 		return out[0];
 	return model->signature->class_values[ml_model_class(model, out, ldout)];
 }

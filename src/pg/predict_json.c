@@ -1,5 +1,5 @@
 /*
- * ml_probabilities and ml_predict_json: predictions as JSON.
+ * ml_probabilities, ml_predict_quantiles and ml_predict_json: predictions as JSON.
  *
  * Numbers are written in their shortest exact form, so that what a client reads is the
  * very double that ml_predict returns.  An array of objects is scored in blocks.
@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(ml_probabilities);
+PG_FUNCTION_INFO_V1(ml_predict_quantiles);
 PG_FUNCTION_INFO_V1(ml_predict_json);
 
 /* ---- writing ---- */
@@ -79,12 +80,12 @@ push_prediction(JsonbParseState **state, const MlModel *model, const double *out
 	const MlSignature *signature = model->signature;
 
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	if (signature->task == ML_TASK_REGRESSION || signature->target_kind != ML_TARGET_TEXT)
+	if (signature->nclasses == 0 || signature->target_kind != ML_TARGET_TEXT)
 	{
 		push_key(state, "prediction");
 		push_number(state, predict_number(model, out, ldout));
 	}
-	if (signature->task != ML_TASK_REGRESSION)
+	if (signature->nclasses > 0)
 	{
 		push_key(state, "label");
 		push_string(state, signature->class_labels[ml_model_class(model, out, ldout)]);
@@ -251,4 +252,25 @@ ml_probabilities(PG_FUNCTION_ARGS)
 	if (plan == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(push_probabilities(&state, plan->model, plan->out, 1)));
+}
+
+/* The quantiles that a model estimates for a row. */
+Datum
+ml_predict_quantiles(PG_FUNCTION_ARGS)
+{
+	PredictPlan *plan = predict_row(fcinfo, 1, PREDICT_QUANTILES);
+	JsonbParseState *state = NULL;
+	const double *levels;
+	int			n;
+
+	if (plan == NULL)
+		PG_RETURN_NULL();
+	n = ml_model_quantiles(plan->model, &levels);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int q = 0; q < n; q++)
+	{
+		push_key(&state, number_text(levels[q]));
+		push_number(&state, plan->out[q]);
+	}
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }

@@ -38,6 +38,8 @@ PG_FUNCTION_INFO_V1(ml_train_relation);
 #define MAX_SEED 9007199254740992.0	/* 2^53: every integer up to it is a double */
 #define SEED_WANTED "an integer from 0 to 2^53"
 #define WEIGHT_ROLE "weight column"
+#define GROUP_ROLE "group column"
+#define START_ROLE "start score column"
 
 /* When the new version becomes the one that the bare name means. */
 typedef enum DeployPolicy
@@ -68,6 +70,8 @@ typedef struct TrainArgs
 	char	   *params;			/* JSON */
 	char	   *preprocess;		/* JSON */
 	char	   *weight;			/* NULL = none */
+	const char *group;			/* columns that parameters name; NULL = none */
+	const char *start;
 	MlSplit		split;
 	char	   *split_column;	/* of order_by or column; NULL = none */
 	DeployPolicy deploy;
@@ -221,7 +225,7 @@ read_feature_names(ArrayType *array, TrainArgs *args)
 	}
 }
 
-/* Error unless the arguments that have no default are there. */
+/* Error unless name and source are there, and the caller may train that name. */
 static void
 check_required(const TrainArgs *args)
 {
@@ -230,12 +234,25 @@ check_required(const TrainArgs *args)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be NULL", args->name == NULL ? "name" : "source")));
 	registry_check_train(args->name);
-	if (args->target == NULL)
+}
+
+/* Error when the target is missing, or is one that the algorithm has no use for. */
+static void
+check_target(const TrainArgs *args)
+{
+	bool		anomaly = args->algorithm != NULL && args->algorithm->tasks == ML_TASK_ANOMALY;
+
+	if (args->target == NULL && !anomaly)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("target must not be NULL"),
-				 errdetail("Every algorithm there is learns to predict a column."),
+				 errdetail("The algorithm learns to predict a column."),
 				 errhint("Name the column to predict as the argument target.")));
+	if (args->target != NULL && anomaly)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("algorithm \"%s\" learns without a target", args->algorithm->name),
+				 errhint("Leave target out; list the features if the column is not to be one.")));
 }
 
 /* Read and check the arguments, without reading any row. */
@@ -263,8 +280,11 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 
 		args->algorithm = ml_algorithm_by_name(ctx, algorithm);
 		params = ml_params_parse(ctx, args->algorithm, args->params);
+		args->group = ml_params_column(args->algorithm, params, ML_ROLE_GROUP, NULL);
+		args->start = ml_params_column(args->algorithm, params, ML_ROLE_START, NULL);
 		ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
 	}
+	check_target(args);
 	read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
 	args->deploy = choose(ctx, "deploy policy", deploy, deploy_names, lengthof(deploy_names));
 }
@@ -366,10 +386,10 @@ refuse_unused(Jsonb *object, const char *key, MlSplitKind kind)
 
 /* The kind of split: as said, else what the column given implies. */
 static MlSplitKind
-validation_split(MlContext *ctx, Jsonb *object, const char *order_by, const char *column)
+validation_split(MlContext *ctx, Jsonb *object, const char *order_by, const char *column, MlSplitKind when_unsaid)
 {
 	const char *split = validation_string(object, "split", "the name of a split");
-	MlSplitKind kind = column ? ML_SPLIT_COLUMN : order_by ? ML_SPLIT_LAST : ML_SPLIT_STRATIFIED;
+	MlSplitKind kind = column ? ML_SPLIT_COLUMN : order_by ? ML_SPLIT_LAST : when_unsaid;
 
 	if (split != NULL)
 		kind = choose(ctx, "split", split, split_names, lengthof(split_names));
@@ -402,7 +422,9 @@ read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 	check_validation_keys(ctx, object);
 	order_by = validation_string(object, "order_by", "the name of a column");
 	column = validation_string(object, "column", "the name of a column");
-	args->split.kind = validation_split(ctx, object, order_by, column);
+	/* without a target there is nothing to measure on rows held out */
+	args->split.kind = validation_split(ctx, object, order_by, column,
+										args->target != NULL ? ML_SPLIT_STRATIFIED : ML_SPLIT_NONE);
 	args->split_column = args->split.kind == ML_SPLIT_LAST ? order_by : column;
 	args->split.test_size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, 1 - DBL_EPSILON,
 											  "a number greater than 0 and less than 1, the share of rows to hold out");
@@ -486,11 +508,17 @@ plan_named_features(const TrainArgs *args, TrainPlan *plan, int target)
 
 /* Add all columns that have no other part to play. */
 static void
-plan_all_features(TrainPlan *plan, int target, int weight, int split)
+plan_all_features(TrainPlan *plan, const int *others, int nothers)
 {
 	for (int i = 0; i < plan->source->ncolumns; i++)
-		if (i != target && i != weight && i != split)
+	{
+		bool		other = false;
+
+		for (int j = 0; j < nothers; j++)
+			other |= others[j] == i;
+		if (!other)
 			plan_feature(plan, i);
+	}
 	if (plan->spec.nfeatures == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -571,9 +599,24 @@ refuse_type(const SourceColumn *column, const char *role, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Add the weight column; -1 when there is none. */
+/* Add the column of groups; -1 when there is none. */
 static int
-plan_weight(TrainPlan *plan, int column)
+plan_group(TrainPlan *plan, int column)
+{
+	const SourceColumn *source;
+	ValueReader reader;
+
+	if (column < 0)
+		return -1;
+	source = &plan->source->columns[column];
+	if (!value_reader_init(&reader, source->type, CurrentMemoryContext) || reader.kind == ML_KIND_VECTOR)
+		refuse_type(source, GROUP_ROLE, "A group must be a number, a time, text, an enum or a UUID.");
+	return plan_column(plan, column);
+}
+
+/* Add a column of plain numbers, the weights or the start scores; -1 when there is none. */
+static int
+plan_number(TrainPlan *plan, int column, const char *role)
 {
 	const SourceColumn *source;
 	ValueReader reader;
@@ -582,7 +625,7 @@ plan_weight(TrainPlan *plan, int column)
 		return -1;
 	source = &plan->source->columns[column];
 	if (!value_reader_init(&reader, source->type, CurrentMemoryContext) || !is_plain_number(&reader))
-		refuse_type(source, WEIGHT_ROLE, "A weight must be a number.");
+		refuse_type(source, role, "It must be a number.");
 	return plan_column(plan, column);
 }
 
@@ -610,29 +653,39 @@ static void
 make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 {
 	MlTrainSpec *spec = &plan->spec;
-	int			target;
+	int			target = -1;
 	int			weight;
 	int			split;
+	int			group;
+	int			start;
 
 	memset(plan, 0, sizeof *plan);
 	plan->source = source_open(args->source, relation_only);
 	/* a column may be a feature and order the rows */
-	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 3));
+	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 5));
 	spec->feature_types = plan->feature_types = palloc(sizeof(char *) * (plan->source->ncolumns + 1));
 	spec->algorithm = args->algorithm;
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
 	spec->split = args->split;
 
-	target = source_need(plan->source, args->target, "target column");
+	if (args->target != NULL)
+		target = source_need(plan->source, args->target, "target column");
 	weight = need_other(plan, args->weight, WEIGHT_ROLE, target);
 	split = need_other(plan, args->split_column, split_role(args->split.kind), target);
+	group = need_other(plan, args->group, GROUP_ROLE, target);
+	start = need_other(plan, args->start, START_ROLE, target);
 	if (args->features != NULL)
 		plan_named_features(args, plan, target);
 	else
-		plan_all_features(plan, target, weight, split);
-	plan_target(plan, target);
-	spec->weight = plan_weight(plan, weight);
+		plan_all_features(plan, (int[]) {target, weight, split, group, start}, 5);
+	spec->target = -1;
+	spec->target_kind = ML_TARGET_NONE;
+	if (target >= 0)
+		plan_target(plan, target);
+	spec->weight = plan_number(plan, weight, WEIGHT_ROLE);
+	spec->group = plan_group(plan, group);
+	spec->start = plan_number(plan, start, START_ROLE);
 	spec->split_column = plan_split(plan, split, args->split.kind);
 }
 
@@ -731,6 +784,10 @@ main_metric(MlTaskKind task)
 			return "roc_auc";
 		case ML_TASK_MULTICLASS:
 			return "log_loss";
+		case ML_TASK_RANKING:
+			return "ndcg";
+		case ML_TASK_ANOMALY:
+			return "";
 	}
 	elog(ERROR, "unknown task %d", (int) task);
 }

@@ -120,7 +120,7 @@ write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_
 		.target_kind = targets[target].kind,
 		.target_integer = targets[target].classes != 0,
 		.weight = -1,
-		.split_column = -1,
+		.split_column = -1,.group = -1,.start = -1,
 	};
 	MlTrainResult result;
 	char	   *name = ml_format(ctx, "%s_%s", algorithm->name, targets[target].name);

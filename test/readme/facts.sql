@@ -30,7 +30,7 @@ ORDER BY 2;
 
 -- Algorithms and their parameters.
 SELECT 'algorithm', format('| `%s` | %s | %s |', name, array_to_string(tasks, ', '), description) FROM ml_algorithms();
-SELECT 'parameter', format('| `%s` | `%s` | %s | `%s` | %s | %s |', a.name, p.name, p.type, p.default_value,
+SELECT 'parameter', format('| `%s` | `%s` | %s | `%s` | %s | %s |', a.name, p.name, p.type, coalesce(p.default_value, 'null'),
 	   CASE WHEN p.choices IS NOT NULL THEN array_to_string(p.choices, ', ')
 			WHEN p.type = 'boolean' THEN 'true, false'
 			ELSE concat_ws(', ', CASE WHEN p.min_exclusive THEN '> ' ELSE '≥ ' END || p.min,

@@ -274,7 +274,7 @@ sample_spec(MlContext *ctx, const Sample *s, const MlAlgorithm *algorithm)
 	return (MlTrainSpec) {
 		.algorithm = algorithm,.split = {.kind = ML_SPLIT_NONE},.nfeatures = features,.feature_types = types,
 		.target = features,.target_kind = sample_target_kind(s),.target_integer = s->task != ML_TASK_REGRESSION,
-		.weight = s->weights != WEIGHTS_NONE ? features + 1 : -1,.split_column = -1,
+		.weight = s->weights != WEIGHTS_NONE ? features + 1 : -1,.split_column = -1,.group = -1,.start = -1,
 	};
 }
 

@@ -396,15 +396,17 @@ test_weights(MlContext *ctx)
 static const MlNode *
 bent(MlContext *ctx, const char *key, size_t at, double value)
 {
-	static const char *const ints[] = {"tree_begin", "feature", "left", "missing_left", "set"};
-	static const int32_t tree_begin[] = {0, 3}, feature[] = {0, -1, -1}, left[] = {1, -1, -1}, missing[] = {0, 0, 0}, set[] = {-1, -1, -1};
-	static const int32_t *const arrays[] = {tree_begin, feature, left, missing, set};
+	static const char *const ints[] = {"tree_begin", "feature", "left"};
+	static const int32_t tree_begin[] = {0, 3}, feature[] = {0, -1, -1}, left[] = {1, -1, -1};
+	static const int32_t *const arrays[] = {tree_begin, feature, left};
 	static const char *const reals[] = {"base", "threshold", "value"};
 	static const size_t counts[] = {1, 3, 3};
+	static const char *const floats[] = {"gain", "cover"};
+	const uint8_t missing_left = strcmp(key, "missing_left") == 0 ? (uint8_t) value : 0;
 	MlWriter   *w = ml_writer_create(ctx);
 	size_t		size;
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 3; i++)
 	{
 		int32_t		copy[3];
 
@@ -421,6 +423,15 @@ bent(MlContext *ctx, const char *key, size_t at, double value)
 			copy[at] = value;
 		ml_write_f64s(w, reals[i], copy, counts[i]);
 	}
+	for (size_t i = 0; i < 2; i++)
+	{
+		float		copy[3] = {3, 2, 1};
+
+		if (strcmp(key, floats[i]) == 0)
+			copy[at] = (float) value;
+		ml_write_f32s(w, floats[i], copy, 3);
+	}
+	ml_write_bytes(w, "missing_left", &missing_left, strcmp(key, "no bits") == 0 ? 0 : 1);
 	ml_write_i32s(w, "sets", NULL, 0);
 	ml_write_object(w, "statistics");
 	ml_write_int(w, "n_rows", 4);
@@ -441,7 +452,7 @@ test_corrupted(MlContext *ctx)
 	}			bends[] = {
 		{"tree_begin", 0, 1}, {"tree_begin", 1, 2}, {"tree_begin", 1, 4}, {"feature", 0, 1}, {"feature", 0, -1},
 		{"feature", 0, -2}, {"feature", 1, 0}, {"left", 0, 0}, {"left", 0, 2}, {"left", 0, -1}, {"left", 0, INT32_MAX},
-		{"left", 1, 1}, {"missing_left", 0, 2}, {"set", 0, 0}, {"set", 0, -2}, {"set", 1, 0}, {"threshold", 0, NAN},
+		{"left", 1, 1}, {"no bits", 0, 0}, {"gain", 0, NAN}, {"gain", 1, -1}, {"cover", 2, INFINITY}, {"threshold", 0, NAN},
 		{"threshold", 0, INFINITY}, {"value", 2, NAN}, {"value", 1, -INFINITY}, {"base", 0, NAN},
 	};
 	static const double x[] = {1};
@@ -456,7 +467,7 @@ test_corrupted(MlContext *ctx)
 	/* the column is a category, the node is not */
 	r->levels[0] = 3;
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "", 0, 0), &r->shape));
-	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "set", 0, 0), &r->shape));
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "threshold", 0, 0.5), &r->shape));
 }
 
 /* ---------------------------------------------------------------- through the pipeline */

@@ -84,7 +84,7 @@ make_spec(MlContext *ctx, const Data *d, const char *params, const char *preproc
 	return (MlTrainSpec) {
 		.algorithm = &ml_linear_regression,.params = params,.preprocess = preprocess,.split = {.kind = ML_SPLIT_NONE},
 		.nfeatures = d->features,.feature_types = types,.target = d->features,.target_kind = ML_TARGET_NUMBER,
-		.weight = d->weighted ? d->features + 1 : -1,.split_column = -1,
+		.weight = d->weighted ? d->features + 1 : -1,.split_column = -1,.group = -1,.start = -1,
 	};
 }
 

@@ -38,7 +38,7 @@ baseline_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWrite
 	double		total = 0;
 
 	(void) params;
-	if (design->task == ML_TASK_REGRESSION)
+	if (ml_task_is_number(design->task))
 	{
 		double		mean = weighted_mean(design);
 

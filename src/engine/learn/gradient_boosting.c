@@ -16,9 +16,7 @@
  * Gradients become integers of 22 bits, hessians of 18, in units of the largest of the round, so that sums
  * depend on no order: the same bits whatever the number of threads.
  *
- * Payload: base [F]; tree_begin [trees + 1], trees of a round class by class; and by node: feature (-1 = a
- * leaf), left (a node of the whole; the right child follows it), missing_left, set (first word of sets with a bit
- * for each level that goes left, -1 = a number), threshold (x <= threshold goes left), value (leaves).
+ * Payload: base [F]; the trees of a round class by class (forest.c).
  */
 #include <float.h>
 #include <math.h>
@@ -27,9 +25,9 @@
 #include "base/random.h"
 #include "base/simd.h"
 #include "base/threads.h"
+#include "learn/forest.h"
 #include "learn/learners.h"
 #include "learn/logistic_internal.h"
-#include "learn/tree.h"
 
 #define PIECE_ROWS 4096			/* rows of a piece of a pass */
 
@@ -82,20 +80,6 @@ static const MlParam boost_params[] = {
 	{.name = NULL}
 };
 
-/* All nodes of all trees, as they are found. */
-typedef struct Forest
-{
-	MlTreeNode *nodes;
-	size_t		count;
-	size_t		capacity;
-	int32_t    *tree_begin;
-	size_t		trees;
-	size_t		leaves;
-	uint32_t   *sets;
-	size_t		words;
-	size_t		word_capacity;
-} Forest;
-
 typedef struct Boost
 {
 	MlContext  *ctx;
@@ -119,7 +103,7 @@ typedef struct Boost
 	double		gradient_max;
 	double		hessian_max;
 	bool	   *use;			/* [columns], NULL = all */
-	Forest		forest;
+	MlForestBuilder forest;
 } Boost;
 
 /* ---- passes over the rows ---- */
@@ -289,45 +273,6 @@ sample_columns(Boost *b, size_t tree)
 
 /* ---- rounds ---- */
 
-/* Add a tree to the forest. */
-static void
-keep_tree(Boost *b, const MlTree *tree)
-{
-	Forest	   *f = &b->forest;
-	size_t		nodes = f->count + (size_t) tree->count;
-
-	if (nodes > INT32_MAX / 2 || f->words + tree->set_words > INT32_MAX / 2)
-		ml_raise_full(b->ctx, ML_ERROR_INVALID_DATA, "the model grows too large", NULL,
-					  "Set n_estimators or max_leaf_nodes lower.");
-	if (nodes > f->capacity)
-	{
-		f->capacity = 2 * nodes;
-		f->nodes = ml_realloc(b->ctx, f->nodes, f->capacity * sizeof(MlTreeNode));
-	}
-	if (f->words + tree->set_words > f->word_capacity)
-	{
-		f->word_capacity = 2 * (f->words + tree->set_words);
-		f->sets = ml_realloc(b->ctx, f->sets, f->word_capacity * sizeof(uint32_t));
-	}
-	for (int i = 0; i < tree->count; i++)
-	{
-		MlTreeNode	node = tree->nodes[i];
-
-		node.value *= b->params->learning_rate;
-		if (node.feature >= 0)
-			node.left += (int) f->count;
-		if (node.set >= 0)
-			node.set += (int) f->words;
-		f->nodes[f->count + (size_t) i] = node;
-	}
-	if (tree->set_words > 0)
-		memcpy(f->sets + f->words, tree->sets, tree->set_words * sizeof(uint32_t));
-	f->words += tree->set_words;
-	f->count = nodes;
-	f->leaves += (size_t) tree->leaves;
-	f->tree_begin[++f->trees] = (int32_t) nodes;
-}
-
 /* Gradients of a class, as integers in the grower; false when there is nothing left to learn. */
 static bool
 take_gradients(Boost *b)
@@ -369,7 +314,7 @@ grow_one(Boost *b, MlTree *tree)
 		else
 			ml_grower_add(b->grower, tree, b->params->learning_rate, score);
 	}
-	keep_tree(b, tree);
+	ml_forest_add(&b->forest, tree, NULL, b->params->learning_rate);
 	return tree->leaves;
 }
 
@@ -378,15 +323,14 @@ static void
 grow_all(Boost *b)
 {
 	MlTree		tree = {0};
-	Forest	   *f = &b->forest;
 	bool		by_chance = b->params->subsample < 1 || b->use != NULL;
 	size_t		most = (size_t) b->params->max_leaf_nodes < b->n ? (size_t) b->params->max_leaf_nodes : b->n;
 
 	tree.nodes = ml_alloc_array(b->ctx, 2 * most + 4, sizeof(MlTreeNode));
-	f->tree_begin = ml_alloc_array_zero(b->ctx, (size_t) b->params->n_estimators * (size_t) b->k + 1, sizeof(int32_t));
+	ml_forest_start(&b->forest, b->ctx, 1);
 	for (int64_t round = 0; round < b->params->n_estimators; round++)
 	{
-		Forest		before = *f;
+		size_t		before = b->forest.trees;
 		bool		any = false;
 
 		if (b->k > 1)
@@ -399,10 +343,7 @@ grow_all(Boost *b)
 		if (!any && !by_chance)
 		{
 			/* a round that learned nothing is none */
-			f->count = before.count;
-			f->words = before.words;
-			f->trees = before.trees;
-			f->leaves = before.leaves;
+			ml_forest_truncate(&b->forest, before);
 			break;
 		}
 	}
@@ -504,48 +445,15 @@ make_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *
 
 /* ---- the model ---- */
 
-/* Write one field of all nodes. */
-static void
-write_field(const Boost *b, MlWriter *w, const char *key, size_t offset)
-{
-	size_t		n = b->forest.count;
-	int32_t    *values = ml_alloc_array(b->ctx, n + 1, sizeof(int32_t));
-
-	for (size_t i = 0; i < n; i++)
-		values[i] = *(const int *) ((const char *) &b->forest.nodes[i] + offset);
-	ml_write_i32s(w, key, values, n);
-	ml_free(b->ctx, values);
-}
-
 static void
 write_payload(const Boost *b, MlWriter *w)
 {
-	const Forest *f = &b->forest;
-	double	   *threshold = ml_alloc_array(b->ctx, f->count + 1, sizeof(double));
-	double	   *value = ml_alloc_array(b->ctx, f->count + 1, sizeof(double));
-	int32_t    *missing_left = ml_alloc_array(b->ctx, f->count + 1, sizeof(int32_t));
-
-	for (size_t i = 0; i < f->count; i++)
-	{
-		bool		leaf = f->nodes[i].feature < 0;
-
-		threshold[i] = leaf ? 0 : f->nodes[i].threshold;
-		value[i] = leaf ? f->nodes[i].value : 0;
-		missing_left[i] = !leaf && f->nodes[i].missing_left;
-	}
 	ml_write_f64s(w, "base", b->base, (size_t) b->k);
-	ml_write_i32s(w, "tree_begin", f->tree_begin, f->trees + 1);
-	write_field(b, w, "feature", offsetof(MlTreeNode, feature));
-	write_field(b, w, "left", offsetof(MlTreeNode, left));
-	ml_write_i32s(w, "missing_left", missing_left, f->count);
-	write_field(b, w, "set", offsetof(MlTreeNode, set));
-	ml_write_f64s(w, "threshold", threshold, f->count);
-	ml_write_f64s(w, "value", value, f->count);
-	ml_write_i32s(w, "sets", (const int32_t *) f->sets, f->words);
+	ml_forest_write(&b->forest, w);
 	ml_write_object(w, "statistics");
 	ml_write_int(w, "n_rows", (int64_t) b->n);
-	ml_write_int(w, "n_trees", (int64_t) f->trees);
-	ml_write_int(w, "n_leaves", (int64_t) f->leaves);
+	ml_write_int(w, "n_trees", (int64_t) b->forest.trees);
+	ml_write_int(w, "n_leaves", (int64_t) b->forest.leaves);
 	ml_write_end(w);
 }
 
@@ -561,226 +469,40 @@ boost_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *
 
 /* ---- a loaded model ---- */
 
-#define NODE_MISSING_LEFT UINT32_C(0x80000000)
-#define NODE_CATEGORY UINT32_C(0x40000000)
-#define NODE_FEATURE UINT32_C(0x3fffffff)
-#define LANES 8					/* rows that go down a tree together */
-
-/* A leaf is a number's node that leads back to itself, its value beside. */
-typedef struct PackedNode
-{
-	union
-	{
-		double		threshold;
-		struct
-		{
-			uint32_t	set;
-			uint32_t	levels;
-		}			category;
-	}			by;
-	uint32_t	feature;		/* and flags */
-	uint32_t	left;			/* the right child follows */
-} PackedNode;
-
 typedef struct LoadedBoost
 {
 	int			k;
 	MlTaskKind	task;
-	const double *base;
-	size_t		trees;
-	const int32_t *tree_begin;
-	PackedNode *nodes;
-	const double *value;
-	const uint32_t *sets;
-	bool	   *has_category;	/* [trees] */
+	MlEnsemble	ensemble;
 } LoadedBoost;
-
-static void __attribute__((noreturn))
-corrupted(MlContext *ctx, const char *what)
-{
-	ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: %s", what);
-}
-
-/* The stored arrays of nodes. */
-typedef struct Stored
-{
-	size_t		nodes;
-	const int32_t *feature;
-	const int32_t *left;
-	const int32_t *missing_left;
-	const int32_t *set;
-	const double *threshold;
-	const double *value;
-	size_t		words;
-} Stored;
-
-/* Check a node of a tree that ends before end, and pack it. */
-static void
-load_node(MlContext *ctx, const Stored *s, size_t i, size_t end, const MlShape *shape, LoadedBoost *m, bool *has_category)
-{
-	int32_t		feature = s->feature[i];
-	PackedNode *node = &m->nodes[i];
-
-	if (!isfinite(s->threshold[i]) || !isfinite(s->value[i]) || (s->missing_left[i] & ~1) != 0)
-		corrupted(ctx, "a node of a tree with numbers out of range");
-	if (feature < 0)
-	{
-		if (feature != -1 || s->left[i] != -1 || s->set[i] != -1)
-			corrupted(ctx, "a leaf with children");
-		*node = (PackedNode) {.by.threshold = INFINITY,.feature = NODE_MISSING_LEFT,.left = (uint32_t) i};
-		return;
-	}
-	if (feature >= shape->columns)
-		corrupted(ctx, "a tree of a column that is not there");
-	if (s->left[i] <= (int64_t) i || (size_t) s->left[i] + 1 >= end)
-		corrupted(ctx, "a node whose children are out of place");
-	node->feature = (uint32_t) feature | (s->missing_left[i] ? NODE_MISSING_LEFT : 0);
-	node->left = (uint32_t) s->left[i];
-	node->by.threshold = s->threshold[i];
-	if ((s->set[i] >= 0) != (shape->levels[feature] > 0) || s->set[i] < -1)
-		corrupted(ctx, "a node of another kind than its column");
-	if (s->set[i] >= 0)
-	{
-		if ((size_t) s->set[i] + ((size_t) shape->levels[feature] + 31) / 32 > s->words)
-			corrupted(ctx, "a set of levels that is cut short");
-		node->feature |= NODE_CATEGORY;
-		node->by.category.set = (uint32_t) s->set[i];
-		node->by.category.levels = (uint32_t) shape->levels[feature];
-		*has_category = true;
-	}
-}
-
-/* Check each tree: its nodes lie together, and each but the root is the child of just one. */
-static void
-load_trees(MlContext *ctx, const Stored *s, const MlShape *shape, LoadedBoost *m)
-{
-	uint8_t    *is_child = ml_alloc_zero(ctx, s->nodes + 1);
-
-	if (m->tree_begin[0] != 0 || (size_t) m->tree_begin[m->trees] != s->nodes)
-		corrupted(ctx, "trees that do not fill their nodes");
-	for (size_t t = 0; t < m->trees; t++)
-	{
-		size_t		begin = (size_t) m->tree_begin[t];
-		size_t		end = (size_t) m->tree_begin[t + 1];
-
-		if (m->tree_begin[t + 1] <= m->tree_begin[t] || end > s->nodes)
-			corrupted(ctx, "a tree without nodes");
-		for (size_t i = begin; i < end; i++)
-		{
-			load_node(ctx, s, i, end, shape, m, &m->has_category[t]);
-			if (s->feature[i] >= 0 && (is_child[s->left[i]]++ || is_child[s->left[i] + 1]++))
-				corrupted(ctx, "a node of two parents");
-			if (is_child[i] != (i > begin))
-				corrupted(ctx, "a node that nothing leads to");
-		}
-	}
-	ml_free(ctx, is_child);
-}
 
 static void *
 boost_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 {
 	LoadedBoost *m = ml_alloc_zero(ctx, sizeof *m);
 	const MlNode *statistics = ml_need(ctx, payload, "statistics", ML_NODE_OBJECT);
-	const MlNode *sets = ml_need(ctx, payload, "sets", ML_NODE_I32S);
-	size_t		begins = ml_node_count(ml_need(ctx, payload, "tree_begin", ML_NODE_I32S));
-	Stored		s = {.nodes = ml_node_count(ml_need(ctx, payload, "feature", ML_NODE_I32S))};
+	const double *base;
 
 	m->task = shape->task;
 	m->k = shape->task == ML_TASK_MULTICLASS ? shape->classes : 1;
-	m->base = ml_need_f64s(ctx, payload, "base", m->k);
+	base = ml_need_f64s(ctx, payload, "base", m->k);
 	for (int c = 0; c < m->k; c++)
-		if (!isfinite(m->base[c]))
-			corrupted(ctx, "a start score out of range");
-	if (begins == 0 || (begins - 1) % (size_t) m->k != 0 || s.nodes > INT32_MAX)
-		corrupted(ctx, "trees that are not of whole rounds");
-	m->trees = begins - 1;
-	m->tree_begin = ml_need_i32s(ctx, payload, "tree_begin", (int64_t) begins);
-	s.feature = ml_need_i32s(ctx, payload, "feature", (int64_t) s.nodes);
-	s.left = ml_need_i32s(ctx, payload, "left", (int64_t) s.nodes);
-	s.missing_left = ml_need_i32s(ctx, payload, "missing_left", (int64_t) s.nodes);
-	s.set = ml_need_i32s(ctx, payload, "set", (int64_t) s.nodes);
-	s.threshold = ml_need_f64s(ctx, payload, "threshold", (int64_t) s.nodes);
-	s.value = ml_need_f64s(ctx, payload, "value", (int64_t) s.nodes);
-	s.words = ml_node_count(sets);
-	m->sets = (const uint32_t *) ml_node_array(sets);
-	m->value = s.value;
-	m->nodes = ml_alloc_array(ctx, s.nodes + 1, sizeof(PackedNode));
-	m->has_category = ml_alloc_array_zero(ctx, m->trees + 1, sizeof(bool));
-	load_trees(ctx, &s, shape, m);
+		if (!isfinite(base[c]))
+			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: %s", "a start score out of range");
+	m->ensemble = (MlEnsemble) {
+		.forest = ml_forest_load(ctx, payload, shape, m->k, 1),.base = base,.scale = 1,
+		.link = m->task == ML_TASK_REGRESSION ? ML_LINK_IDENTITY : m->k == 1 ? ML_LINK_LOGISTIC : ML_LINK_SOFTMAX,
+	};
 	ml_need_int(ctx, statistics, "n_rows", 1, INT64_MAX);
-	ml_need_int(ctx, statistics, "n_trees", (int64_t) m->trees, (int64_t) m->trees);
-	ml_need_int(ctx, statistics, "n_leaves", 0, (int64_t) s.nodes);
+	ml_need_int(ctx, statistics, "n_trees", (int64_t) m->ensemble.forest->trees, (int64_t) m->ensemble.forest->trees);
+	ml_need_int(ctx, statistics, "n_leaves", 0, (int64_t) m->ensemble.forest->nodes);
 	return m;
 }
 
-/* The next node of a row at a node, which may split a category. */
-static inline uint32_t
-step_any(const LoadedBoost *m, uint32_t at, const double *x, size_t ldx)
+static const MlEnsemble *
+boost_ensemble(const void *loaded)
 {
-	const PackedNode *node = &m->nodes[at];
-	double		v = x[(size_t) (node->feature & NODE_FEATURE) * ldx];
-
-	if (node->feature & NODE_CATEGORY)
-	{
-		uint32_t	level;
-
-		if (!(v >= 0 && v < node->by.category.levels))
-			return node->left + !(node->feature & NODE_MISSING_LEFT);
-		level = (uint32_t) v;
-		return node->left + !(m->sets[node->by.category.set + level / 32] >> level % 32 & 1);
-	}
-	return node->left + ((v > node->by.threshold) | ((v != v) & !(node->feature & NODE_MISSING_LEFT)));
-}
-
-/* The same where no node of the tree splits a category. */
-static inline uint32_t
-step_number(const PackedNode *nodes, uint32_t at, const double *x, size_t ldx)
-{
-	const PackedNode *node = &nodes[at];
-	double		v = x[(size_t) (node->feature & NODE_FEATURE) * ldx];
-
-	return node->left + (uint32_t) ((v > node->by.threshold) | ((v != v) & !(node->feature >> 31)));
-}
-
-/* Add a tree's values to n rows, several going down side by side: a step waits for none before it. */
-static void
-add_tree(const LoadedBoost *m, size_t tree, const double *x, size_t ldx, size_t n, double *out)
-{
-	uint32_t	root = (uint32_t) m->tree_begin[tree];
-	size_t		i = 0;
-
-	for (; i + LANES <= n && !m->has_category[tree]; i += LANES)
-	{
-		uint32_t	at[LANES];
-		uint32_t	moved;
-
-		for (int l = 0; l < LANES; l++)
-			at[l] = root;
-		do
-		{
-			moved = 0;
-#pragma GCC unroll 8
-			for (int l = 0; l < LANES; l++)
-			{
-				uint32_t	next = step_number(m->nodes, at[l], x + i + l, ldx);
-
-				moved |= next ^ at[l];
-				at[l] = next;
-			}
-		} while (moved);
-		for (int l = 0; l < LANES; l++)
-			out[i + (size_t) l] += m->value[at[l]];
-	}
-	for (; i < n; i++)
-	{
-		uint32_t	at = root;
-		uint32_t	next;
-
-		while ((next = step_any(m, at, x + i, ldx)) != at)
-			at = next;
-		out[i] += m->value[at];
-	}
+	return &((const LoadedBoost *) loaded)->ensemble;
 }
 
 static void
@@ -792,9 +514,8 @@ boost_score(const void *loaded, const double *x, size_t ldx, size_t n, double *o
 
 	for (size_t c = 0; c < (size_t) m->k; c++)
 		for (size_t i = 0; i < n; i++)
-			first[c * ldout + i] = m->base[c];
-	for (size_t t = 0; t < m->trees; t++)
-		add_tree(m, t, x, ldx, n, first + t % (size_t) m->k * ldout);
+			first[c * ldout + i] = m->ensemble.base[c];
+	ml_forest_sum(m->ensemble.forest, x, ldx, n, first, ldout);
 	if (m->task == ML_TASK_BINARY)
 		logistic_sigmoid(out, out + ldout, n);
 	else if (m->k > 1)
@@ -811,5 +532,6 @@ const MlAlgorithm ml_gradient_boosting = {
 	.fit = boost_fit,
 	.load = boost_load,
 	.score = boost_score,
+	.ensemble = boost_ensemble,
 	.native_inputs = true,
 };

@@ -13,10 +13,19 @@ typedef enum MlTaskKind
 {
 	ML_TASK_REGRESSION = 1,
 	ML_TASK_BINARY = 2,
-	ML_TASK_MULTICLASS = 4
+	ML_TASK_MULTICLASS = 4,
+	ML_TASK_RANKING = 8,		/* scores that order the rows of a group by their target, a relevance */
+	ML_TASK_ANOMALY = 16		/* how unusual a row is; there is no target */
 } MlTaskKind;
 
 #define ML_TASK_CLASSIFICATION (ML_TASK_BINARY | ML_TASK_MULTICLASS)
+
+/* Is it a task whose result is one number a row, without classes? */
+static inline bool
+ml_task_is_number(MlTaskKind task)
+{
+	return (task & ML_TASK_CLASSIFICATION) == 0;
+}
 
 /* ---- hyperparameters ---- */
 
@@ -25,8 +34,18 @@ typedef enum MlParamType
 	ML_PARAM_REAL,				/* double */
 	ML_PARAM_INT,				/* int64_t */
 	ML_PARAM_BOOL,				/* bool */
-	ML_PARAM_ENUM				/* int: index into choices */
+	ML_PARAM_ENUM,				/* int: index into choices */
+	ML_PARAM_JSON,				/* const char *: JSON text without needless space, NULL = null, the default */
+	ML_PARAM_COLUMN				/* const char *: a column of the source, NULL = none; see MlColumnRole */
 } MlParamType;
+
+/* What the column of a parameter is to a learner; it is no feature then. */
+typedef enum MlColumnRole
+{
+	ML_ROLE_NONE,
+	ML_ROLE_GROUP,				/* MlDesign.group */
+	ML_ROLE_START				/* MlDesign.start */
+} MlColumnRole;
 
 /* One hyperparameter, declared once. */
 typedef struct MlParam
@@ -39,6 +58,7 @@ typedef struct MlParam
 	double		max;			/* inclusive */
 	bool		min_exclusive;
 	const char *const *choices; /* ENUM: NULL-terminated */
+	MlColumnRole role;			/* COLUMN */
 	const char *help;			/* one sentence: meaning and unit */
 } MlParam;
 
@@ -54,13 +74,18 @@ struct MlDesign
 {
 	size_t		rows;
 	int			columns;		/* p */
-	const double *target;		/* [rows]: the number, or the class 0 .. classes - 1 */
+	const double *target;		/* [rows]: the number, or the class 0 .. classes - 1; NULL for anomalies */
 	const double *weight;		/* [rows], positive or zero; NULL = all one */
 	MlTaskKind	task;			/* just one bit */
 	int			classes;		/* 0 for regression */
 	const double *center;		/* [p]: prepared = (given - center) / scale */
 	const double *scale;		/* [p] */
 	const int  *levels;			/* [p]: levels of a category that comes as it is, 0 for a number; NULL = all numbers */
+	const char *const *features;	/* [p] the feature that a column came from; NULL = not known */
+	const char *const *class_labels;	/* [classes]; NULL = not known */
+	const uint32_t *group;		/* [rows]: rows of one group lie together and bear one number, ascending; NULL = none */
+	const double *start;		/* [rows]: score that a row begins with; NULL = none */
+	const MlDesign *held_out;	/* rows that early stopping may look at; NULL or without rows = none */
 
 	/*
 	 * Write rows begin .. begin + n - 1 (n <= ML_BLOCK_ROWS) into x, column-major
@@ -118,6 +143,12 @@ typedef struct MlAlgorithm
 	const MlParam *params;		/* ended by name == NULL */
 	size_t		params_size;
 
+	/* (optional) Raises where parameters contradict each other. */
+	void		(*check_params) (MlContext *ctx, const void *params);
+
+	/* (optional) The tasks that these parameters allow, of those above; NULL = all of them. */
+	unsigned	(*tasks_of) (const void *params);
+
 	/* (optional) NULL = never: this fit wants numbers standardised. */
 	bool		(*wants_scaling) (const void *params);
 
@@ -152,6 +183,18 @@ typedef struct MlAlgorithm
 	void		(*fit_factor) (MlContext *ctx, const MlFactor *factor, const double *center,
 							   const double *scale, const void *params, MlWriter *payload);
 
+	/* (optional) The trees of a loaded model (learn/forest.h). */
+	const struct MlEnsemble *(*ensemble) (const void *loaded);
+
+	/*
+	 * (optional) The quantiles that a loaded regression estimates, ascending, and how many there are (0 =
+	 * it estimates no quantile); score gives the one next to the median, score_quantiles all of them,
+	 * ascending: out[i + q * ldout].
+	 */
+	int			(*quantiles) (const void *loaded, const double **levels);
+	void		(*score_quantiles) (const void *loaded, const double *x, size_t ldx, size_t n,
+									double *out, size_t ldout);
+
 	/* Looks at no feature: a training without a usable one is no error. */
 	bool		no_features;
 
@@ -178,6 +221,18 @@ extern const MlAlgorithm *ml_algorithm_auto(MlTaskKind task);
  * Unknown keys, wrong types and values out of range raise and say what would be right.
  */
 extern void *ml_params_parse(MlContext *ctx, const MlAlgorithm *algorithm, const char *json);
+
+/*
+ * The weight of each class from a class_weight parameter: NULL, "balanced" (rows / (classes * rows of the
+ * class), by weight) or {"label": weight, ...} (one for those left out).  Raises for anything else.
+ */
+extern double *ml_class_weights(MlContext *ctx, const char *json, const MlDesign *design);
+
+/* The column that a parameter of that role names, NULL = none; role's parameter goes to *param when it is not NULL. */
+extern const char *ml_params_column(const MlAlgorithm *algorithm, const void *params, MlColumnRole role, const MlParam **param);
+
+/* The tasks that an algorithm has with these parameters. */
+extern unsigned ml_params_tasks(const MlAlgorithm *algorithm, const void *params);
 
 /* Write all parameters with their values as members of an open object. */
 extern void ml_params_write(MlWriter *w, const MlAlgorithm *algorithm, const void *params);

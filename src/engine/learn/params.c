@@ -41,6 +41,25 @@ raise_unknown_param(MlContext *ctx, const MlAlgorithm *algorithm, const char *na
 				  ml_candidates_hint(ctx, "parameter", name, names, n));
 }
 
+/* Is the parameter a text rather than a number? */
+static bool
+is_text(const MlParam *p)
+{
+	return p->type == ML_PARAM_JSON || p->type == ML_PARAM_COLUMN;
+}
+
+static const char *
+get_text(const void *params, const MlParam *p)
+{
+	return *(const char *const *) ((const char *) params + p->offset);
+}
+
+static void
+set_text(void *params, const MlParam *p, const char *text)
+{
+	*(const char **) ((char *) params + p->offset) = text;
+}
+
 /* Store a number into the field, as its type wants it. */
 static void
 set_param(void *params, const MlParam *p, double value)
@@ -61,6 +80,9 @@ set_param(void *params, const MlParam *p, double value)
 		case ML_PARAM_ENUM:
 			*(int *) field = (int) value;
 			break;
+		case ML_PARAM_JSON:
+		case ML_PARAM_COLUMN:
+			break;
 	}
 }
 
@@ -79,6 +101,9 @@ get_param(const void *params, const MlParam *p)
 			return *(const bool *) field;
 		case ML_PARAM_ENUM:
 			return *(const int *) field;
+		case ML_PARAM_JSON:
+		case ML_PARAM_COLUMN:
+			break;
 	}
 	return 0;
 }
@@ -103,7 +128,7 @@ raise_range(MlContext *ctx, const MlParam *p, const char *given)
 static void
 raise_type(MlContext *ctx, const MlParam *p, const char *given)
 {
-	static const char *const names[] = {"a number", "an integer", "true or false", "one of its choices"};
+	static const char *const names[] = {"a number", "an integer", "true or false", "one of its choices", "JSON", "the name of a column"};
 
 	ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
 				  ml_format(ctx, "parameter \"%s\" must be %s, not %s", p->name, names[p->type], given),
@@ -149,10 +174,26 @@ parse_param(MlContext *ctx, const MlParam *p, json_object *value)
 			if (!is_number)
 				raise_type(ctx, p, ml_json_text(ctx, value));
 			break;
+		case ML_PARAM_JSON:
+		case ML_PARAM_COLUMN:
+			return 0;
 	}
 	if (!in_range(p, number))
 		raise_range(ctx, p, ml_format(ctx, "%g", number));
 	return number;
+}
+
+/* A parameter that is a text; NULL for null. */
+static const char *
+parse_text(MlContext *ctx, const MlParam *p, json_object *value)
+{
+	if (value == NULL)
+		return NULL;
+	if (p->type == ML_PARAM_JSON)
+		return ml_json_text(ctx, value);
+	if (!json_object_is_type(value, json_type_string) || json_object_get_string_len(value) == 0)
+		raise_type(ctx, p, ml_json_text(ctx, value));
+	return ml_strdup(ctx, json_object_get_string(value));
 }
 
 void *
@@ -172,10 +213,89 @@ ml_params_parse(MlContext *ctx, const MlAlgorithm *algorithm, const char *json)
 
 			if (p == NULL)
 				raise_unknown_param(ctx, algorithm, key);
-			set_param(params, p, parse_param(ctx, p, value));
+			if (is_text(p))
+				set_text(params, p, parse_text(ctx, p, value));
+			else
+				set_param(params, p, parse_param(ctx, p, value));
 		}
 	}
+	if (algorithm->check_params != NULL)
+		algorithm->check_params(ctx, params);
 	return params;
+}
+
+const char *
+ml_params_column(const MlAlgorithm *algorithm, const void *params, MlColumnRole role, const MlParam **param)
+{
+	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
+		if (p->type == ML_PARAM_COLUMN && p->role == role)
+		{
+			if (param != NULL)
+				*param = p;
+			return get_text(params, p);
+		}
+	return NULL;
+}
+
+unsigned
+ml_params_tasks(const MlAlgorithm *algorithm, const void *params)
+{
+	return algorithm->tasks_of != NULL ? algorithm->tasks_of(params) : algorithm->tasks;
+}
+
+/* Write a JSON value as a document's; key is NULL in a list. */
+static void
+write_json(MlWriter *w, const char *key, json_object *value)
+{
+	switch (json_object_get_type(value))
+	{
+		case json_type_null:
+			ml_write_null(w, key);
+			break;
+		case json_type_boolean:
+			ml_write_bool(w, key, json_object_get_boolean(value));
+			break;
+		case json_type_int:
+			ml_write_int(w, key, json_object_get_int64(value));
+			break;
+		case json_type_double:
+			ml_write_double(w, key, json_object_get_double(value));
+			break;
+		case json_type_string:
+			ml_write_string(w, key, json_object_get_string(value));
+			break;
+		case json_type_array:
+			ml_write_list(w, key);
+			for (size_t i = 0; i < json_object_array_length(value); i++)
+				write_json(w, NULL, json_object_array_get_idx(value, i));
+			ml_write_end(w);
+			break;
+		case json_type_object:
+			ml_write_object(w, key);
+			{
+				json_object_object_foreach(value, name, member)
+					write_json(w, name, member);
+			}
+			ml_write_end(w);
+			break;
+	}
+}
+
+/* Write a parameter that is a text. */
+static void
+write_text(MlWriter *w, const MlParam *p, const char *text)
+{
+	if (text == NULL)
+		ml_write_null(w, p->name);
+	else if (p->type == ML_PARAM_COLUMN)
+		ml_write_string(w, p->name, text);
+	else
+	{
+		json_object *value = json_tokener_parse(text);
+
+		write_json(w, p->name, value);
+		json_object_put(value);
+	}
 }
 
 void
@@ -198,6 +318,10 @@ ml_params_write(MlWriter *w, const MlAlgorithm *algorithm, const void *params)
 				break;
 			case ML_PARAM_ENUM:
 				ml_write_string(w, p->name, p->choices[(int) value]);
+				break;
+			case ML_PARAM_JSON:
+			case ML_PARAM_COLUMN:
+				write_text(w, p, get_text(params, p));
 				break;
 		}
 	}
@@ -223,8 +347,26 @@ read_param(MlContext *ctx, const MlParam *p, const MlNode *object)
 				if (strcmp(p->choices[i], name) == 0)
 					return i;
 			break;
+		case ML_PARAM_JSON:
+		case ML_PARAM_COLUMN:
+			break;
 	}
 	return NAN;
+}
+
+/* One stored parameter that is a text; NULL for null. */
+static const char *
+read_text(MlContext *ctx, const MlParam *p, const MlNode *object)
+{
+	const MlNode *node = ml_node_find(object, p->name);
+
+	if (node == NULL)
+		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: parameter \"%s\" is missing", p->name);
+	if (ml_node_type(node) == ML_NODE_NULL)
+		return NULL;
+	if (p->type == ML_PARAM_JSON)
+		return ml_node_to_json(ctx, node, true);
+	return ml_need_string(ctx, object, p->name);
 }
 
 void *
@@ -234,8 +376,14 @@ ml_params_read(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *objec
 
 	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
 	{
-		double		value = read_param(ctx, p, object);
+		double		value;
 
+		if (is_text(p))
+		{
+			set_text(params, p, read_text(ctx, p, object));
+			continue;
+		}
+		value = read_param(ctx, p, object);
 		if (p->type != ML_PARAM_ENUM && p->type != ML_PARAM_BOOL ? !in_range(p, value) : !(value >= 0))
 			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: parameter \"%s\" is out of range", p->name);
 		set_param(params, p, value);

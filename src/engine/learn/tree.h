@@ -84,7 +84,9 @@ typedef struct MlTreeNode
 	int			set;			/* categories: first word of the levels that go left, else -1 */
 	bool		missing_left;
 	double		threshold;		/* numbers: x <= threshold goes left */
-	double		value;			/* leaves */
+	double		value;			/* of the rows here, leaf or not */
+	double		gain;			/* of the split, in the units of min_split_gain */
+	double		cover;			/* weight of the rows here */
 } MlTreeNode;
 
 /* A grown tree: node 0 is the root, children come after their parents. */

@@ -46,7 +46,7 @@ read_classes(MlContext *ctx, const MlNode *object, MlSignature *s)
 	size_t		n = ml_node_count(list);
 	const double *values = ml_need_f64s(ctx, object, "class_values", (int64_t) n);
 
-	if (n > INT16_MAX || (s->task == ML_TASK_REGRESSION ? n != 0 : s->task == ML_TASK_BINARY ? n != 2 : n < 3))
+	if (n > INT16_MAX || (ml_task_is_number(s->task) ? n != 0 : s->task == ML_TASK_BINARY ? n != 2 : n < 3))
 		corrupted(ctx, "the number of classes does not fit the task");
 	s->nclasses = (int) n;
 	s->class_labels = ml_alloc_array(ctx, n + 1, sizeof(char *));
@@ -100,14 +100,16 @@ MlSignature *
 ml_signature_read(MlContext *ctx, const MlNode *object)
 {
 	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
-	int64_t		task = ml_need_int(ctx, object, "task", 1, ML_TASK_MULTICLASS);
+	int64_t		task = ml_need_int(ctx, object, "task", 1, ML_TASK_ANOMALY);
 
-	if (task != ML_TASK_REGRESSION && task != ML_TASK_BINARY && task != ML_TASK_MULTICLASS)
+	if ((task & (task - 1)) != 0)
 		corrupted(ctx, "an unknown task");
 	s->task = (MlTaskKind) task;
 	s->target = ml_need_string(ctx, object, "target");
-	s->target_kind = (MlTargetKind) ml_need_int(ctx, object, "target_kind", ML_TARGET_NUMBER, ML_TARGET_TEXT);
-	if (s->task == ML_TASK_REGRESSION && s->target_kind != ML_TARGET_NUMBER)
+	s->target_kind = (MlTargetKind) ml_need_int(ctx, object, "target_kind", ML_TARGET_NUMBER, ML_TARGET_NONE);
+	if ((s->target_kind == ML_TARGET_NONE) != (s->task == ML_TASK_ANOMALY))
+		corrupted(ctx, "a target that does not fit the task");
+	if ((s->task == ML_TASK_REGRESSION || s->task == ML_TASK_RANKING) && s->target_kind != ML_TARGET_NUMBER)
 		corrupted(ctx, "a regression whose target is no number");
 	read_classes(ctx, object, s);
 	read_features(ctx, object, s);
@@ -140,7 +142,7 @@ ml_model_open(MlContext *ctx, const void *bytes, size_t size)
 	model->signature = signature;
 	model->prep = ml_prep_read(ctx, ml_container_section(bytes, ML_SECTION_PREPARATION),
 							   signature->features, signature->nfeatures);
-	ml_params_read(ctx, model->algorithm, ml_container_section(bytes, ML_SECTION_PARAMETERS));
+	model->params = ml_params_read(ctx, model->algorithm, ml_container_section(bytes, ML_SECTION_PARAMETERS));
 	ml_model_shape(model);
 	model->loaded = model->algorithm->load(ctx, ml_container_section(bytes, ML_SECTION_PAYLOAD), &model->shape);
 	return model;
@@ -179,6 +181,20 @@ ml_model_score(const MlModel *model, const double *raw, size_t ldraw, size_t n,
 }
 
 int
+ml_model_quantiles(const MlModel *model, const double **levels)
+{
+	return model->algorithm->quantiles != NULL ? model->algorithm->quantiles(model->loaded, levels) : 0;
+}
+
+void
+ml_model_score_quantiles(const MlModel *model, const double *raw, size_t ldraw, size_t n,
+						 double *out, size_t ldout, double *scratch)
+{
+	ml_prep_apply(model->prep, raw, ldraw, n, scratch, n);
+	model->algorithm->score_quantiles(model->loaded, scratch, n, n, out, ldout);
+}
+
+int
 ml_model_class(const MlModel *model, const double *p, size_t ldp)
 {
 	int			best = 0;
@@ -206,7 +222,20 @@ ml_model_find_class(const MlModel *model, const char *label, size_t length)
 const char *
 ml_task_name(MlTaskKind task)
 {
-	return task == ML_TASK_REGRESSION ? "regression" : task == ML_TASK_BINARY ? "binary" : "multiclass";
+	switch (task)
+	{
+		case ML_TASK_REGRESSION:
+			return "regression";
+		case ML_TASK_BINARY:
+			return "binary";
+		case ML_TASK_MULTICLASS:
+			return "multiclass";
+		case ML_TASK_RANKING:
+			return "ranking";
+		case ML_TASK_ANOMALY:
+			return "anomaly";
+	}
+	return "unknown";
 }
 
 const char *
@@ -220,7 +249,8 @@ static void
 describe_signature(MlWriter *w, const MlSignature *s)
 {
 	ml_write_string(w, "task", ml_task_name(s->task));
-	ml_write_string(w, "target", s->target);
+	if (s->target_kind != ML_TARGET_NONE)
+		ml_write_string(w, "target", s->target);
 	if (s->nclasses > 0)
 	{
 		ml_write_list(w, "classes");

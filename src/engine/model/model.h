@@ -14,15 +14,16 @@ typedef enum MlTargetKind
 {
 	ML_TARGET_NUMBER = 1,
 	ML_TARGET_BOOLEAN = 2,		/* classes "false", "true" */
-	ML_TARGET_TEXT = 3
+	ML_TARGET_TEXT = 3,
+	ML_TARGET_NONE = 4			/* nothing is predicted but how unusual a row is */
 } MlTargetKind;
 
 typedef struct MlSignature
 {
-	const char *target;			/* column name */
+	const char *target;			/* column name, "" = none */
 	MlTargetKind target_kind;
 	MlTaskKind	task;
-	int			nclasses;		/* 0 for regression */
+	int			nclasses;		/* 0 where the result is a number */
 	const char **class_labels;	/* [nclasses] ascending: numbers by value, text by bytes */
 	double	   *class_values;	/* [nclasses] NUMBER: the number; BOOLEAN: 0, 1; TEXT: the index */
 	int			nfeatures;
@@ -35,6 +36,7 @@ typedef struct MlModel
 	const MlAlgorithm *algorithm;
 	const MlSignature *signature;
 	const MlPrep *prep;
+	const void *params;			/* the learner's, as ml_params_parse gives them */
 	const void *loaded;			/* the learner's */
 	MlShape		shape;
 	const void *bytes;			/* the caller's, must outlive the model */
@@ -48,10 +50,10 @@ extern MlModel *ml_model_open(MlContext *ctx, const void *bytes, size_t size);
 extern void ml_model_shape(MlModel *model);
 
 /* The names readers see. */
-extern const char *ml_task_name(MlTaskKind task);	/* "regression", "binary", "multiclass" */
+extern const char *ml_task_name(MlTaskKind task);	/* "regression", "binary", "multiclass", "ranking", "anomaly" */
 extern const char *ml_kind_name(MlKind kind);	/* "number", "category", "vector" */
 
-/* Columns of a result: 1 for regression, the number of classes otherwise. */
+/* Columns of a result: the number of classes, 1 where there are none. */
 extern int	ml_model_outputs(const MlModel *model);
 
 /* The doubles of scratch space that ml_model_score needs for up to n rows (n <= ML_BLOCK_ROWS). */
@@ -63,6 +65,13 @@ extern size_t ml_model_scratch(const MlModel *model, size_t n);
  */
 extern void ml_model_score(const MlModel *model, const double *raw, size_t ldraw, size_t n,
 						   double *out, size_t ldout, double *scratch);
+
+/* The quantiles that a model estimates, ascending; returns how many, 0 = it estimates none. */
+extern int	ml_model_quantiles(const MlModel *model, const double **levels);
+
+/* As ml_model_score, for a model that estimates quantiles: out[q * ldout + i], ascending in q. */
+extern void ml_model_score_quantiles(const MlModel *model, const double *raw, size_t ldraw, size_t n,
+									 double *out, size_t ldout, double *scratch);
 
 /* The class predicted: the first with the highest probability; p[k * ldp]. */
 extern int	ml_model_class(const MlModel *model, const double *p, size_t ldp);

@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "learn/learners.h"
 #include "model/assemble.h"
+#include "model/groups.h"
 #include "model/split.h"
 #include "model/target.h"
 
@@ -95,15 +96,31 @@ typedef struct Training
 	const MlSignature *signature;
 	const MlPrep *prep;
 	const double **level_of_code;	/* [features] slot value of each dictionary code */
+	const MlGroups *groups;		/* NULL = none */
 } Training;
 
-/* Rows of the table (ascending) as raw slots: one slot of one feature. */
+/* Values of rows, which are ascending, but those put in the order of their groups only stretch by stretch. */
+static void
+read_rows(const Training *t, int column, int element, const uint32_t *rows, size_t n, double *out)
+{
+	size_t		run;
+
+	for (size_t begin = 0; begin < n; begin += run)
+	{
+		run = t->groups == NULL ? n : 1;
+		while (begin + run < n && rows[begin + run] > rows[begin + run - 1])
+			run++;
+		ml_column_read(t->table->columns[column], element, rows + begin, 0, run, out + begin);
+	}
+}
+
+/* Rows of the table as raw slots: one slot of one feature. */
 static void
 read_slot(const Training *t, int feature, int slot, const uint32_t *rows, size_t n, double *out)
 {
 	const MlFeature *f = &t->signature->features[feature];
 
-	ml_column_read(t->table->columns[feature], slot - f->slot, rows, 0, n, out);
+	read_rows(t, feature, slot - f->slot, rows, n, out);
 	if (f->kind == ML_KIND_CATEGORY)
 		for (size_t i = 0; i < n; i++)
 			if (out[i] == out[i])
@@ -140,7 +157,7 @@ read_design(const MlDesign *design, size_t begin, size_t n, double *x, size_t ld
 
 typedef struct StatsJob
 {
-	const MlTable *table;
+	const Training *training;
 	const MlFeature *features;
 	const int  *slot_feature;	/* [slots] */
 	const uint32_t *rows;
@@ -165,7 +182,7 @@ stats_piece(void *arg, size_t begin, size_t end, int worker)
 		{
 			size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
 
-			ml_column_read(job->table->columns[job->slot_feature[slot]], (int) slot - f->slot, job->rows + i, 0, n, block);
+			read_rows(job->training, job->slot_feature[slot], (int) slot - f->slot, job->rows + i, n, block);
 			ml_moments_add(&job->moments[slot], block, n);
 		}
 	}
@@ -173,7 +190,7 @@ stats_piece(void *arg, size_t begin, size_t end, int worker)
 
 /* Rows of each category among the training rows. */
 static void
-count_levels(const MlColumn *column, const uint32_t *rows, size_t n, double *counts, double *nulls)
+count_levels(const Training *t, int column, const uint32_t *rows, size_t n, double *counts, double *nulls)
 {
 	double		block[ML_BLOCK_ROWS];
 
@@ -181,7 +198,7 @@ count_levels(const MlColumn *column, const uint32_t *rows, size_t n, double *cou
 	{
 		size_t		m = n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : n - i;
 
-		ml_column_read(column, 0, rows + i, 0, m, block);
+		read_rows(t, column, 0, rows + i, m, block);
 		for (size_t k = 0; k < m; k++)
 			if (block[k] == block[k])
 				counts[(size_t) block[k]] += 1;
@@ -200,7 +217,7 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 	MlDictionary **dictionaries = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlDictionary *));
 	double	  **counts = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
 	double	   *nulls = ml_alloc_array_zero(ctx, nf + 1, sizeof(double));
-	StatsJob	job = {t->table, s->features, slot_feature, rows, n, NULL};
+	StatsJob	job = {t, s->features, slot_feature, rows, n, NULL};
 
 	for (int f = 0; f < s->nfeatures; f++)
 	{
@@ -210,7 +227,7 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 			continue;
 		dictionaries[f] = t->table->columns[f]->dictionary;
 		counts[f] = ml_alloc_array_zero(ctx, (size_t) dictionaries[f]->count + 1, sizeof(double));
-		count_levels(t->table->columns[f], rows, n, counts[f], &nulls[f]);
+		count_levels(t, f, rows, n, counts[f], &nulls[f]);
 		ml_check(ctx);
 	}
 	job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
@@ -264,9 +281,12 @@ score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMet
 	job.out = ml_alloc_array(ctx, outputs * design->rows + 1, sizeof(double));
 	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
 	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
-	n = design->task == ML_TASK_REGRESSION ?
-		ml_metrics_regression(ctx, design->target, job.out, design->weight, design->rows, metrics) :
-		ml_metrics_classification(ctx, design->classes, design->target, job.out, design->weight, design->rows, metrics);
+	if (design->task == ML_TASK_RANKING)
+		n = ml_metrics_ranking(ctx, design->target, job.out, design->group, design->rows, metrics);
+	else if (design->task == ML_TASK_REGRESSION)
+		n = ml_metrics_regression(ctx, design->target, job.out, design->weight, design->rows, metrics);
+	else
+		n = ml_metrics_classification(ctx, design->classes, design->target, job.out, design->weight, design->rows, metrics);
 	ml_free(ctx, job.x);
 	ml_free(ctx, job.out);
 	return n;
@@ -291,17 +311,17 @@ check_features(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec)
 
 /* The weights of rows; positive or zero, not NULL, not all zero. */
 static double *
-read_weights(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const uint32_t *rows, size_t n)
+read_weights(MlContext *ctx, const Training *t, const uint32_t *rows, size_t n)
 {
 	const MlColumn *c;
 	double	   *weights;
 	double		sum = 0;
 
-	if (spec->weight < 0)
+	if (t->spec->weight < 0)
 		return NULL;
-	c = table->columns[spec->weight];
+	c = t->table->columns[t->spec->weight];
 	weights = ml_alloc_array(ctx, n + 1, sizeof(double));
-	ml_column_read(c, 0, rows, 0, n, weights);
+	read_rows(t, t->spec->weight, 0, rows, n, weights);
 	for (size_t i = 0; i < n; i++)
 	{
 		if (!(weights[i] >= 0 && weights[i] <= DBL_MAX))
@@ -320,7 +340,7 @@ make_signature(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, co
 {
 	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
 
-	s->target = table->columns[spec->target]->name;
+	s->target = spec->target_kind == ML_TARGET_NONE ? "" : table->columns[spec->target]->name;
 	s->target_kind = spec->target_kind;
 	s->task = target->task;
 	s->nclasses = target->nclasses;
@@ -340,50 +360,94 @@ make_signature(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, co
 	return s;
 }
 
+/* The scores that rows begin with; finite, not NULL. */
+static double *
+read_start(MlContext *ctx, const Training *t, const uint32_t *rows, size_t n)
+{
+	const MlColumn *c;
+	double	   *start;
+
+	if (t->spec->start < 0)
+		return NULL;
+	c = t->table->columns[t->spec->start];
+	start = ml_alloc_array(ctx, n + 1, sizeof(double));
+	read_rows(t, t->spec->start, 0, rows, n, start);
+	for (size_t i = 0; i < n; i++)
+		if (!(fabs(start[i]) <= ML_LARGEST))
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+						  ml_format(ctx, "start score column \"%s\" has a value that is no score", c->name),
+						  ml_format(ctx, "The value is %s.", start[i] == start[i] ? ml_format(ctx, "%g", start[i]) : "NULL or NaN"),
+						  "Start scores must be finite.");
+	return start;
+}
+
 /* The rows of one side of the split, as a design over the fitted preparation. */
 static void
 make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uint8_t *test, uint8_t side,
 			DesignSource *source, MlDesign *design)
 {
+	double	   *by_row = NULL;
 	size_t		n = 0;
 	uint32_t   *rows;
-	double	   *values;
+	double	   *values = NULL;
 
 	for (size_t i = 0; i < target->n; i++)
 		n += test[target->rows[i]] == side;
 	rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
-	values = ml_alloc_array(ctx, n + 1, sizeof(double));
+	if (target->values != NULL)
+		values = ml_alloc_array(ctx, n + 1, sizeof(double));
+	if (t->groups != NULL)
+		by_row = ml_alloc_array(ctx, t->table->rows + 1, sizeof(double));
 	n = 0;
 	for (size_t i = 0; i < target->n; i++)
 		if (test[target->rows[i]] == side)
 		{
-			rows[n] = target->rows[i];
-			values[n++] = target->values[i];
+			if (values != NULL)
+				values[n] = target->values[i];
+			if (by_row != NULL)
+				by_row[target->rows[i]] = target->values[i];
+			rows[n++] = target->rows[i];
 		}
 	source->training = t;
 	source->rows = rows;
 	*design = (MlDesign)
 	{
-		.rows = n,.target = values,.task = target->task,.classes = target->nclasses,
+		.rows = n,.target = values,.task = target->task,.classes = target->nclasses,.class_labels = target->labels,
 			.read = read_design,.source = source,
 	};
-	design->weight = read_weights(ctx, t->table, t->spec, rows, n);
+	if (t->groups != NULL)
+	{
+		design->group = ml_groups_sort(ctx, t->groups, rows, n);
+		for (size_t i = 0; i < n; i++)
+			values[i] = by_row[rows[i]];
+		ml_free(ctx, by_row);
+	}
+	design->weight = read_weights(ctx, t, rows, n);
+	design->start = read_start(ctx, t, rows, n);
 }
 
 /* Once the preparation is fitted the designs know their columns. */
 static void
-attach_preparation(MlDesign *design, const MlPrep *prep)
+attach_preparation(MlContext *ctx, MlDesign *design, const Training *t)
 {
-	design->columns = ml_prep_columns(prep);
-	design->center = ml_prep_centers(prep);
-	design->scale = ml_prep_scales(prep);
-	design->levels = ml_prep_levels(prep);
+	int			p = ml_prep_columns(t->prep);
+	const char **features = ml_alloc_array(ctx, (size_t) p + 1, sizeof(char *));
+
+	for (int j = 0; j < p; j++)
+		features[j] = t->signature->features[ml_prep_column(t->prep, j)->feature].name;
+	design->columns = p;
+	design->center = ml_prep_centers(t->prep);
+	design->scale = ml_prep_scales(t->prep);
+	design->levels = ml_prep_levels(t->prep);
+	design->features = features;
 }
 
 /* Mark the held-out rows and drop classes that only they have. */
 static uint8_t *
-split_rows(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *target, MlTrainResult *result)
+split_rows(MlContext *ctx, const Training *t, MlTarget *target, MlTrainResult *result)
 {
+	const MlTable *table = t->table;
+	const MlTrainSpec *spec = t->spec;
 	uint8_t    *test = ml_alloc_zero(ctx, table->rows + 1);
 	uint64_t   *hashes = ml_split_hashes(ctx, table, &result->digest);
 	double	   *order = NULL;
@@ -400,8 +464,11 @@ split_rows(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarg
 							  ml_format(ctx, "column \"%s\" that orders the rows has NULLs or NaNs", table->columns[spec->split_column]->name),
 							  NULL, "Every row needs its place in time: filter these rows out.");
 	}
-	ml_split_mark(ctx, &spec->split, target->rows, target->n,
-				  target->task == ML_TASK_REGRESSION ? NULL : target->values, target->nclasses, hashes, order, test);
+	if (t->groups != NULL && (spec->split.kind == ML_SPLIT_STRATIFIED || spec->split.kind == ML_SPLIT_RANDOM))
+		ml_groups_mark(ctx, t->groups, &spec->split, target->rows, target->n, test);
+	else
+		ml_split_mark(ctx, &spec->split, target->rows, target->n,
+					  ml_task_is_number(target->task) ? NULL : target->values, target->nclasses, hashes, order, test);
 	training = ml_alloc(ctx, target->n + 1);
 	for (size_t i = 0; i < target->n; i++)
 	{
@@ -414,7 +481,8 @@ split_rows(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarg
 	if (spec->split.kind == ML_SPLIT_COLUMN && n_train == target->n)
 		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
 				  "The metrics are those of the training rows.");
-	ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
+	if (spec->target >= 0)
+		ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
 	ml_free(ctx, training);
 	ml_free(ctx, hashes);
 	return test;
@@ -433,9 +501,40 @@ fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, co
 	model->algorithm = algorithm;
 	model->signature = signature;
 	model->prep = prep;
+	model->params = params;
 	ml_model_shape(model);
 	model->loaded = algorithm->load(ctx, ml_document_root(payload->bytes), &model->shape);
 	return model;
+}
+
+/* Raises where a parameter names a column that the caller has not provided. */
+static void
+check_columns(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlTrainSpec *spec)
+{
+	const MlParam *param;
+
+	for (MlColumnRole role = ML_ROLE_GROUP; role <= ML_ROLE_START; role++)
+		if (ml_params_column(algorithm, params, role, &param) != NULL &&
+			(role == ML_ROLE_GROUP ? spec->group : spec->start) < 0)
+			ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "parameter \"%s\" names a column, which cannot be read here", param->name),
+						  NULL, "Use ml_train with the algorithm named.");
+}
+
+/* Fit the baseline and the learner and score both. */
+static void
+fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const MlDesign *scored, MlAssembly *assembly,
+			  MlTrainResult *result)
+{
+	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, design, t->signature, t->prep,
+									   &assembly->payload);
+	MlSectionBytes baseline;
+
+	/* without a target there is nothing to compare with */
+	if (design->task == ML_TASK_ANOMALY)
+		return;
+	result->nmetrics = score_design(ctx, model, scored, result->metrics);
+	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, design, t->signature, t->prep, &baseline),
+									 scored, result->baseline);
 }
 
 void
@@ -446,18 +545,26 @@ ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 	MlPrepOptions options;
 	DesignSource sources[2];
 	MlDesign	designs[2];		/* training, held out */
-	const MlDesign *scored;
 	MlAssembly	assembly = {0};
-	MlSectionBytes baseline;
 	uint8_t    *test;
-	void	   *params;
+	void	   *params = NULL;
+	unsigned	tasks = 0;
 
 	memset(result, 0, sizeof *result);
 	check_features(ctx, table, spec);
-	ml_target_read(ctx, table, spec, &target);
-	params = ml_params_parse(ctx, target.algorithm, spec->params);
+	if (spec->algorithm != NULL)
+	{
+		params = ml_params_parse(ctx, spec->algorithm, spec->params);
+		tasks = ml_params_tasks(spec->algorithm, params);
+	}
+	ml_target_read(ctx, table, spec, tasks, &target);
+	if (params == NULL)
+		params = ml_params_parse(ctx, target.algorithm, spec->params);
+	check_columns(ctx, target.algorithm, params, spec);
 	ml_prep_options_parse(ctx, target.algorithm, params, spec->preprocess, &options);
-	test = split_rows(ctx, table, spec, &target, result);
+	if (spec->group >= 0)
+		training.groups = ml_groups_read(ctx, table, spec->group, target.rows, target.n);
+	test = split_rows(ctx, &training, &target, result);
 	make_design(ctx, &training, &target, test, 0, &sources[0], &designs[0]);
 	make_design(ctx, &training, &target, test, 1, &sources[1], &designs[1]);
 	ml_free(ctx, test);
@@ -468,18 +575,15 @@ ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 	fit_preparation(ctx, &training, &options, sources[0].rows, designs[0].rows);
 	if (!target.algorithm->no_features)
 		ml_prep_report_dropped(ctx, training.prep);
-	attach_preparation(&designs[0], training.prep);
-	attach_preparation(&designs[1], training.prep);
-	scored = designs[1].rows > 0 ? &designs[1] : &designs[0];
+	attach_preparation(ctx, &designs[0], &training);
+	attach_preparation(ctx, &designs[1], &training);
+	designs[0].held_out = &designs[1];
 
 	assembly.algorithm = target.algorithm;
 	assembly.params = params;
 	assembly.signature = training.signature;
 	assembly.prep = training.prep;
-	result->nmetrics = score_design(ctx, fit_learner(ctx, target.algorithm, params, &designs[0], training.signature,
-													 training.prep, &assembly.payload), scored, result->metrics);
-	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, &designs[0], training.signature,
-													  training.prep, &baseline), scored, result->baseline);
+	fit_and_score(ctx, &training, &designs[0], designs[1].rows > 0 ? &designs[1] : &designs[0], &assembly, result);
 	result->algorithm = target.algorithm;
 	result->task = target.task;
 	result->held_out = designs[1].rows > 0;

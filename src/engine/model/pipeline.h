@@ -36,10 +36,12 @@ typedef struct MlTrainSpec
 	int			nfeatures;
 	const char *const *feature_types;	/* the host's type names, [nfeatures] */
 	int			target;
-	MlTargetKind target_kind;
+	MlTargetKind target_kind;	/* ML_TARGET_NONE: there is none */
 	bool		target_integer; /* an integer type: two distinct values are classes for 'auto' */
 	int			weight;
 	int			split_column;	/* the order (LAST) or the flag (COLUMN) */
+	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */
+	int			start;			/* the same of role ML_ROLE_START */
 } MlTrainSpec;
 
 typedef struct MlTrainResult

@@ -182,18 +182,17 @@ classes_of_strings(MlContext *ctx, const MlColumn *column, MlTarget *t)
 
 /* ---- task ---- */
 
-/* Is this a classification? By the kind of target and what the algorithm can do. */
+/* Is this a classification? By the kind of target and the tasks that are possible, 0 = all. */
 static bool
-is_classification(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *t)
+is_classification(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const MlTarget *t)
 {
-	const MlAlgorithm *a = spec->algorithm;
 	double		distinct[2];
 
 	if (spec->target_kind != ML_TARGET_NUMBER)
 		return true;
-	if (a != NULL && !(a->tasks & ML_TASK_REGRESSION))
+	if (tasks != 0 && !(tasks & (ML_TASK_REGRESSION | ML_TASK_RANKING)))
 		return true;
-	if (a != NULL && !(a->tasks & ML_TASK_CLASSIFICATION))
+	if (tasks != 0 && !(tasks & ML_TASK_CLASSIFICATION))
 		return false;
 	/* both would do: two distinct integers are classes, other numbers are estimated */
 	return spec->target_integer && distinct_numbers(ctx, t->values, t->n, 2, distinct, NULL) == 2;
@@ -221,35 +220,63 @@ check_regression(MlContext *ctx, const char *name, const MlTarget *t)
 					  "There is nothing to learn from a constant.");
 }
 
+/* Raises where the algorithm, or what its parameters make of it, does not have the task. */
 static void
-choose_algorithm(MlContext *ctx, const MlTrainSpec *spec, const char *name, MlTarget *t)
+check_task(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const char *name, const MlTarget *t)
 {
-	t->algorithm = spec->algorithm ? spec->algorithm : ml_algorithm_auto(t->task);
-	if (t->algorithm->tasks & t->task)
+	const char *algorithm = t->algorithm->name;
+
+	if (tasks & t->task)
 		return;
-	if (t->task == ML_TASK_REGRESSION)
+	if (t->algorithm->tasks & t->task)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "the parameters of algorithm \"%s\" do not fit a target for %s", algorithm, ml_task_name(t->task)),
+					  ml_format(ctx, "Target column \"%s\" is %s.", name,
+								spec->target_kind == ML_TARGET_BOOLEAN ? "a boolean" : spec->target_kind == ML_TARGET_TEXT ? "text" :
+								"a number"), NULL);
+	if (ml_task_is_number(t->task))
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
-					  ml_format(ctx, "algorithm \"%s\" does not do regression", t->algorithm->name), NULL, NULL);
+					  ml_format(ctx, "algorithm \"%s\" does not do %s", algorithm, ml_task_name(t->task)), NULL, NULL);
 	if (t->algorithm->tasks & ML_TASK_CLASSIFICATION)
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
-					  ml_format(ctx, "algorithm \"%s\" needs a target of two classes", t->algorithm->name),
+					  ml_format(ctx, "algorithm \"%s\" needs a target of two classes", algorithm),
 					  ml_format(ctx, "Target column \"%s\" has %d classes.", name, t->nclasses), NULL);
 	ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
-				  ml_format(ctx, "algorithm \"%s\" needs a target that is a number", t->algorithm->name),
+				  ml_format(ctx, "algorithm \"%s\" needs a target that is a number", algorithm),
 				  ml_format(ctx, "Target column \"%s\" is %s.", name,
 							spec->target_kind == ML_TARGET_BOOLEAN ? "a boolean" : "text"),
 				  "Choose a classifier such as \"logistic_regression\", or cast the target to a number.");
 }
 
-void
-ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *t)
+/* Raises where there is a target that the algorithm cannot use, or none that it needs. */
+static void __attribute__((noreturn))
+raise_target(MlContext *ctx, const MlTrainSpec *spec)
 {
-	const MlColumn *column = table->columns[spec->target];
+	if (spec->target_kind == ML_TARGET_NONE)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "target must not be NULL", "The algorithm learns to predict a column.",
+					  "Name the column to predict as the argument target.");
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+				  ml_format(ctx, "algorithm \"%s\" learns without a target", spec->algorithm->name), NULL,
+				  "Use ml_train, leave target out, and list the features if a column is not to be one.");
+}
 
-	memset(t, 0, sizeof *t);
-	if (table->rows == 0)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", NULL,
-					  "Check the source, its filters and your row-level security.");
+/* All rows, where there is no target. */
+static void
+take_all_rows(MlContext *ctx, const MlTable *table, MlTarget *t)
+{
+	if (table->rows >= UINT32_MAX)
+		ml_raise(ctx, ML_ERROR_MEMORY, "more than %u rows cannot be trained on in memory", UINT32_MAX - 1);
+	t->task = ML_TASK_ANOMALY;
+	t->rows = ml_alloc_array(ctx, table->rows + 1, sizeof(uint32_t));
+	t->n = table->rows;
+	for (size_t i = 0; i < t->n; i++)
+		t->rows[i] = (uint32_t) i;
+}
+
+/* Raises where the target column holds nothing that can be learned. */
+static void
+check_column(MlContext *ctx, const MlTable *table, const MlColumn *column)
+{
 	if (column->nonfinite > 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
 					  ml_format(ctx, "target column \"%s\" contains NaN or infinity", column->name),
@@ -258,8 +285,29 @@ ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, Ml
 	if (column->nulls == table->rows)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", column->name),
 					  NULL, "Rows without a target cannot be trained on.");
+}
+
+void
+ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, unsigned tasks, MlTarget *t)
+{
+	const MlColumn *column;
+
+	memset(t, 0, sizeof *t);
+	if (table->rows == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", NULL,
+					  "Check the source, its filters and your row-level security.");
+	t->algorithm = spec->algorithm;
+	if ((spec->target_kind == ML_TARGET_NONE) != (tasks == ML_TASK_ANOMALY))
+		raise_target(ctx, spec);
+	if (spec->target_kind == ML_TARGET_NONE)
+	{
+		take_all_rows(ctx, table, t);
+		return;
+	}
+	column = table->columns[spec->target];
+	check_column(ctx, table, column);
 	collect_rows(ctx, table, column, t);
-	if (is_classification(ctx, spec, t))
+	if (is_classification(ctx, spec, tasks, t))
 	{
 		if (spec->target_kind == ML_TARGET_TEXT)
 			classes_of_strings(ctx, column, t);
@@ -268,10 +316,12 @@ ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, Ml
 	}
 	else
 	{
-		t->task = ML_TASK_REGRESSION;
+		t->task = tasks != 0 && !(tasks & ML_TASK_REGRESSION) ? ML_TASK_RANKING : ML_TASK_REGRESSION;
 		check_regression(ctx, column->name, t);
 	}
-	choose_algorithm(ctx, spec, column->name, t);
+	if (t->algorithm == NULL)
+		t->algorithm = ml_algorithm_auto(t->task);
+	check_task(ctx, spec, tasks != 0 ? tasks : t->algorithm->tasks, column->name, t);
 }
 
 void
@@ -281,7 +331,7 @@ ml_target_restrict(MlContext *ctx, MlTarget *t, const uint8_t *training, const c
 	int		   *index;
 	int			kept = 0;
 
-	if (t->task == ML_TASK_REGRESSION)
+	if (ml_task_is_number(t->task))
 		return;
 	members = ml_alloc_array_zero(ctx, (size_t) t->nclasses, sizeof(size_t));
 	index = ml_alloc_array(ctx, (size_t) t->nclasses, sizeof(int));

@@ -20,8 +20,11 @@ typedef struct MlTarget
 	double	   *label_values;	/* [nclasses] */
 } MlTarget;
 
-/* Read the target; raises on what cannot be learned (all NULL, one class, constant, ...). */
-extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTarget *target);
+/*
+ * Read the target for one of some tasks (0 = 'auto': whatever fits); without a target column all rows are
+ * taken and values is NULL.  Raises on what cannot be learned (all NULL, one class, constant, ...).
+ */
+extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, unsigned tasks, MlTarget *target);
 
 /*
  * Keep only the classes that training rows have: training[i] != 0 marks row i of the target's;

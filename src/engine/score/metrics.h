@@ -33,6 +33,14 @@ extern int	ml_metrics_classification(MlContext *ctx, int classes, const double *
 									  const double *probabilities, const double *weight, size_t n,
 									  MlMetric *out);
 
+/*
+ * Ranking: ndcg, ndcg_at_10 and ndcg_at_5, means over the groups that have a row of positive relevance; NaN where
+ * none has.  The gain of a row is 2^relevance - 1, its discount 1 / log2(place + 1); rows of equal score share
+ * their places.  group [n]: rows of one group lie together.
+ */
+extern int	ml_metrics_ranking(MlContext *ctx, const double *relevance, const double *score, const uint32_t *group,
+							   size_t n, MlMetric *out);
+
 /* Area under the ROC curve; label > 0.5 is positive; NaN with one class only. Sorts copies. */
 extern double ml_roc_auc(MlContext *ctx, const double *label, const double *score,
 						 const double *weight, size_t n);

@@ -14,8 +14,14 @@ REPEATS = int(os.environ["REPEATS"])
 FEATURES = 20
 X = [f"x{i}" for i in range(1, FEATURES + 1)]
 X_LIST = ", ".join(X)
+WIDE_FEATURES = 100
+THREADS = 2                     # of ours and of every rival, where a figure sets them
 X_ARRAY = "ARRAY[" + ", ".join(f"'{x}'" for x in X) + "]"
 DATABASE = "bench"
+
+# What COPY's binary form begins and ends with.
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
+COPY_TRAILER = b"\xff\xff"
 
 # The held-out part, as a condition on its complement.
 TRAINING_ROWS = "id % 5 <> 0"
@@ -63,14 +69,58 @@ def medians(*actions, repeats=None):
     return [statistics.median(taken) for taken in times]
 
 
-def rival(*arguments):
-    """Run bench/rival.py in a process of its own (its memory is its own) and return what it prints."""
+def in_turns(actions, repeats=None, warm=True):
+    """
+    Name -> the least of the seconds that each action (name -> callable) says it took.  As in medians, all of
+    them run once before it counts (unless warm is off: what takes a minute), then take turns.  The least,
+    since the rivals' threads spin where they wait: one neighbour for a moment costs them much more than us.
+    """
+    for action in actions.values():
+        if warm:
+            action()
+    times = {name: [] for name in actions}
+    for _ in range(repeats or REPEATS):
+        for name, action in actions.items():
+            times[name].append(action())
+    return {name: min(taken) for name, taken in times.items()}
+
+
+def rival_environment():
+    """What a rival's process sees: the OpenBLAS with threads."""
     environment = dict(os.environ)
     if environment.get("BENCH_RIVAL_LIBS"):
         environment["LD_LIBRARY_PATH"] = environment["BENCH_RIVAL_LIBS"]
+    return environment
+
+
+def rival(*arguments):
+    """Run bench/rival.py in a process of its own (its memory is its own) and return what it prints."""
     command = [sys.executable, os.path.join(HERE, "rival.py"), *map(str, arguments)]
-    out = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    out = subprocess.run(command, env=rival_environment(), stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(out.stdout.strip().splitlines()[-1])
+
+
+class Worker:
+    """A process that answers each line with a line of JSON, and keeps what it was told before."""
+
+    def __init__(self, command, environment=None):
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def ask(self, line):
+        """The answer to one line."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        ensure(answer.startswith("{"), f"no answer to {line}")
+        return json.loads(answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def ensure(condition, message):
@@ -94,22 +144,43 @@ class Figures:
 
     def __init__(self):
         self.rows = []
+        self.certain = set()    # rows that hold on a busy machine too
+        self.settled = 0
 
-    def add(self, name, ours, theirs, ratio, goal, reached):
+    def add(self, name, ours, theirs, ratio, goal, reached, timed=True):
         """One line; all but reached are text, reached may be None where nothing is to be reached."""
+        if not timed:
+            self.certain.add(len(self.rows))
         mark = "-" if reached is None else "yes" if reached else "NO"
         self.rows.append((name, ours, theirs, ratio, goal, mark))
         print(f"   {name}: ours {ours}, rival {theirs}, ratio {ratio}, goal {goal}: {mark}", flush=True)
+
+    def skip(self, name, why):
+        """A figure that this run cannot measure."""
+        self.add(name, "-", "-", "-", "-", None)
+        note(f"skipped: {why}")
 
     def at_most(self, name, ours, theirs, goal):
         """Seconds of ours as a multiple of theirs, to stay below goal."""
         ratio = ours / theirs
         self.add(name, f"{ours:.3f} s", f"{theirs:.3f} s", f"{ratio:.2f}", f"<= {goal}", ratio <= goal)
 
+    def compare(self, name, ours, theirs):
+        """Seconds beside each other, with nothing to reach."""
+        self.add(name, f"{ours:.3f} s", f"{theirs:.3f} s", f"{ours / theirs:.2f}", "-", None)
+
     def times_faster(self, name, ours, theirs, goal):
         """How many times the seconds of ours fit into theirs, to reach goal."""
         ratio = theirs / ours
         self.add(name, f"{ours:.3f} s", f"{theirs:.3f} s", f"{ratio:.1f}x", f">= {goal}x", ratio >= goal)
+
+    def settle(self, trusted):
+        """Mark what was added since the last call when the machine was not ours alone meanwhile."""
+        if not trusted:
+            for n, row in enumerate(self.rows):
+                if n >= self.settled and n not in self.certain and row[-1] != "-":
+                    self.rows[n] = (*row[:-1], row[-1] + "?")
+        self.settled = len(self.rows)
 
     def table(self):
         """Print the table; returns how many figures were missed."""
@@ -123,7 +194,8 @@ class Figures:
                 print("  ".join("-" * width for width in widths))
         missed = sum(line[-1] == "NO" for line in self.rows)
         reached = sum(line[-1] == "yes" for line in self.rows)
-        print(f"{reached} reached, {missed} missed")
+        doubtful = sum(line[-1].endswith("?") for line in self.rows)
+        print(f"{reached} reached, {missed} missed" + (f", {doubtful} measured on a busy machine" if doubtful else ""))
         return missed
 
 

@@ -3,7 +3,8 @@ import importlib
 import sys
 import time
 
-GROUPS = ("linear", "logistic", "predict", "single", "memory", "exact")
+GROUPS = ("linear", "logistic", "predict", "single", "memory", "exact", "trees", "forest", "treescore", "quality",
+          "explain", "busy", "growth", "treememory")
 
 
 def busy_share():
@@ -30,12 +31,13 @@ def machine(lib):
 
 
 def warn_when_busy(warnings, moment):
-    """Note when others keep the machine busy, at a moment when this run does nothing."""
+    """Note when others keep the machine busy, at a moment when this run does nothing; are we alone?"""
     busy = busy_share()
     if busy > 0.1:
         warnings.append(f"WARNING: other processes kept {busy:.0%} of this machine busy {moment};"
                         " the figures are not to be trusted")
         print(warnings[-1], flush=True)
+    return busy <= 0.1
 
 
 def main(names):
@@ -63,9 +65,9 @@ def main(names):
     figures = lib.Figures()
     warnings = []
     for name in names or GROUPS:
-        warn_when_busy(warnings, f"before {name}")
+        alone = warn_when_busy(warnings, f"before {name}")
         importlib.import_module(f"figures.{name}").run(figures)
-    warn_when_busy(warnings, "at the end")
+        figures.settle(warn_when_busy(warnings, f"after {name}") and alone)
     figures.table()
     print("\n".join(warnings))
     return 0

@@ -19,14 +19,12 @@ import numpy as np
 
 import lib
 
-BINARY_HEADER = 19
-BINARY_TRAILER = 2
 
 
-def fetch_binary(query, first_width):
+def fetch_binary(query, first_width, width=lib.FEATURES):
     """
     The expert's way: COPY in binary, read in place by strides.  Returns the first column (an
-    int4 or a float8: first_width bytes) and the matrix of the features.
+    int4 or a float8: first_width bytes) and the matrix of the features, width of them.
     """
     connection = lib.connect()
     buffer = io.BytesIO()
@@ -34,16 +32,27 @@ def fetch_binary(query, first_width):
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", buffer)
     connection.close()
     raw = buffer.getbuffer()
-    record = 2 + 4 + first_width + 12 * lib.FEATURES
-    rows = (len(raw) - BINARY_HEADER - BINARY_TRAILER) // record
-    first_at = BINARY_HEADER + 2 + 4
+    record = 2 + 4 + first_width + 12 * width
+    rows = (len(raw) - len(lib.COPY_HEADER) - len(lib.COPY_TRAILER)) // record
+    first_at = len(lib.COPY_HEADER) + 2 + 4
     first = np.ndarray((rows,), f">{'f' if first_width == 8 else 'i'}{first_width}", raw, first_at, (record,))
-    features = np.ndarray((rows, lib.FEATURES), ">f8", raw, first_at + first_width + 4, (record, 12))
+    features = np.ndarray((rows, width), ">f8", raw, first_at + first_width + 4, (record, 12))
     return first.astype(np.float64), features.astype(np.float64)
 
 
-def fetch_csv(query):
-    """The csv way: COPY csv into pandas.read_csv."""
+def copy_binary(table, rows):
+    """Rows of COPY's binary form into a new table of a key and a number."""
+    connection = lib.connect()
+    lib.execute(connection, f"DROP TABLE IF EXISTS {table}")
+    lib.execute(connection, f"CREATE UNLOGGED TABLE {table} (key int, prediction float8)")
+    with connection.cursor() as cursor:
+        cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT binary)",
+                           io.BytesIO(lib.COPY_HEADER + rows.tobytes() + lib.COPY_TRAILER))
+    connection.close()
+
+
+def fetch_frame(query):
+    """COPY csv into pandas.read_csv; only an empty field is missing."""
     import pandas
     connection = lib.connect()
     buffer = io.BytesIO()
@@ -51,7 +60,12 @@ def fetch_csv(query):
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", buffer)
     connection.close()
     buffer.seek(0)
-    frame = pandas.read_csv(buffer)
+    return pandas.read_csv(buffer, keep_default_na=False, na_values=[""])
+
+
+def fetch_csv(query):
+    """The csv way to y and the features."""
+    frame = fetch_frame(query)
     return frame["y"].to_numpy(), frame[lib.X]
 
 

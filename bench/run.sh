@@ -100,6 +100,14 @@ shared_buffers_mb()
 	echo "$mb"
 }
 
+# The engine alone, for figures of learning and scoring on data in memory.
+build_engine()
+{
+	make -C "$checkout" -s -f bench/engine.mk bench-engine >&2
+	BENCH_ENGINE=$checkout/.build/plain/bench_engine
+	export BENCH_ENGINE
+}
+
 start_cluster()
 {
 	bin=$("$PG_CONFIG" --bindir)
@@ -156,6 +164,7 @@ fi
 "$PYTHON" "$bench/main.py" check "$@" || exit 2
 install_rivals
 install_extension
+build_engine
 mkdir -p "$BENCH_DIR"
 unpack_blas
 start_cluster

@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -17,16 +16,14 @@
 #include "pg/modelarg.h"
 #include "pg/scorer.h"
 #include "pg/source.h"
+#include "pg/target.h"
 #include "score/metrics.h"
 
 typedef struct Evaluation
 {
 	Scorer		scorer;
 	MlContext  *ctx;
-	const char *target;			/* column name */
-	int			target_column;	/* of the slot */
-	ValueReader reader;			/* of the target */
-	bool		classes;		/* a classifier */
+	TargetReader target;
 	bool		ranking;		/* rows come in groups, by a column that follows the target */
 	ValueReader group_reader;
 
@@ -75,70 +72,11 @@ keep_outputs(Evaluation *evaluation)
 	scorer_reset(scorer);
 }
 
-/* Refuse a target that is no finite number. */
-static void
-error_target_number(const Evaluation *evaluation, const char *given)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_EXCEPTION),
-			 errmsg("target column \"%s\" must hold finite numbers, not %s", evaluation->target, given)));
-}
-
-/* The target of a regression. */
-static double
-target_number(Evaluation *evaluation, Datum value)
-{
-	double		number;
-
-	if (evaluation->reader.kind == ML_KIND_NUMBER)
-		number = value_number(&evaluation->reader, value);
-	else
-	{
-		size_t		length;
-		const char *bytes = value_category(&evaluation->reader, value, &length);
-
-		if (!text_number(bytes, length, &number))
-			error_target_number(evaluation, psprintf("\"%.*s\"", pg_mbcliplen(bytes, (int) length, SHOWN_BYTES), bytes));
-	}
-	if (isnan(number))
-		error_target_number(evaluation, "NaN");
-	if (isinf(number))
-		error_target_number(evaluation, "infinity");
-	return number;
-}
-
-/* The class of a target, -1 when the model does not know it. */
-static double
-target_class(Evaluation *evaluation, Datum value)
-{
-	const MlModel *model = evaluation->scorer.model;
-	const MlSignature *signature = model->signature;
-	const char *bytes;
-	size_t		length;
-
-	if (evaluation->reader.kind == ML_KIND_NUMBER && signature->target_kind != ML_TARGET_TEXT)
-	{
-		double		number = value_number(&evaluation->reader, value);
-
-		for (int k = 0; k < signature->nclasses; k++)
-		{
-			if (signature->class_values[k] == number)
-				return k;
-		}
-		return -1.0;
-	}
-	if (evaluation->reader.kind == ML_KIND_NUMBER)
-		bytes = number_category(&evaluation->reader, value, &length);
-	else
-		bytes = value_category(&evaluation->reader, value, &length);
-	return features_find_class(model, bytes, length);
-}
-
 /* A hash of the group that a row is of. */
 static uint64
 row_group(Evaluation *evaluation, const TupleTableSlot *slot)
 {
-	int			column = evaluation->target_column + 1;
+	int			column = evaluation->target.column + 1;
 	const char *bytes;
 	size_t		length;
 
@@ -163,36 +101,17 @@ receive_row(TupleTableSlot *slot, void *arg)
 	Datum		value;
 
 	slot_getallattrs(slot);
-	if (slot->tts_isnull[evaluation->target_column])
+	if (slot->tts_isnull[evaluation->target.column])
 		return;
 	if (row >= evaluation->capacity)
 		grow(evaluation, row + 1);
-	value = slot->tts_values[evaluation->target_column];
+	value = slot->tts_values[evaluation->target.column];
 	if (evaluation->ranking)
 		evaluation->group[row] = row_group(evaluation, slot);
-	evaluation->actual[row] = evaluation->classes ? target_class(evaluation, value) : target_number(evaluation, value);
+	evaluation->actual[row] = target_read(&evaluation->target, value);
 	scorer_add(scorer, slot);
 	if (scorer_full(scorer))
 		keep_outputs(evaluation);
-}
-
-/* Set up the target column; the column's number in the source goes to *column. */
-static void
-init_target(Evaluation *evaluation, const Source *source, int *column)
-{
-	const MlSignature *signature = evaluation->scorer.model->signature;
-
-	evaluation->target = signature->target;
-	*column = source_need(source, signature->target, "target column");
-	source_check_unique(source, *column, "target column");
-	evaluation->target_column = evaluation->scorer.nfeatures;
-	evaluation->classes = signature->nclasses > 0;
-	if (!value_reader_init(&evaluation->reader, source->columns[*column].type, CurrentMemoryContext) ||
-		evaluation->reader.kind == ML_KIND_VECTOR)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("target column \"%s\" must be %s, not of type %s", signature->target,
-						evaluation->classes ? "a class" : "a number", source->columns[*column].type_name)));
 }
 
 /* Set up the column of groups; its number in the source goes to *column. */
@@ -265,7 +184,7 @@ compute_metrics(Evaluation *evaluation, MlMetric *metrics)
 
 	if (evaluation->ranking)
 		return ranking_metrics(evaluation, metrics);
-	if (!evaluation->classes)
+	if (!evaluation->target.classes)
 		return ml_metrics_regression(ctx, evaluation->actual, evaluation->outputs[0], NULL, n, metrics);
 	probabilities = ml_alloc_array(ctx, n, outputs * sizeof(double));
 	for (size_t k = 0; k < outputs; k++)
@@ -313,7 +232,7 @@ ml_evaluate(PG_FUNCTION_ARGS)
 	ncolumns = model->signature->nfeatures + (evaluation->ranking ? 2 : 1);
 	columns = palloc(sizeof(int) * (Size) ncolumns);
 	scorer_init(&evaluation->scorer, evaluation->ctx, model, source, columns);
-	init_target(evaluation, source, columns + model->signature->nfeatures);
+	target_reader_init(&evaluation->target, model, source, model->signature->nfeatures, columns + model->signature->nfeatures);
 	if (evaluation->ranking)
 		init_group(evaluation, source, columns + model->signature->nfeatures + 1);
 	evaluation->outputs = palloc0(sizeof(double *) * evaluation->scorer.outputs);

@@ -28,16 +28,6 @@
 
 #include "pg/host.h"
 
-typedef enum PredictForm
-{
-	FORM_VALUES,
-	FORM_UNKNOWN,				/* one untyped literal: its text tells an object from a value */
-	FORM_ARRAY,
-	FORM_ROW,
-	FORM_JSON,
-	FORM_JSONB
-} PredictForm;
-
 /* fn_extra of a scoring function. */
 typedef struct PredictCall
 {
@@ -53,15 +43,15 @@ PG_FUNCTION_INFO_V1(ml_probability);
 
 /* ---- once per call site ---- */
 
-/* What the arguments from first on are. */
+/* What the count arguments from first on are. */
 static PredictForm
-call_form(FunctionCallInfo fcinfo, int first)
+call_form(FunctionCallInfo fcinfo, int first, int count)
 {
 	Oid			type;
 
 	if (get_fn_expr_variadic(fcinfo->flinfo))
 		return FORM_ARRAY;
-	if (PG_NARGS() != first + 1)
+	if (count != 1)
 		return FORM_VALUES;
 	type = get_fn_expr_argtype(fcinfo->flinfo, first);
 	if (!OidIsValid(type))
@@ -78,14 +68,14 @@ call_form(FunctionCallInfo fcinfo, int first)
 
 /* Set up fn_extra. */
 static PredictCall *
-create_call(FunctionCallInfo fcinfo, int first)
+create_call(FunctionCallInfo fcinfo, int first, int count)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
 	PredictCall *call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PredictCall));
 
-	call->form = call_form(fcinfo, first);
+	call->form = call_form(fcinfo, first, count);
 	call->whole = call->form != FORM_VALUES && call->form != FORM_UNKNOWN;
-	call->count = PG_NARGS() - first;
+	call->count = count;
 	model_argument_init(&call->argument, fcinfo, flinfo->fn_mcxt);
 	flinfo->fn_extra = call;
 	return call;
@@ -97,6 +87,8 @@ predict_check_model(const MlModel *model, PredictWhat what)
 {
 	const MlSignature *signature = model->signature;
 
+	if (what == PREDICT_NOTHING)
+		return;
 	if (what == PREDICT_NUMBER)
 	{
 		if (signature->nclasses > 0 && signature->target_kind == ML_TARGET_TEXT)
@@ -160,6 +152,7 @@ create_plan(ModelEntry *entry, const PredictCall *call, FunctionCallInfo fcinfo,
 	plan = MemoryContextAllocZero(entry->memory, sizeof(PredictPlan));
 	plan->model = model;
 	plan->memory = entry->memory;
+	plan->form = call->form;
 	plan->raw = MemoryContextAlloc(entry->memory, sizeof(double) * (slots + outputs + scratch));
 	plan->out = plan->raw + slots;
 	plan->scratch = plan->out + outputs;
@@ -471,16 +464,16 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 	}
 }
 
-/* Score the row in the arguments from first on. */
-PredictPlan *
-predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
+/* Read the row in the count arguments from first on. */
+static inline PredictPlan *
+read_row(FunctionCallInfo fcinfo, int first, int count, PredictWhat what)
 {
 	PredictCall *call = fcinfo->flinfo->fn_extra;
 	ModelEntry *entry;
 	PredictPlan *plan;
 
 	if (unlikely(call == NULL))
-		call = create_call(fcinfo, first);
+		call = create_call(fcinfo, first, count);
 	if (PG_ARGISNULL(0) || (call->whole && PG_ARGISNULL(first)))
 		return NULL;
 	entry = model_argument_get(&call->argument, PG_GETARG_DATUM(0));
@@ -488,6 +481,24 @@ predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
 	if (unlikely(plan == NULL))
 		plan = create_plan(entry, call, fcinfo, first, what);
 	gather(plan, call, fcinfo, first);
+	return plan;
+}
+
+/* Read the row in one argument, without scoring it. */
+PredictPlan *
+predict_read(FunctionCallInfo fcinfo, int argument)
+{
+	return read_row(fcinfo, argument, 1, PREDICT_NOTHING);
+}
+
+/* Score the row in the arguments from first on. */
+PredictPlan *
+predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what)
+{
+	PredictPlan *plan = read_row(fcinfo, first, PG_NARGS() - first, what);
+
+	if (plan == NULL)
+		return NULL;
 	if (what == PREDICT_QUANTILES)
 		ml_model_score_quantiles(plan->model, plan->raw, 1, 1, plan->out, 1, plan->scratch);
 	else
@@ -518,8 +529,8 @@ ml_predict_label(PG_FUNCTION_ARGS)
 }
 
 /* Refuse a class that the model does not have. */
-static void
-error_class(const MlModel *model, const char *name)
+void
+predict_error_class(const MlModel *model, const char *name)
 {
 	const MlSignature *signature = model->signature;
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_probability error", false);
@@ -556,7 +567,7 @@ ml_probability(PG_FUNCTION_ARGS)
 		name[length] = '\0';
 		plan->class = features_find_class(plan->model, name, length);
 		if (plan->class < 0)
-			error_class(plan->model, name);
+			predict_error_class(plan->model, name);
 		if (plan->class_name != NULL)
 			pfree(plan->class_name);
 		plan->class_name = name;

@@ -18,8 +18,20 @@ typedef enum PredictWhat
 	PREDICT_NUMBER,				/* a number, or a class that is one */
 	PREDICT_LABEL,				/* a class */
 	PREDICT_PROBABILITY,		/* of classes */
-	PREDICT_QUANTILES			/* of a number */
+	PREDICT_QUANTILES,			/* of a number */
+	PREDICT_NOTHING				/* the row is read, not scored */
 } PredictWhat;
+
+/* What the arguments with the features are. */
+typedef enum PredictForm
+{
+	FORM_VALUES,
+	FORM_UNKNOWN,				/* one untyped literal: its text tells an object from a value */
+	FORM_ARRAY,
+	FORM_ROW,
+	FORM_JSON,
+	FORM_JSONB
+} PredictForm;
 
 /* Columns of the row type last seen, matched to the features. */
 typedef struct PredictRowMap
@@ -38,6 +50,7 @@ typedef struct PredictPlan
 {
 	const MlModel *model;
 	MemoryContext memory;		/* of the model's entry */
+	PredictForm form;
 	double	   *raw;			/* [slots] */
 	double	   *out;			/* [outputs] */
 	double	   *scratch;
@@ -52,6 +65,8 @@ typedef struct PredictPlan
 	int			class;			/* ml_probability: the class asked for last */
 	char	   *class_name;		/* NULL = none yet */
 	Size		class_length;
+
+	void	   *derived;		/* what a caller of predict_read made of the model, in memory; NULL at first */
 } PredictPlan;
 
 /*
@@ -60,8 +75,17 @@ typedef struct PredictPlan
  */
 extern PredictPlan *predict_row(FunctionCallInfo fcinfo, int first, PredictWhat what);
 
+/*
+ * Read the row in one argument into plan->raw without scoring it: a row, a JSON object, an array or a single value.
+ * NULL when the model or the row is NULL.
+ */
+extern PredictPlan *predict_read(FunctionCallInfo fcinfo, int argument);
+
 /* Refuse a model that cannot give what a call wants. */
 extern void predict_check_model(const MlModel *model, PredictWhat what);
+
+/* Refuse a class that the model does not have. */
+extern void predict_error_class(const MlModel *model, const char *name) pg_attribute_noreturn();
 
 /* The number of a result, for regression and for classes that are numbers. */
 static inline double

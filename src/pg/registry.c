@@ -1038,7 +1038,7 @@ registry_store(const RegistryEntry *entry)
 	stored.version = writer.last_version;
 	set_model(&stored, &writer.model);
 	write_version(&writer, entry, &stored.id, snapshot);
-	write_event(&writer, "train", NULL, stored.version, 0, NULL);
+	write_event(&writer, "train", NULL, stored.version, 0, entry->reason);
 	writer_end(&writer);
 	return stored;
 }

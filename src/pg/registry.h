@@ -67,6 +67,7 @@ typedef struct RegistryEntry
 	double		seconds;
 	const char *digest;			/* 32 hex digits */
 	struct varlena *model;		/* an ml_model datum */
+	const char *reason;			/* for the history: what was done to which version; NULL for a training */
 } RegistryEntry;
 
 /*

@@ -19,11 +19,13 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
 #include "parser/scansup.h"
@@ -643,12 +645,80 @@ source_run(Source *source, List *targets, SourceRow row, void *arg)
 	return receiver.rows;
 }
 
-uint64
-source_scan(Source *source, const int *columns, int ncolumns, SourceRow row, void *arg)
+/* The targets of a scan of columns. */
+static List *
+column_targets(const Source *source, const int *columns, int ncolumns)
 {
 	List	   *targets = NIL;
 
 	for (int i = 0; i < ncolumns; i++)
 		targets = lappend(targets, make_target(source_column_ref(source, columns[i])));
-	return source_run(source, targets, row, arg);
+	return targets;
+}
+
+uint64
+source_scan(Source *source, const int *columns, int ncolumns, SourceRow row, void *arg)
+{
+	return source_run(source, column_targets(source, columns, ncolumns), row, arg);
+}
+
+/* ---- reading twice ---- */
+
+/* Does a relation read from somewhere else, itself or one of its partitions? */
+static bool
+is_foreign(Oid relation)
+{
+	List	   *children;
+	ListCell   *cell;
+
+	if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE)
+		return true;
+	if (!has_subclass(relation))
+		return false;
+	children = find_all_inheritors(relation, AccessShareLock, NULL);
+	foreach(cell, children)
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+			return true;
+	return false;
+}
+
+/*
+ * Is there anything in the tree whose result may be another one the next time: what depends on the order of rows
+ * (LIMIT, DISTINCT ON, windows, and aggregates, whose sums of floats do), what samples, what is not stored here?
+ */
+static bool
+unrepeatable_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+
+		if (query->hasAggs || query->hasWindowFuncs || query->hasDistinctOn ||
+			query->limitCount != NULL || query->limitOffset != NULL)
+			return true;
+		return query_tree_walker(query, unrepeatable_walker, context, QTW_EXAMINE_RTES_BEFORE);
+	}
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *entry = (RangeTblEntry *) node;
+
+		return entry->tablesample != NULL || (entry->rtekind == RTE_RELATION && is_foreign(entry->relid));
+	}
+	return expression_tree_walker(node, unrepeatable_walker, context);
+}
+
+bool
+source_is_repeatable(Source *source, const int *columns, int ncolumns)
+{
+	ErrorContextCallback callback;
+	Query	   *query;
+	bool		repeatable;
+
+	push_error_context(&callback, source->text);
+	query = rewrite(source, analyse(source, column_targets(source, columns, ncolumns)));
+	repeatable = !unrepeatable_walker((Node *) query, NULL) && !contain_volatile_functions((Node *) query);
+	error_context_stack = callback.previous;
+	return repeatable;
 }

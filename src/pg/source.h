@@ -14,6 +14,7 @@
 #include "nodes/parsenodes.h"
 
 #include "base/columns.h"
+#include "model/binned.h"
 
 /* The name under which a target list around the source knows it. */
 #define SOURCE_ALIAS "source"
@@ -68,7 +69,16 @@ extern uint64 source_run(Source *source, List *targets, SourceRow row, void *arg
 /* The raw reference to a column of the source. */
 extern Node *source_column_ref(const Source *source, int column);
 
-/* Read columns of the source into a table of the engine (source_table.c). */
-extern MlTable *source_load(MlContext *ctx, Source *source, const int *columns, int ncolumns);
+/*
+ * Will the source give the same rows if it is read again under the same snapshot, in whatever order? Only what is
+ * certain to: no volatile function, no foreign table, nothing that depends on the order of rows.
+ */
+extern bool source_is_repeatable(Source *source, const int *columns, int ncolumns);
+
+/* A table of the engine without rows for columns of the source (source_table.c). */
+extern MlTable *source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns);
+
+/* Read those columns into that table; a stream (NULL = none) takes the rows as they come. */
+extern void source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream);
 
 #endif

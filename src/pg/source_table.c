@@ -44,6 +44,9 @@ typedef struct Loader
 {
 	MlContext  *ctx;
 	MlTable    *table;
+	MlStream   *stream;			/* takes rows as they come, NULL = none */
+	size_t		loaded;			/* rows in the table */
+	size_t		next_take;		/* rows at which the stream takes them */
 	ValueReader *readers;		/* [ncolumns] */
 	LoadRun    *runs;
 	int			nruns;
@@ -121,7 +124,13 @@ flush_block(Loader *loader)
 			loader->nulls[i] = 0;
 		}
 	}
+	loader->loaded += (size_t) loader->rows;
 	loader->rows = 0;
+	if (loader->stream != NULL && loader->loaded >= loader->next_take)
+	{
+		ml_stream_take(loader->stream, loader->loaded);
+		loader->next_take = loader->loaded + ml_stream_batch(loader->stream);
+	}
 }
 
 /* Append a row's categories. */
@@ -219,7 +228,7 @@ load_row(TupleTableSlot *slot, void *arg)
 		flush_block(loader);
 }
 
-/* Set up a column: its reader, its column in the table, its place in a run. */
+/* Set up a column: its reader, its place in a run. */
 static void
 loader_add_column(Loader *loader, const SourceColumn *source, int i)
 {
@@ -228,8 +237,6 @@ loader_add_column(Loader *loader, const SourceColumn *source, int i)
 
 	if (!value_reader_init(reader, source->type, CurrentMemoryContext))
 		elog(ERROR, "column \"%s\" has type %s, which cannot be loaded", source->name, source->type_name);
-	loader->table->columns[i] = ml_column_create(loader->ctx, source->name, reader->kind);
-
 	kind = load_kind(reader);
 	if (loader->nruns == 0 || loader->runs[loader->nruns - 1].kind != kind)
 		loader->runs[loader->nruns++] = (LoadRun) {.kind = kind,.first = i,.end = i};
@@ -237,28 +244,48 @@ loader_add_column(Loader *loader, const SourceColumn *source, int i)
 }
 
 MlTable *
-source_load(MlContext *ctx, Source *source, const int *columns, int ncolumns)
+source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns)
+{
+	MlTable    *table = ml_alloc_zero(ctx, sizeof(MlTable));
+
+	table->ncolumns = ncolumns;
+	table->columns = ml_alloc_array_zero(ctx, (size_t) ncolumns, sizeof(MlColumn *));
+	for (int i = 0; i < ncolumns; i++)
+	{
+		const SourceColumn *column = &source->columns[columns[i]];
+		ValueReader reader;
+
+		if (!value_reader_init(&reader, column->type, CurrentMemoryContext))
+			elog(ERROR, "column \"%s\" has type %s, which cannot be loaded", column->name, column->type_name);
+		table->columns[i] = ml_column_create(ctx, column->name, reader.kind);
+	}
+	return table;
+}
+
+void
+source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "mlaas loader", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(memory);
-	Loader		loader = {.ctx = ctx};
+	int			ncolumns = table->ncolumns;
+	Loader		loader = {.ctx = ctx,.table = table,.stream = stream};
 
-	loader.table = ml_alloc_zero(ctx, sizeof(MlTable));
-	loader.table->ncolumns = ncolumns;
-	loader.table->columns = ml_alloc_array_zero(ctx, (size_t) ncolumns, sizeof(MlColumn *));
 	loader.readers = palloc0(sizeof(ValueReader) * ncolumns);
 	loader.runs = palloc0(sizeof(LoadRun) * ncolumns);
 	loader.nulls = palloc0(sizeof(uint32) * ncolumns);
 	loader.block = palloc(sizeof(double) * ncolumns * BLOCK_STRIDE);
 	for (int i = 0; i < ncolumns; i++)
 		loader_add_column(&loader, &source->columns[columns[i]], i);
+	if (stream != NULL)
+		loader.next_take = ml_stream_batch(stream);
 
-	loader.table->rows = source_scan(source, columns, ncolumns, load_row, &loader);
+	table->rows = source_scan(source, columns, ncolumns, load_row, &loader);
 	flush_block(&loader);
+	if (stream != NULL)
+		ml_stream_take(stream, table->rows);
 	for (int i = 0; i < ncolumns; i++)
-		ml_column_finish(ctx, loader.table->columns[i]);
+		ml_column_finish(ctx, table->columns[i]);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(memory);
-	return loader.table;
 }

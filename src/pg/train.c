@@ -22,12 +22,13 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
-#include "model/pipeline.h"
+#include "model/binned.h"
 #include "pg/features.h"
 #include "pg/host.h"
 #include "pg/onepass.h"
 #include "pg/registry.h"
 #include "pg/source.h"
+#include "pg/train.h"
 #include "pg/values.h"
 
 PG_FUNCTION_INFO_V1(ml_train);
@@ -37,18 +38,11 @@ PG_FUNCTION_INFO_V1(ml_train_relation);
 #define DEFAULT_SEED 42
 #define MAX_SEED 9007199254740992.0	/* 2^53: every integer up to it is a double */
 #define SEED_WANTED "an integer from 0 to 2^53"
+#define STREAM_BYTES ((size_t) 128 << 20)
+#define STREAM_SHARE 8			/* of mlaas.max_memory */
 #define WEIGHT_ROLE "weight column"
 #define GROUP_ROLE "group column"
 #define START_ROLE "start score column"
-
-/* When the new version becomes the one that the bare name means. */
-typedef enum DeployPolicy
-{
-	DEPLOY_FIRST,				/* when no version is deployed yet */
-	DEPLOY_IF_BETTER,			/* when its main metric beats the deployed version's */
-	DEPLOY_ALWAYS,
-	DEPLOY_NEVER
-} DeployPolicy;
 
 static const char *const deploy_names[] = {"first", "if_better", "always", "never"};
 
@@ -57,25 +51,6 @@ static const char *const split_names[] = {"stratified", "random", "last", "colum
 
 StaticAssertDecl(lengthof(deploy_names) == DEPLOY_NEVER + 1, "one name per policy");
 StaticAssertDecl(lengthof(split_names) == ML_SPLIT_NONE + 1, "one name per split");
-
-/* What the caller asked for, with defaults in place of NULL. */
-typedef struct TrainArgs
-{
-	char	   *name;
-	char	   *source;
-	char	   *target;
-	const MlAlgorithm *algorithm;	/* NULL = 'auto' */
-	char	  **features;		/* NULL = all columns that are nothing else */
-	int			nfeatures;
-	char	   *params;			/* JSON */
-	char	   *preprocess;		/* JSON */
-	char	   *weight;			/* NULL = none */
-	const char *group;			/* columns that parameters name; NULL = none */
-	const char *start;
-	MlSplit		split;
-	char	   *split_column;	/* of order_by or column; NULL = none */
-	DeployPolicy deploy;
-} TrainArgs;
 
 /* What to read and how to learn from it. */
 typedef struct TrainPlan
@@ -88,7 +63,6 @@ typedef struct TrainPlan
 } TrainPlan;
 
 static void read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args);
-static void read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args);
 static void make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan);
 static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result);
 static RegistryVersion store_version(const TrainArgs *args, const TrainPlan *plan,
@@ -100,13 +74,10 @@ static char *metrics_json(const MlMetric *metrics, int count);
 /* ---- the call ---- */
 
 /* Train, store and perhaps deploy; returns the row. */
-static Datum
-train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
+Datum
+train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only, instr_time start)
 {
-	instr_time	start;
 	instr_time	duration;
-	MlContext  *ctx;
-	TrainArgs	args;
 	TrainPlan	plan;
 	MlTrainResult result;
 	RegistryVersion version;
@@ -117,15 +88,9 @@ train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
 	bool		nulls[9] = {0};
 	HeapTuple	row;
 
-	INSTR_TIME_SET_CURRENT(start);
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-
-	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
-	read_args(ctx, fcinfo, &args);
-	make_plan(&args, relation_only, &plan);
+	make_plan(args, relation_only, &plan);
 	memset(&result, 0, sizeof result);
 	read_and_fit(ctx, &plan, &result);
 
@@ -133,9 +98,9 @@ train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	seconds = INSTR_TIME_GET_DOUBLE(duration);
-	version = store_version(&args, &plan, &result, metrics, seconds);
+	version = store_version(args, &plan, &result, metrics, seconds);
 
-	values[0] = CStringGetTextDatum(args.name);
+	values[0] = CStringGetTextDatum(args->name);
 	values[1] = Int32GetDatum(version.version);
 	values[2] = CStringGetTextDatum(ml_task_name(result.task));
 	values[3] = CStringGetTextDatum(result.algorithm->name);
@@ -143,10 +108,37 @@ train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
 	values[5] = Int64GetDatum((int64) result.n_train);
 	values[6] = Int64GetDatum((int64) result.n_test);
 	values[7] = Float8GetDatum(seconds);
-	values[8] = BoolGetDatum(deploy_version(ctx, &args, &result, &version));
+	values[8] = BoolGetDatum(deploy_version(ctx, args, &result, &version));
 	row = heap_form_tuple(BlessTupleDesc(descriptor), values, nulls);
 	host_context_delete(ctx);
 	return HeapTupleGetDatum(row);
+}
+
+/* Read the rows and learn from them. */
+void
+train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
+{
+	TrainPlan	plan;
+
+	make_plan(args, false, &plan);
+	memset(result, 0, sizeof *result);
+	read_and_fit(ctx, &plan, result);
+}
+
+/* Train by the arguments of the call. */
+static Datum
+train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
+{
+	instr_time	start;
+	MlContext  *ctx;
+	TrainArgs	args;
+
+	INSTR_TIME_SET_CURRENT(start);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
+	read_args(ctx, fcinfo, &args);
+	return train_register(fcinfo, ctx, &args, relation_only, start);
 }
 
 /* Train on a table, a view or a query. */
@@ -255,6 +247,25 @@ check_target(const TrainArgs *args)
 				 errhint("Leave target out; list the features if the column is not to be one.")));
 }
 
+/* Check the algorithm's parameters and preprocess, and find the columns that parameters name. */
+void
+train_read_params(MlContext *ctx, TrainArgs *args)
+{
+	MlPrepOptions options;
+	void	   *params = ml_params_parse(ctx, args->algorithm, args->params);
+
+	args->group = ml_params_column(args->algorithm, params, ML_ROLE_GROUP, NULL);
+	args->start = ml_params_column(args->algorithm, params, ML_ROLE_START, NULL);
+	ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
+}
+
+/* The policy of that name; an error names the nearest. */
+DeployPolicy
+train_deploy_policy(MlContext *ctx, const char *name)
+{
+	return choose(ctx, "deploy policy", name, deploy_names, lengthof(deploy_names));
+}
+
 /* Read and check the arguments, without reading any row. */
 static void
 read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
@@ -275,18 +286,12 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 
 	if (strcmp(algorithm, "auto") != 0)
 	{
-		MlPrepOptions options;
-		void	   *params;
-
 		args->algorithm = ml_algorithm_by_name(ctx, algorithm);
-		params = ml_params_parse(ctx, args->algorithm, args->params);
-		args->group = ml_params_column(args->algorithm, params, ML_ROLE_GROUP, NULL);
-		args->start = ml_params_column(args->algorithm, params, ML_ROLE_START, NULL);
-		ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
+		train_read_params(ctx, args);
 	}
 	check_target(args);
-	read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
-	args->deploy = choose(ctx, "deploy policy", deploy, deploy_names, lengthof(deploy_names));
+	train_read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
+	args->deploy = train_deploy_policy(ctx, deploy);
 }
 
 /* ---- validation ---- */
@@ -412,8 +417,8 @@ validation_split(MlContext *ctx, Jsonb *object, const char *order_by, const char
 }
 
 /* How to hold rows out, from the JSON of the argument. */
-static void
-read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
+void
+train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 {
 	char	   *order_by;
 	char	   *column;
@@ -668,6 +673,7 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
 	spec->split = args->split;
+	spec->retrain = args->retrain;
 
 	if (args->target != NULL)
 		target = source_need(plan->source, args->target, "target column");
@@ -691,13 +697,41 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 
 /* ---- learning ---- */
 
-/* Read the rows and learn from them, keeping none where the learner allows it. */
+/* From how many bytes of features on a source is read twice, so that its values need not be held. */
+static size_t
+stream_threshold(const MlContext *ctx)
+{
+	size_t		limit = ctx->max_memory / STREAM_SHARE;
+
+	return limit > 0 && limit < STREAM_BYTES ? limit : STREAM_BYTES;
+}
+
+/* Read the rows, once or twice, and learn from them. */
+static void
+load_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
+{
+	MlTable    *table = source_table(ctx, plan->source, plan->columns, plan->ncolumns);
+	MlStream   *stream = ml_stream_create(ctx, &plan->spec, table, stream_threshold(ctx));
+
+	if (stream != NULL && !source_is_repeatable(plan->source, plan->columns, plan->ncolumns))
+		stream = NULL;
+	source_load(ctx, plan->source, plan->columns, table, stream);
+	if (stream == NULL)
+	{
+		ml_pipeline_train(ctx, table, &plan->spec, result);
+		return;
+	}
+	if (ml_pipeline_plan(ctx, stream))
+		source_load(ctx, plan->source, plan->columns, table, stream);
+	ml_pipeline_train_stream(ctx, stream, result);
+}
+
+/* Learn from the source, keeping no row where the learner allows it. */
 static void
 read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 {
 	if (!one_pass_train(ctx, plan->source, plan->columns, plan->ncolumns, &plan->spec, result))
-		ml_pipeline_train(ctx, source_load(ctx, plan->source, plan->columns, plan->ncolumns),
-						  &plan->spec, result);
+		load_and_fit(ctx, plan, result);
 }
 
 /* ---- the registry ---- */
@@ -764,7 +798,8 @@ store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult 
 		.n_skipped = (int64) result->n_skipped,
 		.seconds = seconds,
 		.digest = psprintf("%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse),
-		.model = model_datum(result->bytes, result->size)
+		.model = model_datum(result->bytes, result->size),
+		.reason = args->reason
 	};
 
 	return registry_store(&entry);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "explain/explain.h"
 #include "model/model.h"
 
 /* Enough for any input of a fuzzer; a count that is taken from hostile bytes unchecked passes it. */
@@ -187,13 +188,39 @@ fuzz_score(MlContext *ctx, const MlModel *model, double value)
 	}
 }
 
-/* Use a model that was opened: score rows of zeros, of NULLs and of huge numbers, and describe it. */
+/* Explain one row of the same value in every slot, where the model can be explained. */
+static inline void
+fuzz_explain(MlContext *ctx, const MlModel *model, double value)
+{
+	size_t		slots = (size_t) model->signature->slots;
+	MlExplained *what;
+	MlExplainer *e;
+	int			count;
+
+	if (slots > 64 || (model->algorithm->ensemble == NULL && model->algorithm->coefficients == NULL))
+		return;
+	e = ml_explainer_create(ctx, model, NULL);
+	count = ml_explainer_list(ctx, e, &what);
+	for (int c = 0; c < count; c++)
+	{
+		double	   *raw = ml_alloc_array(ctx, slots + 1, sizeof(double));
+		double	   *out = ml_alloc_array(ctx, slots * slots + 1, sizeof(double));
+
+		for (size_t i = 0; i < slots; i++)
+			raw[i] = value;
+		ml_shap_interactions(ctx, e, &what[c], raw, out);
+	}
+}
+
+/* Use a model that was opened: score and explain rows of zeros, of NULLs and of huge numbers, and describe it. */
 static inline void
 fuzz_use(MlContext *ctx, const MlModel *model)
 {
 	fuzz_score(ctx, model, 0.0);
 	fuzz_score(ctx, model, NAN);
 	fuzz_score(ctx, model, 1e308);
+	fuzz_explain(ctx, model, 0.0);
+	fuzz_explain(ctx, model, NAN);
 	(void) strlen(ml_model_describe(ctx, model));
 }
 

@@ -16,11 +16,11 @@ END $$;
 -- 1. algorithms and their parameters, all from one table
 SELECT name, tasks, parameters, coefficients FROM ml_algorithms() WHERE name IN ('baseline', 'linear_regression', 'logistic_regression') ORDER BY name;
 SELECT count(*) > 0 AS some, bool_and(description <> '') AS described, count(*) = count(DISTINCT name) AS distinct_names,
-	   bool_and(tasks <> '{}' AND tasks <@ '{regression,binary,multiclass}') AS known_tasks
+	   bool_and(tasks <> '{}' AND tasks <@ '{regression,binary,multiclass,ranking,anomaly}') AS known_tasks
 FROM ml_algorithms();
 -- ml_params knows them all, with one row for each that ml_algorithms names
 SELECT bool_and(a.parameters = (SELECT coalesce(array_agg(p.name), '{}') FROM ml_params(a.name) p)) AS the_same FROM ml_algorithms() a;
-SELECT bool_and(p.description <> '' AND p.type IN ('real', 'integer', 'boolean', 'choice')) AS described,
+SELECT bool_and(p.description <> '' AND p.type IN ('real', 'integer', 'boolean', 'choice', 'json', 'column')) AS described,
 	   bool_and((p.choices IS NOT NULL) = (p.type = 'choice')) AS choices_for_choices,
 	   bool_and(p.type <> 'choice' OR p.default_value = ANY (p.choices)) AS default_is_a_choice,
 	   bool_and(p.type <> 'boolean' OR p.default_value IN ('true', 'false')) AS default_is_a_boolean,

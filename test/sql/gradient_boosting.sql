@@ -62,5 +62,73 @@ SELECT ml_train('boosting_bad', 'made', 'y', 'gradient_boosting', '{a,b}', '{"nu
 SELECT ml_train('boosting_bad', 'made', 'y', 'gradient_boosting', '{a,b}', preprocess => '{"scale": "standard"}');
 SELECT ml_coefficients('boosting_made');
 
+-- 4. objectives
+
+CREATE TABLE counts AS
+SELECT i AS id, a, b, floor(exp(a + b) * (0.5 + (i * 7919 % 211)::float8 / 211))::int AS n, exp(a - b) * (0.5 + (i * 7919 % 211)::float8 / 211) AS duration,
+	   a * 2 + power((i * 7919 % 211)::float8 / 211, 3) * 6 AS late, CASE WHEN a + b + (i * 7919 % 211)::float8 / 300 > 1.6 THEN 'yes' ELSE 'no' END AS answer,
+	   i / 20 AS query, greatest(least(floor(2 + a + b + (i * 7919 % 211)::float8 / 211), 4), 0)::int AS grade, 2 * a AS start, -(i % 3) AS below
+FROM (SELECT i, (i * 7877 % 3001)::float8 / 1500 - 1 AS a, (i * 6037 % 2003)::float8 / 1000 - 1 AS b FROM generate_series(1, 4000) i) s;
+
+CREATE FUNCTION made_metric(target text, params jsonb, metric text) RETURNS float8 LANGUAGE sql AS $$
+	SELECT (metrics->>metric)::float8 FROM ml_train('boosting_objective', 'counts', target, 'gradient_boosting', '{a,b}', params) $$;
+SELECT made_metric('late', '{"objective": "absolute_error"}', 'mae') < made_metric('late', '{}', 'mae') AS absolute_error,
+	   made_metric('late', '{"objective": "huber"}', 'mae') < made_metric('late', '{}', 'mae') AS huber,
+	   made_metric('n', '{"objective": "poisson"}', 'r2') > 0.6 AS poisson, made_metric('n', '{"objective": "tweedie", "tweedie_variance_power": 1.2}', 'r2') > 0.6 AS tweedie,
+	   made_metric('duration', '{"objective": "gamma"}', 'r2') > 0.7 AS gamma;
+SELECT task FROM ml_train('boosting_gamma', 'counts', 'duration', 'gradient_boosting', '{a,b}', '{"objective": "gamma"}');
+SELECT bool_and(ml_predict('boosting_gamma', c) > 0) AS positive FROM counts c;
+SELECT task, (metrics->>'ndcg')::float8 > 0.9 AS ndcg, n_train % 20 AS left_over
+FROM ml_train('boosting_rank', 'counts', 'grade', 'gradient_boosting', '{a,b}', '{"objective": "lambdarank", "group": "query"}');
+SELECT task FROM ml_train('boosting_rank', 'counts', 'grade', 'gradient_boosting', '{a,b}', '{"group": "query"}');
+SELECT task, (metrics->>'accuracy')::float8 > 0.9 AS accuracy FROM ml_train('boosting_ovr', 'iris', 'target', 'gradient_boosting', params => '{"objective": "ovr"}');
+
+-- quantiles: what is predicted is the one next to the median
+SELECT task FROM ml_train('boosting_quantile', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"objective": "quantile", "quantiles": [0.9, 0.1, 0.5]}');
+SELECT abs(avg((late <= ml_predict('boosting_quantile', c))::int) - 0.5) < 0.05 AS covered FROM counts c;
+
+-- 5. stopping early, sampling, start scores, weights of classes
+
+SELECT (metrics->>'log_loss')::float8 < 0.45 AS log_loss FROM ml_train('boosting_early', 'telco_churn', 'churn', 'gradient_boosting', params => '{"early_stopping_rounds": 10, "n_estimators": 1000}');
+SELECT bool_or(statistic = 'best_iteration' AND value BETWEEN 10 AND 500) AS best_iteration, bool_or(statistic = 'best_score' AND value < 0.45) AS best_score,
+	   count(*) FILTER (WHERE statistic = 'n_trees') AS trees FROM ml_statistics('boosting_early');
+SELECT jsonb_array_length(d->'history') = value + 10 AS losses_by_round, (d->'history'->>(value::int - 1))::float8 = (SELECT value FROM ml_statistics('boosting_early') WHERE statistic = 'best_score') AS best
+FROM ml_describe('boosting_early') d, ml_statistics('boosting_early') WHERE statistic = 'best_iteration';
+SELECT bool_and((metrics->>'r2')::float8 > 0.8) AS learned FROM unnest(ARRAY['{"boosting": "dart"}', '{"boosting": "goss"}', '{"boosting": "rf", "subsample": 0.6, "max_leaf_nodes": 200}',
+	'{"grow_policy": "depthwise", "max_depth": 5}', '{"extra_trees": true}', '{"colsample_bynode": 0.6, "path_smooth": 2, "max_delta_step": 5}']::jsonb[]) p,
+	LATERAL ml_train('boosting_mode', 'made', 'y', 'gradient_boosting', '{a,b,c,d}', p);
+SELECT version FROM ml_train('boosting_start', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"init_score": "start"}');
+SELECT version FROM ml_train('boosting_start', 'counts', 'late', 'gradient_boosting', '{a,b}');
+SELECT stddev(ml_predict('boosting_start@1', c)) < 0.5 AS the_rest, stddev(ml_predict('boosting_start@2', c)) > 1 AS the_whole FROM counts c;
+SELECT version FROM ml_train('boosting_weighted', 'counts', 'answer', 'gradient_boosting', '{b}', '{"class_weight": {"yes": 4}}');
+SELECT version FROM ml_train('boosting_weighted', 'counts', 'answer', 'gradient_boosting', '{b}', '{"class_weight": "balanced"}');
+SELECT avg(ml_probability('boosting_weighted@1', 'yes', c)) > avg((answer = 'yes')::int) + 0.1 AS more FROM counts c;
+SELECT version FROM ml_train('boosting_monotone', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"monotone_constraints": {"b": 1}}');
+SELECT count(*) FILTER (WHERE ml_predict('boosting_monotone', 0.3::float8, i / 50.0) < ml_predict('boosting_monotone', 0.3::float8, (i - 1) / 50.0)) AS falls
+FROM generate_series(-49, 50) i;
+
+-- 6. what is refused
+
+\set VERBOSITY default
+SELECT ml_train('boosting_bad', 'counts', 'below', 'gradient_boosting', '{a,b}', '{"objective": "poisson"}');
+SELECT ml_train('boosting_bad', 'counts', 'n', 'gradient_boosting', '{a,b}', '{"objective": "gamma"}', validation => '{"split": "none"}');
+SELECT ml_train('boosting_bad', 'counts', 'a', 'gradient_boosting', '{b}', '{"objective": "lambdarank", "group": "query"}', validation => '{"split": "none"}');
+SELECT ml_train('boosting_bad', 'counts', 'grade', 'gradient_boosting', '{a,b}', '{"objective": "lambdarank"}');
+SELECT ml_train('boosting_bad', 'counts', 'grade', 'gradient_boosting', '{a,b}', '{"objective": "lambdarank", "group": "querry"}');
+SELECT ml_train('boosting_bad', 'counts', 'answer', 'gradient_boosting', '{a,b}', '{"objective": "huber"}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"objective": "log_loss"}');
+SELECT ml_train('boosting_bad', 'counts', 'answer', 'gradient_boosting', '{a,b}', '{"early_stopping_rounds": 5}', validation => '{"split": "none"}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"boosting": "dart", "early_stopping_rounds": 5}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"boosting": "rf"}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"quantiles": [0.1, 0.9]}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"max_depth": 3, "max_leaf_nodes": 20}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"monotone_constraints": {"bb": 1}}');
+SELECT ml_train('boosting_bad', 'made', 'y', 'gradient_boosting', '{a,d}', '{"monotone_constraints": {"d": 1}}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"interaction_constraints": ["a", "b"]}');
+SELECT ml_train('boosting_bad', 'counts', 'answer', 'gradient_boosting', '{a,b}', '{"class_weight": {"maybe": 2}}');
+SELECT ml_train('boosting_bad', 'counts', 'late', 'gradient_boosting', '{a,b}', '{"class_weight": "balanced"}');
+SELECT ml_train('boosting_bad', 'iris', 'target', 'gradient_boosting', params => '{"init_score": "petal_length"}');
+\set VERBOSITY terse
+
 SELECT count(*) AS dropped FROM mlaas.models m, LATERAL ml_drop(m.name) WHERE m.name LIKE 'boosting\_%';
 DROP SCHEMA boosting_test CASCADE;

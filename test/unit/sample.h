@@ -262,6 +262,16 @@ sample_table(MlContext *ctx, const Sample *s)
 	return table;
 }
 
+/* Parameters by which a learner of many trees is done soon. */
+static inline const char *
+sample_params(const MlAlgorithm *algorithm)
+{
+	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
+		if (strcmp(p->name, "n_estimators") == 0)
+			return "{\"n_estimators\": 20}";
+	return NULL;
+}
+
 /* What to learn from that table: nothing held out, all else by default. */
 static inline MlTrainSpec
 sample_spec(MlContext *ctx, const Sample *s, const MlAlgorithm *algorithm)
@@ -272,20 +282,22 @@ sample_spec(MlContext *ctx, const Sample *s, const MlAlgorithm *algorithm)
 	for (int f = 0; f < features; f++)
 		types[f] = s->features[f] == 'v' ? "double precision[]" : sample_is_category(s->features[f]) ? "text" : "double precision";
 	return (MlTrainSpec) {
-		.algorithm = algorithm,.split = {.kind = ML_SPLIT_NONE},.nfeatures = features,.feature_types = types,
-		.target = features,.target_kind = sample_target_kind(s),.target_integer = s->task != ML_TASK_REGRESSION,
+		.algorithm = algorithm,.params = sample_params(algorithm),.split = {.kind = ML_SPLIT_NONE},.nfeatures = features,.feature_types = types,
+		.target = s->task == ML_TASK_ANOMALY ? -1 : features,
+		.target_kind = s->task == ML_TASK_ANOMALY ? ML_TARGET_NONE : sample_target_kind(s),.target_integer = s->task != ML_TASK_REGRESSION,
 		.weight = s->weights != WEIGHTS_NONE ? features + 1 : -1,.split_column = -1,.group = -1,.start = -1,
 	};
 }
 
-/* Train on the sample; params and preprocess are JSON or NULL. */
+/* Train on the sample; params and preprocess are JSON or NULL: the defaults, but few trees. */
 static inline MlTrainResult *
 sample_train(MlContext *ctx, const Sample *s, const MlAlgorithm *algorithm, const char *params, const char *preprocess)
 {
 	MlTrainResult *result = ml_alloc_zero(ctx, sizeof *result);
 	MlTrainSpec spec = sample_spec(ctx, s, algorithm);
 
-	spec.params = params;
+	if (params != NULL)
+		spec.params = params;
 	spec.preprocess = preprocess;
 	ml_pipeline_train(ctx, sample_table(ctx, s), &spec, result);
 	return result;

@@ -340,5 +340,44 @@ test_hashes(MlContext *ctx)
 	CHECK(part[0] == a[1] + 5 && part[1] == a[2] + 5);
 }
 
-UNIT_MAIN(test_numbers, test_floats, test_rows, test_not_finite, test_dictionary, test_categories,
+/* Codes take as few bytes as they need; rows read the same before their chunk is sealed; emptied columns go on. */
+static void
+test_codes(MlContext *ctx)
+{
+	static const struct
+	{
+		int			distinct;
+		int			code_size;
+	}			sizes[] = {{255, 1}, {256, 2}, {65535, 2}, {65536, 4}};
+	double		values[2][600];
+
+	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++)
+	{
+		MlColumn   *column = ml_column_create(ctx, "c", ML_KIND_CATEGORY);
+		size_t		last = (size_t) sizes[k].distinct;
+		char		text[16];
+
+		ml_column_add_null(ctx, column);
+		for (int i = 0; i < sizes[k].distinct; i++)
+			ml_column_add_category(ctx, column, text, (size_t) snprintf(text, sizeof text, "%d", i));
+		ml_column_read(column, 0, NULL, last > 500 ? last - 500 : 0, last > 500 ? 501 : last + 1, values[0]);
+		ml_column_finish(ctx, column);
+		ml_column_read(column, 0, NULL, last > 500 ? last - 500 : 0, last > 500 ? 501 : last + 1, values[1]);
+		CHECK(column->chunks[0].code_size == (sizes[k].distinct > ML_CHUNK_ROWS - 1 ? 2 : sizes[k].code_size));
+		CHECK(column->chunks[column->nchunks - 1].code_size == sizes[k].code_size);
+		for (size_t i = 0; i < (last > 500 ? 501 : last + 1); i++)
+		{
+			size_t		row = (last > 500 ? last - 500 : 0) + i;
+
+			CHECK(row == 0 ? isnan(values[0][i]) && isnan(values[1][i]) :
+				  values[0][i] == (double) (row - 1) && values[1][i] == values[0][i]);
+		}
+		ml_column_empty(ctx, column);
+		ml_column_add_category(ctx, column, "7", 1);
+		ml_column_read(column, 0, NULL, 0, 1, values[0]);
+		CHECK(values[0][0] == 7 && column->rows == last + 2 && column->nulls == 1);
+	}
+}
+
+UNIT_MAIN(test_codes, test_numbers, test_floats, test_rows, test_not_finite, test_dictionary, test_categories,
 		  test_too_many_categories, test_vectors, test_null_vectors, test_hashes)

@@ -14,7 +14,7 @@
 #define ALL_KINDS "nmibcdv"		/* features of every kind */
 #define PLAIN "nid"				/* no NULLs, nothing rare */
 
-static const MlTaskKind tasks[] = {ML_TASK_REGRESSION, ML_TASK_BINARY, ML_TASK_MULTICLASS};
+static const MlTaskKind tasks[] = {ML_TASK_REGRESSION, ML_TASK_BINARY, ML_TASK_MULTICLASS, ML_TASK_ANOMALY};
 
 typedef void (*Check) (MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task);
 
@@ -25,6 +25,7 @@ run_check(Check check, const MlAlgorithm *algorithm, MlTaskKind task)
 	jmp_buf    *outer = unit_entry;
 	jmp_buf		inner;
 	long		failures = unit_failures;
+	const UnitHost *last = unit_hosts;
 
 	if (setjmp(inner) == 0)
 	{
@@ -35,17 +36,32 @@ run_check(Check check, const MlAlgorithm *algorithm, MlTaskKind task)
 		(void) unit_result(false, __FILE__, __LINE__, "code %d is raised: %s (%s)", (int) unit_error.code,
 						   unit_error.message, unit_error.detail);
 	unit_entry = outer;
+	unit_release_since(last);
 	if (unit_failures > failures)
 		printf("... of algorithm \"%s\", %s\n", algorithm->name, ml_task_name(task));
 }
 
 static void
-for_each(Check check)
+for_tasks(Check check, size_t count)
 {
 	for (size_t i = 0; ml_algorithm_table[i] != NULL; i++)
-		for (size_t t = 0; t < 3; t++)
+		for (size_t t = 0; t < count; t++)
 			if (ml_algorithm_table[i]->tasks & tasks[t])
 				run_check(check, ml_algorithm_table[i], tasks[t]);
+}
+
+/* For each task that has a target. */
+static void
+for_each(Check check)
+{
+	for_tasks(check, 3);
+}
+
+/* For anomalies too. */
+static void
+for_all(Check check)
+{
+	for_tasks(check, 4);
 }
 
 /* ---------------------------------------------------------------- helpers */
@@ -151,15 +167,15 @@ test_table(MlContext *ctx)
 		CHECK(ml_algorithm_by_name(ctx, a->name) == a);
 		CHECK(strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(a->name));
 		CHECK(strlen(a->help) > 10 && a->help[strlen(a->help) - 1] == '.');
-		CHECK(a->tasks != 0 && (a->tasks & ~(unsigned) (ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION)) == 0);
+		CHECK(a->tasks != 0 && (a->tasks & ~(unsigned) (ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION | ML_TASK_RANKING | ML_TASK_ANOMALY)) == 0);
 		CHECK(a->fit != NULL && a->load != NULL && a->score != NULL && a->params != NULL);
 		for (const MlParam *p = a->params; p->name != NULL; p++)
 		{
 			CHECK(p->help != NULL && strlen(p->help) > 5 && p->help[strlen(p->help) - 1] == '.');
 			CHECK(p->offset < a->params_size);
 			CHECK((p->type == ML_PARAM_ENUM) == (p->choices != NULL));
-			if (p->type != ML_PARAM_ENUM)
-				CHECK(p->default_value >= p->min && p->default_value <= p->max);
+			if (p->type == ML_PARAM_INT || p->type == ML_PARAM_REAL)
+				CHECK(isnan(p->default_value) || (p->default_value >= p->min && p->default_value <= p->max));
 			for (const MlParam *other = a->params; other != p; other++)
 				CHECK(strcmp(other->name, p->name) != 0);
 		}
@@ -221,14 +237,17 @@ check_round_trip(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 	CHECK(result->n_train == s.rows && result->n_test == 0 && result->n_skipped == 0);
 	CHECK(json_object_is_type(ml_json_object(ctx, described, "description"), json_type_object));
 	CHECK(strstr(described, algorithm->name) != NULL);
-	check_metrics(ctx, result, model, &s);
+	if (task == ML_TASK_ANOMALY)
+		CHECK(result->nmetrics == 0);
+	else
+		check_metrics(ctx, result, model, &s);
 }
 
 static void
 test_round_trip(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_round_trip);
+	for_all(check_round_trip);
 }
 
 /* A payload that lacks everything is no model. */
@@ -247,7 +266,7 @@ static void
 test_payload(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_payload);
+	for_all(check_payload);
 }
 
 /* ---------------------------------------------------------------- scoring */
@@ -269,7 +288,7 @@ static void
 test_rows_and_blocks(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_rows_and_blocks);
+	for_all(check_rows_and_blocks);
 }
 
 /* Coefficients, where there are any: of columns that exist, and the score's own for regression. */
@@ -303,7 +322,7 @@ static void
 test_coefficients(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_coefficients);
+	for_all(check_coefficients);
 }
 
 static void
@@ -362,7 +381,7 @@ static void
 test_nulls(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_nulls);
+	for_all(check_nulls);
 }
 
 static void
@@ -427,7 +446,7 @@ static void
 test_dropped(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_dropped);
+	for_all(check_dropped);
 }
 
 /* A category that training did not see scores like those that were rare in it. */
@@ -454,7 +473,7 @@ static void
 test_unseen(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_unseen);
+	for_all(check_unseen);
 }
 
 /* ---------------------------------------------------------------- few rows */
@@ -592,14 +611,40 @@ number(MlContext *ctx, const MlParam *p, double value)
 	return one_param(ctx, p, p->type == ML_PARAM_INT ? ml_format(ctx, "%.0f", value) : ml_format(ctx, "%.17g", value));
 }
 
+/* A value that is for another task, another target or other parameters says so; any other works. */
+static bool
+refuses_value(MlContext *ctx, const MlAlgorithm *algorithm, const char *params, const Sample *s)
+{
+	jmp_buf    *outer = unit_entry;
+	jmp_buf		inner;
+	volatile bool refused = false;
+
+	if (setjmp(inner) == 0)
+	{
+		unit_entry = &inner;
+		(void) train_model(ctx, s, algorithm, params, NULL);
+	}
+	else
+	{
+		refused = true;
+		CHECK(unit_error.code == ML_ERROR_INVALID_PARAMETER || unit_error.code == ML_ERROR_INVALID_DATA);
+		CHECK(unit_error.detail[0] != '\0');
+	}
+	unit_entry = outer;
+	return refused;
+}
+
 /* Values at the bounds work. */
 static void
 check_bounds(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p, const Sample *s)
 {
 	const char *values[64];
 	size_t		n = 0;
+	size_t		refused = 0;
 
-	if (p->type == ML_PARAM_BOOL)
+	if (p->type == ML_PARAM_JSON || p->type == ML_PARAM_COLUMN)
+		values[n++] = one_param(ctx, p, "null");
+	else if (p->type == ML_PARAM_BOOL)
 	{
 		values[n++] = one_param(ctx, p, "false");
 		values[n++] = one_param(ctx, p, "true");
@@ -616,8 +661,14 @@ check_bounds(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p, con
 	}
 	for (size_t i = 0; i < n; i++)
 	{
-		MlModel    *model = train_model(ctx, s, algorithm, values[i], NULL);
+		MlModel    *model;
 
+		if (refuses_value(ctx, algorithm, values[i], s))
+		{
+			CHECK(i > 0 && ++refused < n);
+			continue;
+		}
+		model = train_model(ctx, s, algorithm, values[i], NULL);
 		if (!unit_result(sane_scores(model, sample_score(ctx, model, s, ML_BLOCK_ROWS), s->rows), __FILE__, __LINE__,
 						 "scores are not sane with %s", values[i]))
 			return;
@@ -640,7 +691,11 @@ check_refused(MlContext *ctx, const MlAlgorithm *algorithm, const MlParam *p)
 {
 	static const char *const never[] = {"null", "[]", "{}", "[1]"};
 
-	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+	/* what may stand there is the learner's own to say */
+	if (p->type == ML_PARAM_JSON || p->type == ML_PARAM_COLUMN)
+		return;
+	/* null is what a learner chooses, where it does */
+	for (size_t i = isnan(p->default_value); i < sizeof never / sizeof never[0]; i++)
 	{
 		CHECK_RAISES(ctx, ML_ERROR_WRONG_TYPE, ml_params_parse(ctx, algorithm, one_param(ctx, p, never[i])));
 		CHECK(strstr(unit_error.message, p->name) != NULL && strcmp(unit_error.hint, p->help) == 0);
@@ -701,7 +756,7 @@ static void
 test_params(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_params);
+	for_all(check_params);
 }
 
 /* What is stored of the parameters is what was given, and reads back. */
@@ -732,6 +787,8 @@ check_stored_params(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind tas
 					ml_write_int(w, o->name, (int64_t) o->default_value);
 				else if (o->type == ML_PARAM_BOOL)
 					ml_write_bool(w, o->name, o->default_value != 0);
+				else if (o->type != ML_PARAM_ENUM)
+					ml_write_null(w, o->name);
 				else
 					ml_write_string(w, o->name, o->choices[(int) o->default_value]);
 			CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_params_read(ctx, algorithm, ml_document_root(ml_writer_finish(w, &size))));
@@ -742,7 +799,7 @@ static void
 test_stored_params(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_stored_params);
+	for_all(check_stored_params);
 }
 
 /* ---------------------------------------------------------------- determinism */
@@ -804,7 +861,7 @@ static void
 test_threads(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_threads);
+	for_all(check_threads);
 }
 
 /* Columns in another order are the same columns. */
@@ -827,31 +884,44 @@ test_feature_order(MlContext *ctx)
 
 /* ---------------------------------------------------------------- weights */
 
+/* Parameters by which a learner uses every row just once. */
+static const char *
+whole_rows(const MlAlgorithm *algorithm)
+{
+	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
+		if (strcmp(p->name, "bootstrap") == 0)
+			return "{\"bootstrap\": false}";
+	return NULL;
+}
+
 static void
 check_weights(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 {
+	const char *params = whole_rows(algorithm);
 	static const char unscaled[] = "{\"scale\": \"none\"}";
 	Sample		s = {.features = PLAIN,.rows = 300,.task = task};
+	Sample		other = s;		/* rows that no learner has by heart */
 	Sample		one = s;
 	Sample		two = s;
 	Sample		twice = s;
 	Sample		varied = s;
 	Sample		zero = {.features = "ni",.rows = 300,.task = task,.weights = WEIGHTS_ZERO};
 	Sample		without = {.features = "ni",.rows = 300,.task = task,.skip_thirds = true};
-	MlModel    *plain = train_model(ctx, &s, algorithm, NULL, NULL);
+	MlModel    *plain = train_model(ctx, &s, algorithm, params, NULL);
 	MlModel    *doubled;
 
+	other.first = 5000;
 	one.weights = WEIGHTS_ONE;
 	two.weights = WEIGHTS_TWO;
 	twice.repeat = 2;
 	varied.weights = WEIGHTS_VARIED;
-	CHECK(score_difference(ctx, plain, train_model(ctx, &one, algorithm, NULL, NULL), &s) < 1e-9);
-	doubled = train_model(ctx, &twice, algorithm, NULL, NULL);
-	CHECK(score_difference(ctx, doubled, train_model(ctx, &two, algorithm, NULL, NULL), &s) < 1e-6);
-	CHECK(score_difference(ctx, plain, train_model(ctx, &varied, algorithm, NULL, NULL), &s) > 1e-6);
+	CHECK(score_difference(ctx, plain, train_model(ctx, &one, algorithm, params, NULL), &s) < 1e-9);
+	doubled = train_model(ctx, &twice, algorithm, params, NULL);
+	CHECK(score_difference(ctx, doubled, train_model(ctx, &two, algorithm, params, NULL), &s) < 1e-6);
+	CHECK(score_difference(ctx, plain, train_model(ctx, &varied, algorithm, params, NULL), &other) > 1e-6);
 	/* a row that weighs nothing is not there */
-	CHECK(score_difference(ctx, train_model(ctx, &without, algorithm, NULL, unscaled),
-						   train_model(ctx, &zero, algorithm, NULL, unscaled), &s) < 1e-6);
+	CHECK(score_difference(ctx, train_model(ctx, &without, algorithm, params, unscaled),
+						   train_model(ctx, &zero, algorithm, params, unscaled), &s) < 1e-6);
 }
 
 static void
@@ -878,11 +948,13 @@ check_cancel(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 	CHECK(checks > 0);
 	for (long k = 0; k < checks; k += 1 + checks / 60)
 	{
+		const UnitHost *last = unit_hosts;
 		MlContext  *canceled = unit_context(k % 2 == 0 ? 1 : 3);
 
 		unit_cancel_after(canceled, k);
 		CHECK_RAISES(canceled, ML_ERROR_INTERNAL, sample_train(canceled, &s, algorithm, NULL, NULL));
 		CHECK(strcmp(unit_error.message, "canceled") == 0);
+		unit_release_since(last);
 	}
 	/* and the next call is as if there had been none before */
 	CHECK(same_bytes(whole, sample_train(unit_context(3), &s, algorithm, NULL, NULL)));
@@ -892,7 +964,7 @@ static void
 test_cancel(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_cancel);
+	for_all(check_cancel);
 }
 
 static void
@@ -906,11 +978,13 @@ check_memory(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 	CHECK(peak > 100000);
 	for (size_t sixteenths = 0; sixteenths < 15; sixteenths++)
 	{
+		const UnitHost *last = unit_hosts;
 		MlContext  *limited = unit_context(1);
 
 		limited->max_memory = peak / 16 * sixteenths + 1;
 		CHECK_RAISES(limited, ML_ERROR_MEMORY, sample_train(limited, &s, algorithm, NULL, NULL));
 		CHECK(unit_error.detail[0] != '\0' && unit_error.hint[0] != '\0');
+		unit_release_since(last);
 	}
 	enough->max_memory = peak;
 	CHECK(same_bytes(whole, sample_train(enough, &s, algorithm, NULL, NULL)));
@@ -920,7 +994,7 @@ static void
 test_memory(MlContext *ctx)
 {
 	(void) ctx;
-	for_each(check_memory);
+	for_all(check_memory);
 }
 
 UNIT_MAIN(test_table, test_round_trip, test_payload, test_rows_and_blocks, test_coefficients, test_beats_baseline,

@@ -139,12 +139,15 @@ test_binary(MlContext *ctx)
 	static const double x[] = {1, 1, 1, 1, 2, 2, 2, 2};
 	static const double y[] = {0, 0, 0, 1, 1, 1, 1, 0};
 	Rows	   *r = make_rows(ctx, x, 8, 1, y, 2);
-	const MlNode *p = fit(ctx, r, "{" ONE_TREE "}");
+	const MlNode *p = fit(ctx, r, "{" ONE_TREE ", \"l2\": 0}");
 
 	/* p = 1/2: g = +-1/2, h = 1/4; left G = 1, H = 1 */
 	CHECK(nodes_of(p) == 3 && threshold_of(p, 0) == 1.5);
 	CHECK_NEAR(score_one(ctx, r, p, &(double) {1}), 1 / (1 + exp(1)), 1e-6);
 	CHECK_NEAR(score_one(ctx, r, p, &(double) {2}), 1 / (1 + exp(-1)), 1e-6);
+	/* with its default of l2, which is 1 for two classes */
+	p = fit(ctx, r, "{" ONE_TREE "}");
+	CHECK_NEAR(score_one(ctx, r, p, &(double) {2}), 1 / (1 + exp(-0.5)), 1e-6);
 }
 
 /* Missing values go where they gain most, whichever side that is; unknown ones with the most rows. */
@@ -247,7 +250,9 @@ test_limits(MlContext *ctx)
 		y[i] = (double) i * i;
 	}
 	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_leaf_nodes\": 9}")) == 17);
-	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_leaf_nodes\": 9, \"max_depth\": 2}")) == 7);
+	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_depth\": 2}")) == 7);
+	CHECK_RAISES(ctx, ML_ERROR_INVALID_PARAMETER, fit(ctx, r, "{\"max_leaf_nodes\": 9, \"max_depth\": 3}"));
+	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_leaf_nodes\": 8, \"max_depth\": 3}")) <= 15);
 	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_bins\": 4}")) == 7);
 	CHECK(nodes_of(fit(ctx, r, "{" ONE_TREE ", \"max_leaf_nodes\": 1000}")) == 2 * 255 - 1);
 }
@@ -392,51 +397,52 @@ test_weights(MlContext *ctx)
 
 /* ---------------------------------------------------------------- what a stored model may not say */
 
-/* A model of one tree of three nodes, with one array changed at one place. */
+/* A model of one tree of three nodes, with one value changed at one place; text stands for objective. */
 static const MlNode *
-bent(MlContext *ctx, const char *key, size_t at, double value)
+bent(MlContext *ctx, const char *key, size_t at, double value, const char *objective)
 {
 	static const char *const ints[] = {"tree_begin", "feature", "left"};
-	static const int32_t tree_begin[] = {0, 3}, feature[] = {0, -1, -1}, left[] = {1, -1, -1};
-	static const int32_t *const arrays[] = {tree_begin, feature, left};
-	static const char *const reals[] = {"base", "threshold", "value"};
-	static const size_t counts[] = {1, 3, 3};
-	static const char *const floats[] = {"gain", "cover"};
-	const uint8_t missing_left = strcmp(key, "missing_left") == 0 ? (uint8_t) value : 0;
+	static const int32_t counted[3][3] = {{0, 3}, {0, -1, -1}, {1, -1, -1}};
+	static const char *const reals[] = {"base", "threshold", "value", "quantiles"};
+	static const size_t counts[] = {1, 3, 3, 0};
+	static const char *const singles[] = {"gain", "cover"};
+	static const char *const numbers[] = {"n_rows", "n_trees", "n_leaves"};
+	uint8_t		missing_left = strcmp(key, "missing_left") == 0 ? (uint8_t) value : 0;
 	MlWriter   *w = ml_writer_create(ctx);
 	size_t		size;
 
+	ml_write_string(w, "objective", objective);
+	ml_write_bool(w, "mean", strcmp(key, "mean") == 0);
 	for (size_t i = 0; i < 3; i++)
 	{
 		int32_t		copy[3];
 
-		memcpy(copy, arrays[i], (i == 0 ? 2 : 3) * sizeof(int32_t));
+		memcpy(copy, counted[i], sizeof copy);
 		if (strcmp(key, ints[i]) == 0)
 			copy[at] = (int32_t) value;
 		ml_write_i32s(w, ints[i], copy, i == 0 ? 2 : 3);
 	}
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 	{
 		double		copy[3] = {0, 1, 2};
 
 		if (strcmp(key, reals[i]) == 0)
 			copy[at] = value;
-		ml_write_f64s(w, reals[i], copy, counts[i]);
+		ml_write_f64s(w, reals[i], copy, strcmp(key, reals[i]) == 0 && at >= counts[i] ? at + 1 : counts[i]);
 	}
 	for (size_t i = 0; i < 2; i++)
 	{
-		float		copy[3] = {3, 2, 1};
+		float		copy[3] = {1, 2, 3};
 
-		if (strcmp(key, floats[i]) == 0)
+		if (strcmp(key, singles[i]) == 0)
 			copy[at] = (float) value;
-		ml_write_f32s(w, floats[i], copy, 3);
+		ml_write_f32s(w, singles[i], copy, 3);
 	}
-	ml_write_bytes(w, "missing_left", &missing_left, strcmp(key, "no bits") == 0 ? 0 : 1);
+	ml_write_bytes(w, "missing_left", &missing_left, 1);
 	ml_write_i32s(w, "sets", NULL, 0);
 	ml_write_object(w, "statistics");
-	ml_write_int(w, "n_rows", 4);
-	ml_write_int(w, "n_trees", 1);
-	ml_write_int(w, "n_leaves", 2);
+	for (size_t i = 0; i < 3; i++)
+		ml_write_int(w, numbers[i], strcmp(key, numbers[i]) == 0 ? (int64_t) value : 4 - 3 * (i == 1) - 2 * (i == 2));
 	ml_write_end(w);
 	return ml_document_root(ml_writer_finish(w, &size));
 }
@@ -452,22 +458,27 @@ test_corrupted(MlContext *ctx)
 	}			bends[] = {
 		{"tree_begin", 0, 1}, {"tree_begin", 1, 2}, {"tree_begin", 1, 4}, {"feature", 0, 1}, {"feature", 0, -1},
 		{"feature", 0, -2}, {"feature", 1, 0}, {"left", 0, 0}, {"left", 0, 2}, {"left", 0, -1}, {"left", 0, INT32_MAX},
-		{"left", 1, 1}, {"no bits", 0, 0}, {"gain", 0, NAN}, {"gain", 1, -1}, {"cover", 2, INFINITY}, {"threshold", 0, NAN},
-		{"threshold", 0, INFINITY}, {"value", 2, NAN}, {"value", 1, -INFINITY}, {"base", 0, NAN},
+		{"left", 1, 1}, {"threshold", 0, NAN}, {"threshold", 0, INFINITY}, {"value", 2, NAN}, {"value", 1, -INFINITY},
+		{"base", 0, NAN}, {"base", 1, 0}, {"gain", 0, -1}, {"gain", 0, NAN}, {"cover", 1, INFINITY}, {"quantiles", 0, 0.5},
+		{"n_rows", 0, 0}, {"n_trees", 0, 2}, {"n_leaves", 0, 4},
 	};
 	static const double x[] = {1};
 	Rows	   *r = make_rows(ctx, x, 1, 1, x, 0);
 
-	CHECK(score_one(ctx, r, bent(ctx, "", 0, 0), &(double) {0}) == 1);
-	CHECK(score_one(ctx, r, bent(ctx, "", 0, 0), &(double) {0.5}) == 2);
-	CHECK(score_one(ctx, r, bent(ctx, "missing_left", 0, 1), &(double) {NAN}) == 1);
+	CHECK(score_one(ctx, r, bent(ctx, "", 0, 0, "squared_error"), &(double) {0}) == 1);
+	CHECK(score_one(ctx, r, bent(ctx, "", 0, 0, "huber"), &(double) {0.5}) == 2);
+	CHECK_NEAR(score_one(ctx, r, bent(ctx, "", 0, 0, "poisson"), &(double) {0.5}), exp(2), 1e-15);
+	CHECK(score_one(ctx, r, bent(ctx, "missing_left", 0, 1, "squared_error"), &(double) {NAN}) == 1);
 	for (size_t i = 0; i < sizeof bends / sizeof bends[0]; i++)
 		CHECK_RAISES(ctx, ML_ERROR_CORRUPTED,
-					 ml_gradient_boosting.load(ctx, bent(ctx, bends[i].key, bends[i].at, bends[i].value), &r->shape));
+					 ml_gradient_boosting.load(ctx, bent(ctx, bends[i].key, bends[i].at, bends[i].value, "squared_error"), &r->shape));
+	/* objectives that are none, or of another task, or ask for quantiles */
+	for (size_t i = 0; i < 5; i++)
+		CHECK_RAISES(ctx, ML_ERROR_CORRUPTED,
+					 ml_gradient_boosting.load(ctx, bent(ctx, "", 0, 0, ((const char *const[]) {"auto", "log_loss", "lambdarank", "", "quantile"})[i]), &r->shape));
 	/* the column is a category, the node is not */
 	r->levels[0] = 3;
-	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "", 0, 0), &r->shape));
-	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "threshold", 0, 0.5), &r->shape));
+	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "", 0, 0, "squared_error"), &r->shape));
 }
 
 /* ---------------------------------------------------------------- through the pipeline */

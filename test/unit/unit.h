@@ -209,11 +209,11 @@ unit_warnings(const MlContext *ctx)
 	return ((const UnitHost *) ctx->host)->warnings;
 }
 
-/* Release all Contexts, as a memory context goes: what was deferred, last first, then the memory. */
+/* Release the Contexts made since one was the last, as a memory context goes: what was deferred, last first, then the memory. */
 static inline void
-unit_release(void)
+unit_release_since(const UnitHost *last)
 {
-	while (unit_hosts != NULL)
+	while (unit_hosts != last)
 	{
 		UnitHost   *host = unit_hosts;
 
@@ -319,7 +319,7 @@ unit_run(UnitTest test)
 		(void) unit_result(false, __FILE__, __LINE__, "the test raises code %d: %s (%s)",
 						   (int) unit_error.code, unit_error.message, unit_error.detail);
 	unit_entry = NULL;
-	unit_release();
+	unit_release_since(NULL);
 	return unit_failures == 0;
 }
 

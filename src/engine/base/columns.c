@@ -122,6 +122,32 @@ fits_float(const double *values, size_t n)
 	return lost == 0;
 }
 
+/* Turn the codes of the tail into a chunk, in as few bytes each as they need. */
+static void
+seal_codes(MlContext *ctx, MlColumn *column, MlChunk *chunk)
+{
+	const int32_t *codes = column->tail_codes;
+	size_t		n = column->tail_rows;
+	int32_t		largest = -1;
+
+	for (size_t i = 0; i < n; i++)
+		largest = codes[i] > largest ? codes[i] : largest;
+	chunk->code_size = largest < UINT8_MAX ? 1 : largest < UINT16_MAX ? 2 : 4;
+	if (chunk->code_size == 4)
+		chunk->values = column->tail_codes;
+	else
+	{
+		chunk->values = ml_alloc_array(ctx, n, chunk->code_size);
+		for (size_t i = 0; i < n; i++)
+			if (chunk->code_size == 1)
+				((uint8_t *) chunk->values)[i] = (uint8_t) codes[i];
+			else
+				((uint16_t *) chunk->values)[i] = (uint16_t) codes[i];
+		ml_free(ctx, column->tail_codes);
+	}
+	column->tail_codes = NULL;
+}
+
 /* Turn the full (or last) tail into a chunk. */
 static void
 seal_chunk(MlContext *ctx, MlColumn *column)
@@ -137,10 +163,7 @@ seal_chunk(MlContext *ctx, MlColumn *column)
 	chunk = &column->chunks[column->nchunks++];
 	chunk->is_float = false;
 	if (column->kind == ML_KIND_CATEGORY)
-	{
-		chunk->values = column->tail_codes;
-		column->tail_codes = NULL;
-	}
+		seal_codes(ctx, column, chunk);
 	else if (fits_float(column->tail, n))
 	{
 		float	   *values = ml_alloc_array(ctx, n, sizeof(float));
@@ -252,6 +275,15 @@ ml_column_add_vector(MlContext *ctx, MlColumn *column, const double *values, int
 }
 
 void
+ml_column_empty(MlContext *ctx, MlColumn *column)
+{
+	for (size_t i = 0; i < column->nchunks; i++)
+		ml_free(ctx, column->chunks[i].values);
+	column->nchunks = 0;
+	column->tail_rows = 0;
+}
+
+void
 ml_column_finish(MlContext *ctx, MlColumn *column)
 {
 	size_t		size;
@@ -293,6 +325,8 @@ ml_column_finish(MlContext *ctx, MlColumn *column)
 	} while (0)
 
 #define CODE_VALUE(code) ((code) < 0 ? NAN : (double) (code))
+#define CODE_VALUE_1(code) ((code) == UINT8_MAX ? NAN : (double) (code))
+#define CODE_VALUE_2(code) ((code) == UINT16_MAX ? NAN : (double) (code))
 
 ML_MULTIVERSION static void
 read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint32_t *rows,
@@ -303,7 +337,11 @@ read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint
 
 	if (rows != NULL && rows[n - 1] - rows[0] == n - 1)
 		rows = NULL;			/* no gap: a copy */
-	if (column->kind == ML_KIND_CATEGORY)
+	if (column->kind == ML_KIND_CATEGORY && chunk->code_size == 1)
+		READ_AS(uint8_t, CODE_VALUE_1);
+	else if (column->kind == ML_KIND_CATEGORY && chunk->code_size == 2)
+		READ_AS(uint16_t, CODE_VALUE_2);
+	else if (column->kind == ML_KIND_CATEGORY)
 		READ_AS(int32_t, CODE_VALUE);
 	else if (chunk->is_float)
 		READ_AS(float, (double));
@@ -311,9 +349,22 @@ read_chunk(const MlColumn *column, const MlChunk *chunk, int element, const uint
 		READ_AS(double, (double));
 }
 
+/* The chunk of a number; what comes after those sealed is the tail. */
+static MlChunk
+chunk_at(const MlColumn *column, size_t number)
+{
+	if (number < column->nchunks)
+		return column->chunks[number];
+	return (MlChunk) {
+		.values = column->kind == ML_KIND_CATEGORY ? (void *) column->tail_codes : column->tail,.code_size = sizeof(int32_t)
+	};
+}
+
 void
 ml_column_read(const MlColumn *column, int element, const uint32_t *rows, size_t begin, size_t n, double *out)
 {
+	MlChunk		chunk;
+
 	if (column->width == 0)		/* vectors, all of them NULL */
 	{
 		for (size_t i = 0; i < n; i++)
@@ -333,7 +384,8 @@ ml_column_read(const MlColumn *column, int element, const uint32_t *rows, size_t
 		else
 			while (take < n && rows[take] < end)
 				take++;
-		read_chunk(column, &column->chunks[first / ML_CHUNK_ROWS], element, rows, first, take, out);
+		chunk = chunk_at(column, first / ML_CHUNK_ROWS);
+		read_chunk(column, &chunk, element, rows, first, take, out);
 		if (rows)
 			rows += take;
 		begin += take;

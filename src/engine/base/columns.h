@@ -1,7 +1,8 @@
 /*
  * Typed columns that grow row by row: what a source becomes before it is
  * prepared.  A column costs 4 bytes a value where all values of a chunk survive
- * float, 8 otherwise; a category costs 4 bytes a row and its dictionary.
+ * float, 8 otherwise; a category costs 1 byte a row where a chunk's codes are few, else 2 or 4, and
+ * its dictionary.
  */
 #ifndef ML_COLUMNS_H
 #define ML_COLUMNS_H
@@ -35,8 +36,9 @@ typedef struct MlDictionary
 
 typedef struct MlChunk
 {
-	void	   *values;			/* double or float [rows * width]; int32 codes for categories */
+	void	   *values;			/* double or float [rows * width]; codes for categories */
 	bool		is_float;
+	uint8_t		code_size;		/* bytes of a code: 1 and 2 are unsigned, their largest number is NULL; 4 has -1 for it */
 } MlChunk;
 
 typedef struct MlColumn
@@ -104,6 +106,9 @@ extern void ml_column_add_category(MlContext *ctx, MlColumn *column, const char 
 
 /* Append a vector; raises when its length differs from the rows before. */
 extern void ml_column_add_vector(MlContext *ctx, MlColumn *column, const double *values, int width);
+
+/* Forget the rows that are held, not how many there were: width, dictionary and counts stay. */
+extern void ml_column_empty(MlContext *ctx, MlColumn *column);
 
 /* Seal the last chunk; no row may be appended after. */
 extern void ml_column_finish(MlContext *ctx, MlColumn *column);

@@ -86,6 +86,8 @@ struct MlDesign
 	const uint32_t *group;		/* [rows]: rows of one group lie together and bear one number, ascending; NULL = none */
 	const double *start;		/* [rows]: score that a row begins with; NULL = none */
 	const MlDesign *held_out;	/* rows that early stopping may look at; NULL or without rows = none */
+	const struct MlBinSample *sample;	/* the values that bins are made from; NULL = whoever bins chooses */
+	const struct MlBins *bins;	/* the rows binned already, in the order of the design; NULL = they are not */
 
 	/*
 	 * Write rows begin .. begin + n - 1 (n <= ML_BLOCK_ROWS) into x, column-major
@@ -185,6 +187,21 @@ typedef struct MlAlgorithm
 
 	/* (optional) The trees of a loaded model (learn/forest.h). */
 	const struct MlEnsemble *(*ensemble) (const void *loaded);
+
+	/*
+	 * (optional) Learn on from a loaded model of the same columns and classes: all it has, and more.  What
+	 * sizes a fit (n_estimators) says how much more.  Raises where params contradict what the model was
+	 * trained with.
+	 */
+	void		(*resume) (MlContext *ctx, const MlDesign *design, const void *params, const void *loaded,
+						   MlWriter *payload);
+
+	/*
+	 * (optional) The same trees with the values of leaves learned anew: decay_rate times the old value plus
+	 * 1 - decay_rate times that of these rows; a leaf that no row reaches keeps its value.
+	 */
+	void		(*refit) (MlContext *ctx, const MlDesign *design, const void *params, const void *loaded,
+						  double decay_rate, MlWriter *payload);
 
 	/*
 	 * (optional) The quantiles that a loaded regression estimates, ascending, and how many there are (0 =

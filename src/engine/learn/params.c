@@ -111,6 +111,9 @@ get_param(const void *params, const MlParam *p)
 static bool
 in_range(const MlParam *p, double value)
 {
+	/* a default that is no number says that the learner chooses */
+	if (isnan(value))
+		return isnan(p->default_value);
 	return value >= p->min && value <= p->max && !(p->min_exclusive && value == p->min);
 }
 
@@ -171,6 +174,8 @@ parse_param(MlContext *ctx, const MlParam *p, json_object *value)
 				raise_type(ctx, p, ml_json_text(ctx, value));
 			break;
 		case ML_PARAM_REAL:
+			if (value == NULL && isnan(p->default_value))
+				return NAN;
 			if (!is_number)
 				raise_type(ctx, p, ml_json_text(ctx, value));
 			break;

@@ -10,6 +10,10 @@ const MlAlgorithm *const ml_algorithm_table[] = {
 	&ml_linear_regression,
 	&ml_logistic_regression,
 	&ml_gradient_boosting,
+	&ml_decision_tree,
+	&ml_random_forest,
+	&ml_extra_trees,
+	&ml_isolation_forest,
 	NULL
 };
 

@@ -2,8 +2,8 @@
  * Trees over binned columns: what gradient boosting (and any learner of trees) is made of.
  *
  * tree_bins.c turns prepared columns into one byte a value, tree_grow.c grows a tree over those bytes
- * from the gradients and hessians of the rows.  Sums are sums of integers, so that neither the number of
- * threads nor the order of rows changes a bit of a tree.
+ * from the gradients and hessians of the rows, tree_apply.c adds what trees say to scores of rows.  Sums are sums of
+ * integers, so that neither the number of threads nor the order of rows changes a bit of a tree.
  */
 #ifndef ML_TREE_H
 #define ML_TREE_H
@@ -11,7 +11,16 @@
 #include "learn/learner.h"
 
 #define ML_TREE_MAX_BINS 255	/* of values; one more is for what is missing */
-#define ML_TREE_GROUP 16		/* columns whose bytes of a row lie together, at most */
+#define ML_TREE_GROUP 64		/* columns whose bytes of a row lie together, at most */
+#define ML_TREE_CHUNK 12		/* columns of a group that are summed together, at most */
+
+/* Prepared values of rows that stand for all: what bins are made from. */
+typedef struct MlBinSample
+{
+	size_t		rows;
+	const double *values;		/* [columns][rows] */
+	const double *weights;		/* [rows], NULL = all one */
+} MlBinSample;
 
 /* Some columns side by side: bytes[row * count + (column - first)]. */
 typedef struct MlBinGroup
@@ -20,6 +29,14 @@ typedef struct MlBinGroup
 	int			count;
 	uint8_t    *bytes;
 } MlBinGroup;
+
+/* Columns of a group whose packed sums fit into the nearest cache. */
+typedef struct MlBinChunk
+{
+	int			group;
+	int			first;
+	int			count;
+} MlBinChunk;
 
 /* The bins of one column. */
 typedef struct MlBinColumn
@@ -36,19 +53,37 @@ typedef struct MlBins
 {
 	size_t		rows;
 	int			columns;
+	int			max_bins;		/* that a column may have */
 	int			ngroups;
+	int			nchunks;
 	size_t		total;			/* bins of a histogram */
 	MlBinColumn *column;		/* [columns] */
 	MlBinGroup *group;			/* [ngroups] */
+	MlBinChunk *chunk;			/* [nchunks], group by group */
 	int		   *group_of;		/* [columns] */
 	int		   *order;			/* the columns in an order that their content decides, for ties */
+	uint8_t    *by_column;		/* [columns][rows]: the same bytes once more, NULL where they would be too many */
 } MlBins;
 
 /*
  * Bin the rows of the design whose weight is positive.  max_bins is at most ML_TREE_MAX_BINS; the seed
- * chooses the rows that edges are taken from where there are more than enough.
+ * chooses the rows that edges are taken from where there are more than enough, if the design has no sample.  Bytes
+ * that the design has already are taken over when they are of that many bins.
  */
 extern MlBins *ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, uint64_t seed);
+
+/* Bin the rows of positive weight of another design of the same columns, with the edges of these bins. */
+extern MlBins *ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design);
+
+/* Make the bins of columns (levels as in MlDesign) from a sample; there are no rows yet. */
+extern MlBins *ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample,
+								   int max_bins);
+
+/* Make room for the bytes of that many rows. */
+extern void ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows);
+
+/* The bins of n (at most ML_BLOCK_ROWS) values of a column, to every stride-th byte of out; any thread. */
+extern void ml_bins_find(const MlBinColumn *column, const double *values, size_t n, uint8_t *out, size_t stride);
 
 /* The bin of a row of a column. */
 static inline int
@@ -59,7 +94,10 @@ ml_bins_get(const MlBins *bins, int column, size_t row)
 	return g->bytes[row * (size_t) g->count + (size_t) (column - g->first)];
 }
 
-/* What limits a tree; gradients and hessians are those of the loss, weights included. */
+/*
+ * What limits a tree; gradients and hessians are those of the loss, weights included.  Of the fields from
+ * depthwise on zero (or NULL) means off.
+ */
 typedef struct MlTreeLimits
 {
 	int			max_leaf_nodes;
@@ -73,6 +111,15 @@ typedef struct MlTreeLimits
 	double		cat_l2;
 	int			max_cat_to_onehot;
 	int			max_cat_threshold;
+	bool		depthwise;		/* split level by level, in a level by gain; else whatever gains most */
+	bool		extra_random;	/* one threshold by chance a column and leaf, of which the best is taken */
+	double		colsample_bynode;	/* share of the columns that each leaf may be split on; 0 and 1 = all */
+	double		max_delta_step; /* largest size of a value */
+	double		path_smooth;	/* rows that a parent's value counts as, in that of its child */
+	const int8_t *monotone;		/* [columns] of -1, 0, 1: values may only fall, do as they like, only rise */
+	int			interaction_sets;
+	const uint64_t *interactions;	/* [interaction_sets][(columns + 63) / 64]: a bit a column; columns on a way from
+									 * the root have a set in common, one that is in none is alone */
 } MlTreeLimits;
 
 typedef struct MlTreeNode
@@ -84,9 +131,9 @@ typedef struct MlTreeNode
 	int			set;			/* categories: first word of the levels that go left, else -1 */
 	bool		missing_left;
 	double		threshold;		/* numbers: x <= threshold goes left */
-	double		value;			/* of the rows here, leaf or not */
-	double		gain;			/* of the split, in the units of min_split_gain */
-	double		cover;			/* weight of the rows here */
+	double		value;			/* of a leaf; of others what they would say as leaves */
+	double		gain;			/* of the split, in units of min_split_gain; 0 for leaves */
+	double		cover;			/* weight of the rows that the tree was grown from and that come here */
 } MlTreeNode;
 
 /* A grown tree: node 0 is the root, children come after their parents. */
@@ -115,9 +162,15 @@ typedef struct MlGrower MlGrower;
 /* weight [rows of the bins], or NULL = all one. */
 extern MlGrower *ml_grower_create(MlContext *ctx, const MlBins *bins, const MlTreeLimits *limits, const double *weight);
 
-/* What a tree is grown from; the caller fills both before ml_grower_grow, which reorders them. */
+/*
+ * What a tree is grown from; the caller fills both before ml_grower_grow, which changes them.  Rows ascend; of all
+ * rows of the bins nothing but the packed gradients is read.
+ */
 extern uint32_t *ml_grower_rows(MlGrower *grower);
 extern int64_t *ml_grower_packed(MlGrower *grower);
+
+/* Where chance begins for the trees to come (colsample_bynode, extra_random). */
+extern void ml_grower_seed(MlGrower *grower, uint64_t seed);
 
 /*
  * Grow a tree over the first n of those rows.  A gradient is gradient_unit times its integer, a hessian
@@ -131,5 +184,15 @@ extern void ml_grower_add(MlGrower *grower, const MlTree *tree, double rate, dou
 
 /* The same for all rows of the bins, by walking the tree. */
 extern void ml_grower_walk(MlGrower *grower, const MlTree *tree, double rate, double *add);
+
+/* The same for the rows of any bins with the edges that the tree was grown with. */
+extern void ml_tree_walk(MlContext *ctx, const MlBins *bins, const MlTree *tree, double rate, double *add);
+
+/*
+ * Places of the last tree's leaves, and the rows of one of them: how many (0 = the place is empty), which (in no
+ * certain order), and its node.
+ */
+extern int	ml_grower_leaves(const MlGrower *grower);
+extern size_t ml_grower_leaf(const MlGrower *grower, int place, const uint32_t **rows, int *node);
 
 #endif

@@ -1,16 +1,17 @@
 /*
  * Binning: prepared columns -> one byte a value.
  *
- * Numbers: edges from all rows, or where there are more, from a seeded sample of at least 2,000 and at
- *     most 200,000 rows (fewer the more columns there are: 16 million values in all), one row from each of
- *     as many equal stretches of the table.  Up to max_bins distinct values have a bin each; more are
+ * Numbers: edges from a sample that comes with the rows, else from all rows, or where there are more, from a
+ *     seeded sample of at least 2,000 and at most 200,000 rows (fewer the more columns there are: 16 million
+ *     values in all), one row from each of as many equal stretches of the table.  Up to max_bins distinct values have a bin each; more are
  *     joined, in order, into bins of about equal weight, a value heavier than that alone.  An edge lies
  *     halfway between the values on its sides.
  * Categories: a bin a level; of more than max_bins levels the heaviest have one, the others count as missing.
  * Missing values have the last bin.
  *
  * Rows are laid out in groups of columns, the bytes of one row of a group side by side: a leaf's rows lie
- * scattered, and a visit to one then costs one line of the cache and not one a column.
+ * scattered, and a visit to one then costs one line of the cache and not one a column.  What looks at one
+ * column alone, as a partition does, is served by the same bytes column by column, while they are few.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@
 #define SAMPLE_VALUES 16000000
 #define BLOCKS_A_PIECE 16
 #define DIGEST_ROWS 4096		/* that the order of columns is made from */
+#define BY_COLUMN_BYTES ((size_t) 64 << 20) /* of bytes that are there twice, at most */
+#define FEW_COLUMNS 32
+#define ALIGNED_BINS 8			/* a column's bins in a histogram begin at a multiple of that */
 
 /* A value in the order of unsigned numbers, and its weight. */
 typedef struct Keyed
@@ -40,11 +44,11 @@ typedef struct Binning
 	MlBins	   *bins;
 	int			max_bins;
 	size_t	   *kept_before;	/* [blocks]: rows of positive weight before the block */
-	size_t		sampled;
-	size_t	   *sample_row;		/* [sampled], ascending, in the design */
-	double	   *sample;			/* [columns][sampled] */
+	MlBinSample sample;
+	size_t	   *sample_row;		/* [sample.rows], ascending, in the design; NULL when the sample came with it */
+	double	   *sampled;		/* the sample's values while they are read */
 	double	   *scratch;		/* [threads][columns * ML_BLOCK_ROWS] */
-	Keyed	   *keyed;			/* [threads][2 * sampled] */
+	Keyed	   *keyed;			/* [threads][2 * sample.rows] */
 	double	  **level_weights;	/* [columns] of categories */
 } Binning;
 
@@ -68,18 +72,18 @@ choose_sample(MlContext *ctx, Binning *b, uint64_t seed)
 	MlRandom	random;
 
 	limit = limit > SAMPLE_ROWS ? SAMPLE_ROWS : limit < SAMPLE_ROWS_LEAST ? SAMPLE_ROWS_LEAST : limit;
-	b->sampled = n < limit ? n : limit;
-	b->sample_row = ml_alloc_array(ctx, b->sampled + 1, sizeof(size_t));
+	b->sample.rows = n < limit ? n : limit;
+	b->sample_row = ml_alloc_array(ctx, b->sample.rows + 1, sizeof(size_t));
 	ml_random_seed(&random, seed);
-	for (size_t i = 0; i < b->sampled; i++)
+	for (size_t i = 0; i < b->sample.rows; i++)
 	{
-		size_t		begin = (size_t) ((unsigned __int128) i * n / b->sampled);
-		size_t		end = (size_t) ((unsigned __int128) (i + 1) * n / b->sampled);
+		size_t		begin = (size_t) ((unsigned __int128) i * n / b->sample.rows);
+		size_t		end = (size_t) ((unsigned __int128) (i + 1) * n / b->sample.rows);
 
 		b->sample_row[i] = begin + (end - begin > 1 ? ml_random_below(&random, end - begin) : 0);
 	}
 	/* from numbers among the rows kept to numbers in the design */
-	for (size_t row = 0; row < b->design->rows && next < b->sampled; row++)
+	for (size_t row = 0; row < b->design->rows && next < b->sample.rows; row++)
 		if (has_weight(b->design, row) && seen++ == b->sample_row[next])
 			b->sample_row[next++] = row;
 }
@@ -89,7 +93,7 @@ static size_t
 sample_from(const Binning *b, size_t row)
 {
 	size_t		low = 0;
-	size_t		high = b->sampled;
+	size_t		high = b->sample.rows;
 
 	while (low < high)
 	{
@@ -123,8 +127,25 @@ sample_piece(void *arg, size_t begin, size_t end, int worker)
 		b->design->read(b->design, row, n, x, n);
 		for (size_t j = 0; j < p; j++)
 			for (size_t i = from; i < to; i++)
-				b->sample[j * b->sampled + i] = x[j * n + (b->sample_row[i] - row)];
+				b->sampled[j * b->sample.rows + i] = x[j * n + (b->sample_row[i] - row)];
 	}
+}
+
+/* Choose a sample of the design's rows and read it. */
+static void
+read_sample(MlContext *ctx, Binning *b, uint64_t seed, size_t blocks)
+{
+	double	   *weights = NULL;
+
+	choose_sample(ctx, b, seed);
+	b->sampled = ml_alloc_array(ctx, (size_t) b->design->columns * b->sample.rows + 1, sizeof(double));
+	ml_parallel_for(ctx, blocks, BLOCKS_A_PIECE, sample_piece, b);
+	if (b->design->weight != NULL)
+		weights = ml_alloc_array(ctx, b->sample.rows + 1, sizeof(double));
+	for (size_t i = 0; i < b->sample.rows && weights != NULL; i++)
+		weights[i] = b->design->weight[b->sample_row[i]];
+	b->sample.values = b->sampled;
+	b->sample.weights = weights;
 }
 
 /* ---- edges ---- */
@@ -154,25 +175,29 @@ value_of(uint64_t key)
 static Keyed *
 sort_keyed(Keyed *from, Keyed *to, size_t n)
 {
-	for (int shift = 0; shift < 64; shift += 8)
+	size_t		counts[8][256] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		for (int digit = 0; digit < 8; digit++)
+			counts[digit][from[i].key >> 8 * digit & 255]++;
+	for (int digit = 0; digit < 8 && n > 0; digit++)
 	{
-		size_t		counts[256] = {0};
+		size_t	   *places = counts[digit];
 		size_t		place = 0;
 		Keyed	   *swap;
 
-		for (size_t i = 0; i < n; i++)
-			counts[from[i].key >> shift & 255]++;
-		if (n == 0 || counts[from[0].key >> shift & 255] == n)
+		/* all the same there */
+		if (places[from[0].key >> 8 * digit & 255] == n)
 			continue;
-		for (int digit = 0; digit < 256; digit++)
+		for (int value = 0; value < 256; value++)
 		{
-			size_t		count = counts[digit];
+			size_t		count = places[value];
 
-			counts[digit] = place;
+			places[value] = place;
 			place += count;
 		}
 		for (size_t i = 0; i < n; i++)
-			to[counts[from[i].key >> shift & 255]++] = from[i];
+			to[places[from[i].key >> 8 * digit & 255]++] = from[i];
 		swap = from;
 		from = to;
 		to = swap;
@@ -218,15 +243,15 @@ place_edges(const Keyed *values, size_t n, int max_bins, double *edges)
 static void
 bin_number(Binning *b, int j, Keyed *from, Keyed *to)
 {
-	const double *sample = b->sample + (size_t) j * b->sampled;
+	const double *sample = b->sample.values + (size_t) j * b->sample.rows;
 	MlBinColumn *column = &b->bins->column[j];
 	size_t		n = 0;
 	size_t		distinct = 0;
 
-	for (size_t i = 0; i < b->sampled; i++)
+	for (size_t i = 0; i < b->sample.rows; i++)
 		if (sample[i] == sample[i])
 			from[n++] = (Keyed) {
-			key_of(sample[i]), b->design->weight ? b->design->weight[b->sample_row[i]] : 1.0
+			key_of(sample[i]), b->sample.weights ? b->sample.weights[i] : 1.0
 		};
 	from = sort_keyed(from, to, n);
 	for (size_t i = 0; i < n; i++)
@@ -243,11 +268,11 @@ bin_category(Binning *b, int j)
 {
 	MlBinColumn *column = &b->bins->column[j];
 	double	   *weights = b->level_weights[j];
-	const double *sample = b->sample + (size_t) j * b->sampled;
+	const double *sample = b->sample.values + (size_t) j * b->sample.rows;
 
-	for (size_t i = 0; i < b->sampled; i++)
+	for (size_t i = 0; i < b->sample.rows; i++)
 		if (sample[i] == sample[i])
-			weights[(int) sample[i]] += b->design->weight ? b->design->weight[b->sample_row[i]] : 1.0;
+			weights[(int) sample[i]] += b->sample.weights ? b->sample.weights[i] : 1.0;
 	column->nbins = column->levels < b->max_bins ? column->levels : b->max_bins;
 	for (int level = 0; level < column->levels; level++)
 		column->level_bins[level] = (uint8_t) (column->levels > b->max_bins ? column->nbins : level);
@@ -266,13 +291,59 @@ static void
 bin_piece(void *arg, size_t begin, size_t end, int worker)
 {
 	Binning    *b = arg;
-	Keyed	   *keyed = b->keyed + (size_t) worker * (2 * b->sampled + 1);
+	Keyed	   *keyed = b->keyed + (size_t) worker * (2 * b->sample.rows + 1);
 
 	for (size_t j = begin; j < end; j++)
 		if (b->bins->column[j].levels > 0)
 			bin_category(b, (int) j);
 		else
-			bin_number(b, (int) j, keyed, keyed + b->sampled);
+			bin_number(b, (int) j, keyed, keyed + b->sample.rows);
+}
+
+/* Make the bins of all columns from the sample. */
+static void
+make_columns(MlContext *ctx, Binning *b, const int *levels)
+{
+	MlBins	   *bins = b->bins;
+	size_t		p = (size_t) bins->columns;
+
+	bins->max_bins = b->max_bins;
+	bins->column = ml_alloc_array_zero(ctx, p + 1, sizeof(MlBinColumn));
+	b->keyed = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * (2 * b->sample.rows + 1), sizeof(Keyed));
+	b->level_weights = ml_alloc_array_zero(ctx, p + 1, sizeof(double *));
+	for (size_t j = 0; j < p; j++)
+	{
+		MlBinColumn *column = &bins->column[j];
+
+		column->levels = levels != NULL ? levels[j] : 0;
+		if (column->levels > 0)
+		{
+			column->level_bins = ml_alloc(ctx, (size_t) column->levels);
+			b->level_weights[j] = ml_alloc_array_zero(ctx, (size_t) column->levels, sizeof(double));
+		}
+		else
+			column->edges = ml_alloc_array_zero(ctx, (size_t) b->max_bins + 1, sizeof(double));
+	}
+	ml_parallel_for(ctx, p, 1, bin_piece, b);
+	for (size_t j = 0; j < p; j++)
+	{
+		bins->column[j].offset = bins->total;
+		bins->total += ((size_t) bins->column[j].nbins + ALIGNED_BINS) / ALIGNED_BINS * ALIGNED_BINS;
+		ml_free(ctx, b->level_weights[j]);
+	}
+	ml_free(ctx, b->level_weights);
+	ml_free(ctx, b->keyed);
+}
+
+MlBins *
+ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample, int max_bins)
+{
+	MlBins	   *bins = ml_alloc_zero(ctx, sizeof *bins);
+	Binning		b = {.bins = bins,.max_bins = max_bins,.sample = *sample};
+
+	bins->columns = columns;
+	make_columns(ctx, &b, levels);
+	return bins;
 }
 
 /* ---- bytes ---- */
@@ -300,6 +371,27 @@ find_bins(const double *x, size_t n, const double *edges, int nbins, int32_t *ou
 		out[i] = x[i] == x[i] ? out[i] : nbins;
 }
 
+/* The bins of n values of a column. */
+static void
+find_column(const MlBinColumn *column, const double *values, size_t n, int32_t *bins)
+{
+	if (column->levels > 0)
+		for (size_t i = 0; i < n; i++)
+			bins[i] = values[i] == values[i] ? column->level_bins[(int) values[i]] : column->nbins;
+	else
+		find_bins(values, n, column->edges, column->nbins, bins);
+}
+
+void
+ml_bins_find(const MlBinColumn *column, const double *values, size_t n, uint8_t *out, size_t stride)
+{
+	int32_t		bins[ML_BLOCK_ROWS];
+
+	find_column(column, values, n, bins);
+	for (size_t i = 0; i < n; i++)
+		out[i * stride] = (uint8_t) bins[i];
+}
+
 /* Bin the rows of some blocks. */
 static void
 byte_piece(void *arg, size_t begin, size_t end, int worker)
@@ -322,46 +414,68 @@ byte_piece(void *arg, size_t begin, size_t end, int worker)
 			const MlBinGroup *group = &b->bins->group[b->bins->group_of[j]];
 			size_t		stride = (size_t) group->count;
 			uint8_t    *out = group->bytes + b->kept_before[block] * stride + (j - (size_t) group->first);
-			const double *values = x + j * n;
+			uint8_t    *by_column = b->bins->by_column;
 
-			if (column->levels > 0)
-				for (size_t i = 0; i < n; i++)
-					bins[i] = values[i] == values[i] ? column->level_bins[(int) values[i]] : column->nbins;
-			else
-				find_bins(values, n, column->edges, column->nbins, bins);
+			find_column(column, x + j * n, n, bins);
 			for (size_t i = 0; i < n; i++)
 				if (has_weight(design, row + i))
 				{
 					*out = (uint8_t) bins[i];
 					out += stride;
 				}
+			if (by_column == NULL)
+				continue;
+			by_column += j * b->bins->rows + b->kept_before[block];
+			for (size_t i = 0; i < n; i++)
+				if (has_weight(design, row + i))
+					*by_column++ = (uint8_t) bins[i];
 		}
 	}
 }
 
-/* Lay the groups out: as few as their size allows, but one a thread where columns suffice. */
-static void
-make_groups(MlContext *ctx, MlBins *bins)
+/*
+ * Columns are divided among groups, as few as their size allows, and groups into chunks; of few columns each chunk
+ * is a group, whose shorter rows cost less to come by.
+ */
+void
+ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows)
 {
 	int			p = bins->columns;
-	int			threads = ml_thread_count(ctx);
-	int			least = p / 4 < threads ? p / 4 : threads;
+	int			most = p <= FEW_COLUMNS ? ML_TREE_CHUNK : ML_TREE_GROUP;
 
-	bins->ngroups = (p + ML_TREE_GROUP - 1) / ML_TREE_GROUP;
-	if (bins->ngroups < least)
-		bins->ngroups = least;
+	bins->rows = rows;
+	bins->nchunks = 0;
+	bins->ngroups = (p + most - 1) / most;
 	bins->group = ml_alloc_array_zero(ctx, (size_t) bins->ngroups + 1, sizeof(MlBinGroup));
+	bins->chunk = ml_alloc_array_zero(ctx, (size_t) p + 1, sizeof(MlBinChunk));
 	bins->group_of = ml_alloc_array_zero(ctx, (size_t) p + 1, sizeof(int));
 	for (int g = 0; g < bins->ngroups; g++)
 	{
 		MlBinGroup *group = &bins->group[g];
+		int			chunks;
 
 		group->first = (int) ((int64_t) p * g / bins->ngroups);
 		group->count = (int) ((int64_t) p * (g + 1) / bins->ngroups) - group->first;
 		group->bytes = ml_alloc_array(ctx, bins->rows + 1, (size_t) group->count);
 		for (int j = group->first; j < group->first + group->count; j++)
 			bins->group_of[j] = g;
+		chunks = (group->count + ML_TREE_CHUNK - 1) / ML_TREE_CHUNK;
+		for (int c = 0; c < chunks; c++)
+		{
+			int			first = group->first + group->count * c / chunks;
+			int			end = group->first + group->count * (c + 1) / chunks;
+
+			bins->chunk[bins->nchunks++] = (MlBinChunk) {g, first, end - first};
+		}
 	}
+}
+
+/* Have the bytes column by column too, if they are few. */
+static void
+make_by_column(MlContext *ctx, MlBins *bins)
+{
+	if ((size_t) bins->columns * bins->rows <= BY_COLUMN_BYTES)
+		bins->by_column = ml_alloc_array(ctx, bins->rows + 1, (size_t) bins->columns);
 }
 
 /* What every block has before it, and the rows in all. */
@@ -450,54 +564,127 @@ order_columns(MlContext *ctx, MlBins *bins)
 	ml_free(ctx, hashes);
 }
 
+/* Make bytes of the rows of the design. */
+static void
+make_bytes(MlContext *ctx, Binning *b)
+{
+	ml_bins_make_room(ctx, b->bins, b->bins->rows);
+	make_by_column(ctx, b->bins);
+	ml_parallel_for(ctx, (b->design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS, BLOCKS_A_PIECE, byte_piece, b);
+	order_columns(ctx, b->bins);
+}
+
+/* ---- bytes that are there already ---- */
+
+typedef struct CopyJob
+{
+	const MlBins *from;
+	MlBins	   *to;
+	const size_t *rows;			/* of to, in from; NULL = the same */
+} CopyJob;
+
+/* Copy some rows of the bytes, by groups where they are other rows, and by columns. */
+static void
+copy_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	const CopyJob *job = arg;
+
+	(void) worker;
+	for (int g = 0; g < job->to->ngroups; g++)
+	{
+		const MlBinGroup *group = &job->to->group[g];
+		size_t		count = (size_t) group->count;
+
+		for (size_t i = begin; i < end && job->rows != NULL; i++)
+			memcpy(group->bytes + i * count, job->from->group[g].bytes + job->rows[i] * count, count);
+		for (size_t j = 0; j < count && job->to->by_column != NULL; j++)
+		{
+			uint8_t    *out = job->to->by_column + ((size_t) group->first + j) * job->to->rows;
+
+			for (size_t i = begin; i < end; i++)
+				out[i] = group->bytes[i * count + j];
+		}
+	}
+}
+
+/* Take over the bytes of the design's rows of positive weight: as they lie if these are all, else a copy. */
+static MlBins *
+take_bytes(MlContext *ctx, const MlDesign *design)
+{
+	MlBins	   *bins = ml_alloc(ctx, sizeof *bins);
+	CopyJob		job = {.from = design->bins,.to = bins};
+	size_t	   *rows = NULL;
+	size_t		n = 0;
+
+	*bins = *design->bins;
+	for (size_t row = 0; row < design->rows; row++)
+		n += has_weight(design, row);
+	if (n < design->rows)
+	{
+		job.rows = rows = ml_alloc_array(ctx, n + 1, sizeof(size_t));
+		n = 0;
+		for (size_t row = 0; row < design->rows; row++)
+			if (has_weight(design, row))
+				rows[n++] = row;
+		ml_bins_make_room(ctx, bins, n);
+	}
+	make_by_column(ctx, bins);
+	ml_parallel_for(ctx, n, BLOCKS_A_PIECE * ML_BLOCK_ROWS, copy_piece, &job);
+	ml_free(ctx, rows);
+	order_columns(ctx, bins);
+	return bins;
+}
+
+/* ---- the whole ---- */
+
 MlBins *
 ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, uint64_t seed)
 {
-	MlBins	   *bins = ml_alloc_zero(ctx, sizeof *bins);
-	Binning		b = {.design = design,.bins = bins,.max_bins = max_bins};
-	size_t		p = (size_t) design->columns;
+	MlBins	   *bins;
+	Binning		b = {.design = design,.max_bins = max_bins};
 	size_t		threads = (size_t) ml_thread_count(ctx);
 	size_t		blocks = (design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS;
 
+	if (design->bins != NULL && design->bins->max_bins == max_bins)
+		return take_bytes(ctx, design);
+	b.bins = bins = ml_alloc_zero(ctx, sizeof *bins);
 	bins->columns = design->columns;
-	bins->column = ml_alloc_array_zero(ctx, p + 1, sizeof(MlBinColumn));
 	count_rows(ctx, &b, blocks);
-	choose_sample(ctx, &b, seed);
-	b.sample = ml_alloc_array(ctx, p * b.sampled + 1, sizeof(double));
-	b.scratch = ml_alloc_array(ctx, threads * (p * ML_BLOCK_ROWS + 1), sizeof(double));
-	ml_parallel_for(ctx, blocks, BLOCKS_A_PIECE, sample_piece, &b);
-
-	b.keyed = ml_alloc_array(ctx, threads * (2 * b.sampled + 1), sizeof(Keyed));
-	b.level_weights = ml_alloc_array_zero(ctx, p + 1, sizeof(double *));
-	for (size_t j = 0; j < p; j++)
-	{
-		MlBinColumn *column = &bins->column[j];
-
-		column->levels = design->levels != NULL ? design->levels[j] : 0;
-		if (column->levels > 0)
-		{
-			column->level_bins = ml_alloc(ctx, (size_t) column->levels);
-			b.level_weights[j] = ml_alloc_array_zero(ctx, (size_t) column->levels, sizeof(double));
-		}
-		else
-			column->edges = ml_alloc_array_zero(ctx, (size_t) max_bins + 1, sizeof(double));
-	}
-	ml_parallel_for(ctx, p, 1, bin_piece, &b);
-	for (size_t j = 0; j < p; j++)
-	{
-		bins->column[j].offset = bins->total;
-		bins->total += (size_t) bins->column[j].nbins + 1;
-		if (b.level_weights[j] != NULL)
-			ml_free(ctx, b.level_weights[j]);
-	}
-	ml_free(ctx, b.keyed);
-	ml_free(ctx, b.sample);
-	make_groups(ctx, bins);
-	ml_parallel_for(ctx, blocks, BLOCKS_A_PIECE, byte_piece, &b);
-	order_columns(ctx, bins);
-	ml_free(ctx, b.scratch);
+	b.scratch = ml_alloc_array(ctx, threads * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
+	if (design->sample != NULL)
+		b.sample = *design->sample;
+	else
+		read_sample(ctx, &b, seed, blocks);
+	make_columns(ctx, &b, design->levels);
+	if (design->sample == NULL)
+		ml_free(ctx, (void *) b.sample.weights);
+	ml_free(ctx, b.sampled);
 	ml_free(ctx, b.sample_row);
-	ml_free(ctx, b.level_weights);
+	make_bytes(ctx, &b);
+	ml_free(ctx, b.scratch);
 	ml_free(ctx, b.kept_before);
 	return bins;
+}
+
+MlBins *
+ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design)
+{
+	MlBins	   *like;
+	Binning		b = {.design = design};
+	size_t		p = (size_t) design->columns;
+	size_t		threads = (size_t) ml_thread_count(ctx);
+
+	if (design->bins != NULL && design->bins->column == bins->column)
+		return take_bytes(ctx, design);
+	b.bins = like = ml_alloc_zero(ctx, sizeof *like);
+	like->columns = bins->columns;
+	like->max_bins = bins->max_bins;
+	like->column = bins->column;
+	like->total = bins->total;
+	count_rows(ctx, &b, (design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS);
+	b.scratch = ml_alloc_array(ctx, threads * (p * ML_BLOCK_ROWS + 1), sizeof(double));
+	make_bytes(ctx, &b);
+	ml_free(ctx, b.scratch);
+	ml_free(ctx, b.kept_before);
+	return like;
 }

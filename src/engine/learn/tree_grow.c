@@ -1,252 +1,120 @@
 /*
- * Growing a tree leaf by leaf: of all leaves the one is split next whose best split gains most, until
- * there are max_leaf_nodes, or no split gains enough.
+ * Growing a tree: of all leaves the one is split next whose best split gains most (or, level by level, the one
+ * that is least deep), until there are max_leaf_nodes, or no split gains enough.
  *
  * Shapes: n rows, p columns in groups of bytes (tree.h).  A leaf is a range of the array of rows, which is
- *     partitioned in place and stably as leaves are split, and so is the packed gradient of each row.
- * Histograms: the sums of a bin are a gradient and a hessian, integers; a pass adds both as one 64-bit
- *     number and widens them every 4,096 rows.  The smaller child of a split is summed, the larger is the
- *     parent less the smaller.  Their number is bounded: a leaf that has lost its own is summed anew.
- * Threads: over groups of columns, and over stretches of rows where a leaf has many.
- * Paper: Ke et al., LightGBM: A Highly Efficient Gradient Boosting Decision Tree, 2017; Shi et al.,
+ *     partitioned stably as leaves are split.
+ * Expanding a leaf: partition its rows, sum the histogram of the smaller child, subtract it from the
+ *     leaf's own, which becomes that of the larger, and search both for their best splits.  Leaves that are
+ *     likely to be split soon are expanded together with the next one, so that threads have more to share;
+ *     the tree takes splits in their own order, and what was expanded in vain stays a leaf.
+ * Histograms are bounded in number: a leaf that has lost its own is summed anew.
+ * Papers: Ke et al., LightGBM: A Highly Efficient Gradient Boosting Decision Tree, 2017; Shi et al.,
  *     Quantized Training of Gradient Boosting Decision Trees, 2022, for the integers.
  */
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "base/threads.h"
 #include "learn/tree_internal.h"
 
-#define PACKED_ROWS 4096		/* that many packed sums stay within their bits */
-#define STRETCH_ROWS 65536		/* rows of a piece, where a leaf has more */
-#define PART_ROWS 8192			/* rows of a piece of a partition */
-#define SMALL_WORK 20000		/* rows times columns below which threads cost more than they bring */
-#define POOL_BYTES ((size_t) 96 << 20)	/* of histograms, but two at least */
+#define SMALL_WORK 10000		/* sums below which threads cost more than they bring */
+#define POOL_BYTES ((size_t) 64 << 20)	/* of histograms, but four at least */
+#define WIDE_BYTES ((size_t) 32 << 20)	/* of the threads' own histograms, but one each at least */
+#define SPARE_LEAVES 64			/* that may be expanded in vain, times two */
 
-typedef struct Leaf
-{
-	size_t		begin;			/* of its rows */
-	size_t		rows;
-	int			node;
-	int			depth;
-	int			slot;			/* its histogram, -1 = none */
-	int			feature;		/* of the best split, -1 = none */
-	MlSplitLeaf at;
-	MlSplitFound split;
-} Leaf;
+/* ---- which columns a leaf may be split on ---- */
 
-struct MlGrower
-{
-	MlContext  *ctx;
-	const MlBins *bins;
-	const MlTreeLimits *limits;
-	const double *weight;
-	const bool *use;
-	MlSplitScale scale;
-	double		gradient_unit;
-	uint32_t   *rows;
-	int64_t    *packed;
-	uint32_t   *rows_aside;		/* while a leaf is partitioned */
-	int64_t    *packed_aside;
-	int			max_leaves;
-	Leaf	   *leaves;
-	int			nleaves;
-	int		   *heap;			/* leaves that can be split, best first */
-	int			heap_count;
-	MlBinSum  **slots;
-	int		   *slot_leaf;		/* -1 = free */
-	int			nslots;
-	int			threads;
-	int64_t   **local;			/* [threads][ML_TREE_GROUP * 256] */
-	MlBinSum  **wide;			/* [threads][total], zero between uses */
-	MlSplitFound *found;		/* [2][columns] */
-	size_t	   *part_left;		/* [parts] */
-	double	   *part_weight;	/* [parts] */
-};
-
-/* ---- histograms ---- */
-
-/* Add rows of a group to packed sums; count is a constant where it is inlined. */
-static inline __attribute__((always_inline)) void
-add_rows(int64_t *sums, const uint8_t *bytes, const uint32_t *rows, const int64_t *packed, size_t n, const int count)
-{
-	for (size_t i = 0; i < n; i++)
-	{
-		const uint8_t *b = bytes + (size_t) rows[i] * (size_t) count;
-		int64_t		q = packed[i];
-
-		if (i + 24 < n)
-			__builtin_prefetch(bytes + (size_t) rows[i + 24] * (size_t) count);
-#pragma GCC unroll 16
-		for (int f = 0; f < count; f++)
-			sums[f * 256 + b[f]] += q;
-	}
-}
-
-#define ADD_CASE(k) case k: add_rows(sums, bytes, rows, packed, n, k); break
-
-static void
-add_group(int64_t *sums, const uint8_t *bytes, const uint32_t *rows, const int64_t *packed, size_t n, int count)
-{
-	switch (count)
-	{
-			ADD_CASE(1);
-			ADD_CASE(2);
-			ADD_CASE(3);
-			ADD_CASE(4);
-			ADD_CASE(5);
-			ADD_CASE(6);
-			ADD_CASE(7);
-			ADD_CASE(8);
-			ADD_CASE(9);
-			ADD_CASE(10);
-			ADD_CASE(11);
-			ADD_CASE(12);
-			ADD_CASE(13);
-			ADD_CASE(14);
-			ADD_CASE(15);
-			ADD_CASE(16);
-	}
-}
-
-/* Add a range of rows of a group to wide sums. */
-static void
-sum_group(MlGrower *t, const MlBinGroup *group, size_t begin, size_t n, int worker, MlBinSum *out)
-{
-	int64_t    *local = t->local[worker];
-
-	for (size_t end = begin + n; begin < end; begin += PACKED_ROWS)
-	{
-		size_t		m = end - begin < PACKED_ROWS ? end - begin : PACKED_ROWS;
-
-		add_group(local, group->bytes, t->rows + begin, t->packed + begin, m, group->count);
-		for (int f = 0; f < group->count; f++)
-		{
-			const MlBinColumn *column = &t->bins->column[group->first + f];
-			MlBinSum   *sums = out + column->offset;
-			int64_t    *from = local + f * 256;
-
-			for (int b = 0; b <= column->nbins; b++)
-			{
-				sums[b].g += from[b] >> 30;
-				sums[b].h += from[b] & ((1 << 30) - 1);
-				from[b] = 0;
-			}
-		}
-	}
-}
-
-/* What to sum and search after a split (or for the root). */
-typedef struct Work
-{
-	MlGrower   *t;
-	Leaf	   *summed;			/* built from rows */
-	Leaf	   *other;			/* what its parent's histogram leaves, or NULL */
-	bool		by_rows;		/* sums are in t->wide already */
-	bool		subtract;		/* else other is built from rows, too */
-	size_t		stretches;
-} Work;
-
-/* Sum a stretch of a leaf's rows, for one group, into the worker's own histogram. */
-static void
-stretch_piece(void *arg, size_t begin, size_t end, int worker)
-{
-	Work	   *w = arg;
-
-	for (size_t piece = begin; piece < end; piece++)
-	{
-		size_t		from = piece % w->stretches * STRETCH_ROWS;
-		size_t		n = w->summed->rows - from < STRETCH_ROWS ? w->summed->rows - from : STRETCH_ROWS;
-
-		sum_group(w->t, &w->t->bins->group[piece / w->stretches], w->summed->begin + from, n, worker, w->t->wide[worker]);
-	}
-}
-
-/* Gather a group's sums from the workers' histograms, which are zero again then. */
-static void
-gather_group(MlGrower *t, size_t begin, size_t end, MlBinSum *out)
-{
-	memset(out + begin, 0, (end - begin) * sizeof(MlBinSum));
-	for (int worker = 0; worker < t->threads; worker++)
-	{
-		MlBinSum   *from = t->wide[worker];
-
-		for (size_t b = begin; b < end; b++)
-		{
-			out[b].g += from[b].g;
-			out[b].h += from[b].h;
-		}
-		memset(from + begin, 0, (end - begin) * sizeof(MlBinSum));
-	}
-}
-
-/* Can this leaf have a split at all? */
 static bool
-may_split(const MlGrower *t, const Leaf *leaf)
+in_set(const uint64_t *set, size_t bit)
 {
-	return leaf->rows > 1 && leaf->at.weight >= 2 * t->limits->min_samples_leaf * (1 - 1e-9) &&
-		(t->limits->max_depth == 0 || leaf->depth < t->limits->max_depth);
+	return set[bit / 64] >> bit % 64 & 1;
 }
 
-/* Histograms and best splits of a group's columns, for both leaves. */
+/* Interaction sets that hold all columns on the way to the children. */
 static void
-search_piece(void *arg, size_t begin, size_t end, int worker)
+narrow_sets(MlGrower *t, const MlLeaf *parent, const MlLeaf *child)
 {
-	Work	   *w = arg;
-	MlGrower   *t = w->t;
+	const uint64_t *from = t->alive + (size_t) (parent - t->leaves) * t->alive_words;
+	uint64_t   *to = t->alive + (size_t) (child - t->leaves) * t->alive_words;
+	size_t		words = ((size_t) t->bins->columns + 63) / 64;
 
-	for (size_t g = begin; g < end; g++)
+	memset(to, 0, t->alive_words * sizeof(uint64_t));
+	for (size_t s = 0; s < (size_t) t->limits->interaction_sets; s++)
+		if (in_set(from, s) && in_set(t->limits->interactions + s * words, (size_t) parent->feature))
+			to[s / 64] |= UINT64_C(1) << s % 64;
+}
+
+/* Of the columns keep those that a set alive has; last is the column split on above, -1 at the root. */
+static void
+keep_interacting(const MlGrower *t, const MlLeaf *leaf, int last, bool *use)
+{
+	const uint64_t *alive = t->alive + (size_t) (leaf - t->leaves) * t->alive_words;
+	size_t		words = ((size_t) t->bins->columns + 63) / 64;
+
+	for (int j = 0; j < t->bins->columns && last >= 0; j++)
 	{
-		const MlBinGroup *group = &t->bins->group[g];
-		int			last = group->first + group->count - 1;
-		size_t		from = t->bins->column[group->first].offset;
-		size_t		to = t->bins->column[last].offset + (size_t) t->bins->column[last].nbins + 1;
-		MlBinSum   *sums = t->slots[w->summed->slot];
-		MlBinSum   *other = w->other != NULL ? t->slots[w->other->slot] : NULL;
+		bool		together = j == last;
 
-		if (w->by_rows)
-			gather_group(t, from, to, sums);
-		else
-		{
-			memset(sums + from, 0, (to - from) * sizeof(MlBinSum));
-			sum_group(t, group, w->summed->begin, w->summed->rows, worker, sums);
-		}
-		if (other != NULL && w->subtract)
-			for (size_t b = from; b < to; b++)
-			{
-				other[b].g -= sums[b].g;
-				other[b].h -= sums[b].h;
-			}
-		else if (other != NULL)
-		{
-			memset(other + from, 0, (to - from) * sizeof(MlBinSum));
-			sum_group(t, group, w->other->begin, w->other->rows, worker, other);
-		}
-		for (int j = group->first; j <= last; j++)
-		{
-			const MlBinColumn *column = &t->bins->column[j];
-
-			t->found[j].gain = t->found[t->bins->columns + j].gain = -1;
-			if (t->use != NULL && !t->use[j])
-				continue;
-			if (may_split(t, w->summed))
-				ml_split_find(&t->scale, &w->summed->at, column, sums + column->offset, &t->found[j]);
-			if (other != NULL && may_split(t, w->other))
-				ml_split_find(&t->scale, &w->other->at, column, other + column->offset, &t->found[t->bins->columns + j]);
-		}
+		for (size_t s = 0; s < (size_t) t->limits->interaction_sets && !together; s++)
+			together = in_set(alive, s) && in_set(t->limits->interactions + s * words, (size_t) j);
+		use[j] &= together;
 	}
 }
 
-/* ---- leaves in the order of their gain ---- */
+/* Of the columns keep a share, by chance, one at least. */
+static void
+keep_share(const MlGrower *t, const MlLeaf *leaf, bool *use)
+{
+	MlRandom	random;
+	int			among = 0;
+	int			wanted;
+
+	for (int j = 0; j < t->bins->columns; j++)
+		among += use[j];
+	wanted = (int) (among * t->limits->colsample_bynode + 0.5);
+	wanted = wanted < 1 ? 1 : wanted;
+	ml_random_seed(&random, leaf->at.key);
+	for (int j = 0; j < t->bins->columns; j++)
+		if (use[j])
+		{
+			use[j] = (int) ml_random_below(&random, (uint64_t) among--) < wanted;
+			wanted -= use[j];
+		}
+}
+
+/* The columns that a leaf may be split on, NULL = all; they are written down at a place of may_use. */
+static const bool *
+choose_columns(MlGrower *t, const MlLeaf *leaf, int last, size_t place)
+{
+	bool	   *room;
+
+	if (t->may_use == NULL)
+		return t->use;
+	room = t->may_use + place;
+	for (int j = 0; j < t->bins->columns; j++)
+		room[j] = t->use == NULL || t->use[j];
+	if (t->limits->interaction_sets > 0)
+		keep_interacting(t, leaf, last, room);
+	if (t->limits->colsample_bynode > 0 && t->limits->colsample_bynode < 1)
+		keep_share(t, leaf, room);
+	return room;
+}
+
+/* ---- leaves in the order in which they are split ---- */
 
 /* Is leaf a to be split before leaf b? */
 static bool
 before(const MlGrower *t, int a, int b)
 {
-	double		ga = t->leaves[a].split.gain;
-	double		gb = t->leaves[b].split.gain;
+	const MlLeaf *la = &t->leaves[a];
+	const MlLeaf *lb = &t->leaves[b];
 
-	return ga != gb ? ga > gb : a < b;
+	if (t->limits->depthwise && la->depth != lb->depth)
+		return la->depth < lb->depth;
+	return la->split.gain != lb->split.gain ? la->split.gain > lb->split.gain : la->node < lb->node;
 }
 
 static void
@@ -283,40 +151,128 @@ heap_pop(MlGrower *t)
 	return top;
 }
 
-/* A histogram for a leaf: a free one, else that of a leaf which is to be split late. */
-static void
-take_slot(MlGrower *t, Leaf *leaf)
-{
-	int			slot = 0;
+/* ---- histograms of leaves ---- */
 
-	while (slot < t->nslots && t->slot_leaf[slot] >= 0)
-		slot++;
-	for (int i = t->heap_count - 1; slot == t->nslots && i >= 0; i--)
-		if (t->leaves[t->heap[i]].slot >= 0)
-		{
-			slot = t->leaves[t->heap[i]].slot;
-			t->leaves[t->heap[i]].slot = -1;
-		}
+/* The histogram of the leaf not at work which gains least. */
+static int
+victim_slot(const MlGrower *t)
+{
+	int			victim = -1;
+
+	for (int slot = 0; slot < t->nslots; slot++)
+		if (!t->leaves[t->slot_leaf[slot]].busy &&
+			(victim < 0 || before(t, t->slot_leaf[victim], t->slot_leaf[slot])))
+			victim = slot;
+	return victim;
+}
+
+/* A histogram for a leaf: a free one, else one that is taken away from another leaf. */
+static void
+take_slot(MlGrower *t, MlLeaf *leaf)
+{
+	int			slot;
+
+	if (t->free_count > 0)
+		slot = t->free_slots[--t->free_count];
+	else
+	{
+		slot = victim_slot(t);
+		t->leaves[t->slot_leaf[slot]].slot = -1;
+	}
 	if (t->slots[slot] == NULL)
-		t->slots[slot] = ml_alloc_array(t->ctx, t->bins->total + 1, sizeof(MlBinSum));
+		t->slots[slot] = ml_alloc_array(t->ctx, 2 * t->bins->total + 1, sizeof(int64_t));
 	t->slot_leaf[slot] = (int) (leaf - t->leaves);
 	leaf->slot = slot;
 }
 
 static void
-free_slot(MlGrower *t, Leaf *leaf)
+free_slot(MlGrower *t, MlLeaf *leaf)
 {
 	if (leaf->slot >= 0)
-		t->slot_leaf[leaf->slot] = -1;
+		t->free_slots[t->free_count++] = leaf->slot;
 	leaf->slot = -1;
+}
+
+/* Can this leaf have a split at all? */
+static bool
+may_split(const MlGrower *t, const MlLeaf *leaf)
+{
+	return leaf->rows > 1 && leaf->at.weight >= 2 * t->limits->min_samples_leaf * (1 - 1e-9) &&
+		(t->limits->max_depth == 0 || leaf->depth < t->limits->max_depth);
+}
+
+/* ---- searching the children of a batch ---- */
+
+/* Subtract one histogram's bins from another's. */
+static void
+subtract(const int64_t *restrict sums, int64_t *restrict from, size_t n)
+{
+	for (size_t b = 0; b < n; b++)
+		from[b] -= sums[b];
+}
+
+/* Search a chunk's columns for the best splits of a leaf. */
+static void
+find_splits(const MlGrower *t, const MlLeaf *leaf, const MlBinChunk *chunk, const bool *use, MlSplitFound *found)
+{
+	const int64_t *sums = t->slots[leaf->slot];
+
+	for (int j = chunk->first; j < chunk->first + chunk->count; j++)
+	{
+		const MlBinColumn *column = &t->bins->column[j];
+
+		found[j].gain = -1;
+		if ((use == NULL || use[j]) && may_split(t, leaf))
+			ml_split_find(&t->scale, &leaf->at, column, j, sums + column->offset,
+						  sums + t->bins->total + column->offset, &found[j]);
+	}
+}
+
+/* Histograms and best splits of a chunk's columns, for the children of a leaf of the batch. */
+static void
+search_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	MlGrower   *t = arg;
+	size_t		chunks = (size_t) t->bins->nchunks;
+
+	for (size_t piece = begin; piece < end; piece++)
+	{
+		const MlExpansion *e = &t->batch[piece / chunks];
+		int			number = (int) (piece % chunks);
+		const MlBinChunk *chunk = &t->bins->chunk[number];
+		const MlBinColumn *last = &t->bins->column[chunk->first + chunk->count - 1];
+		size_t		from = t->bins->column[chunk->first].offset;
+		size_t		n = last->offset + (size_t) last->nbins + 1 - from;
+
+		if (e->summed == NULL)
+			continue;
+		if (e->wide >= 0)
+			ml_tree_collect_chunk(t, e, number);
+		else
+			ml_tree_sum_chunk(t, e->summed, number, worker);
+		find_splits(t, e->summed, chunk, e->use[0], e->found[0]);
+		if (e->other == NULL)
+			continue;
+		if (e->subtract)
+		{
+			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, n);
+			from += t->bins->total;
+			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, n);
+		}
+		else
+			ml_tree_sum_chunk(t, e->other, number, worker);
+		find_splits(t, e->other, chunk, e->use[1], e->found[1]);
+	}
 }
 
 /* Take the best of the columns' splits; where they gain the same, the columns' content decides. */
 static void
-choose_split(MlGrower *t, Leaf *leaf, const MlSplitFound *found)
+choose_split(MlGrower *t, MlLeaf *leaf, const MlSplitFound *found)
 {
 	leaf->feature = -1;
 	leaf->split.gain = -1;
+	leaf->busy = false;
+	leaf->packed = NULL;
 	for (int i = 0; i < t->bins->columns; i++)
 	{
 		int			j = t->bins->order[i];
@@ -327,167 +283,176 @@ choose_split(MlGrower *t, Leaf *leaf, const MlSplitFound *found)
 			leaf->feature = j;
 		}
 	}
-	if (leaf->feature >= 0)
-		heap_push(t, (int) (leaf - t->leaves));
-	else
+	if (leaf->feature < 0)
 		free_slot(t, leaf);
 }
 
-/* Sum and search one or two new leaves; other has its parent's histogram, or none. */
+/* Sum and search the leaves that the batch names. */
 static void
-search(MlGrower *t, Leaf *summed, Leaf *other)
+search_batch(MlGrower *t)
 {
-	Work		w = {.t = t,.summed = summed,.other = other};
-	size_t		groups = (size_t) t->bins->ngroups;
-	size_t		work = summed->rows * (size_t) t->bins->columns;
+	size_t		work = 0;
+	size_t		pieces = (size_t) t->bins->nchunks * (size_t) t->batch_count;
+	int			wide = 0;
 
-	/* the parent's histogram must not be taken away for the new one */
-	w.subtract = other != NULL && other->slot >= 0;
-	take_slot(t, summed);
-	if (other != NULL && !w.subtract)
-		take_slot(t, other);
-	if (summed->rows > STRETCH_ROWS)
+	for (int i = 0; i < t->batch_count; i++)
 	{
-		w.by_rows = true;
-		w.stretches = (summed->rows + STRETCH_ROWS - 1) / STRETCH_ROWS;
-		for (int i = 0; i < t->threads; i++)
-			if (t->wide[i] == NULL)
-				t->wide[i] = ml_alloc_array_zero(t->ctx, t->bins->total + 1, sizeof(MlBinSum));
-		ml_parallel_for(t->ctx, groups * w.stretches, 1, stretch_piece, &w);
+		MlExpansion *e = &t->batch[i];
+		int			last = e->parent != NULL ? e->parent->feature : -1;
+
+		e->wide = -1;
+		if (e->summed == NULL)
+			continue;
+		if (e->summed->rows > ML_TREE_STRETCH && wide < t->wide_most)
+			e->wide = wide++;
+		work += e->summed->rows * (size_t) t->bins->columns + t->bins->total;
+		for (int side = 0; side < 2; side++)
+		{
+			size_t		at = (size_t) (2 * i + side) * (size_t) t->bins->columns;
+			MlLeaf	   *leaf = side == 0 ? e->summed : e->other;
+
+			e->found[side] = t->found + at;
+			if (leaf != NULL)
+				e->use[side] = choose_columns(t, leaf, last, at);
+		}
 	}
-	ml_parallel_for(t->ctx, groups, work < SMALL_WORK && t->bins->total < 4096 ? groups : 1, search_piece, &w);
-	choose_split(t, summed, t->found);
-	if (other != NULL)
-		choose_split(t, other, t->found + t->bins->columns);
+	if (wide > 0)
+		ml_tree_sum_stretches(t);
+	ml_parallel_for(t->ctx, pieces, work < SMALL_WORK ? pieces : 1, search_piece, t);
+	for (int i = 0; i < t->batch_count; i++)
+		if (t->batch[i].summed != NULL)
+		{
+			choose_split(t, t->batch[i].summed, t->batch[i].found[0]);
+			if (t->batch[i].other != NULL)
+				choose_split(t, t->batch[i].other, t->batch[i].found[1]);
+		}
 }
 
-/* ---- partition ---- */
+/* ---- expanding ---- */
 
-typedef struct Partition
-{
-	MlGrower   *t;
-	const Leaf *leaf;
-	const MlBinGroup *group;
-	int			offset;			/* of the column in its group */
-	uint8_t		goes_left[256];
-	size_t	   *place_left;		/* [parts]: where a part's rows go, in the array of rows */
-	size_t	   *place_right;
-} Partition;
-
-/* Lay the rows of each part aside: what goes left from its begin on, the others from its end back. */
+/* What the children of a leaf are by its split, but for their rows. */
 static void
-divide_piece(void *arg, size_t begin, size_t end, int worker)
+make_children(MlGrower *t, MlExpansion *e)
 {
-	Partition  *p = arg;
-	MlGrower   *t = p->t;
-	size_t		part = begin / PART_ROWS;
-	size_t		stride = (size_t) p->group->count;
-	const uint8_t *bytes = p->group->bytes + p->offset;
-	size_t		first = p->leaf->begin + begin;
-	size_t		last = p->leaf->begin + end;
-	size_t		left = first;
-	size_t		right = last - 1;
-	double		weight = 0;
+	MlLeaf	   *parent = e->parent;
+	const MlSplitLeaf *at = &parent->at;
+	double		l2 = t->limits->l2 + (parent->split.subset ? t->limits->cat_l2 : 0);
+	const int8_t *monotone = t->limits->monotone;
+	bool		number = t->bins->column[parent->feature].levels == 0;
+	int			direction = monotone != NULL && number ? monotone[parent->feature] : 0;
+	double		middle;
 
-	(void) worker;
-	for (size_t i = first; i < last; i++)
+	e->left->at.sum = parent->split.sum;
+	e->right->at.sum = (MlBinSum) {at->sum.g - e->left->at.sum.g, at->sum.h - e->left->at.sum.h};
+	e->left->at.weight = e->left_weight;
+	e->right->at.weight = at->weight - e->left_weight;
+	for (int side = 0; side < 2; side++)
 	{
-		uint32_t	row = t->rows[i];
-		size_t		goes_left = p->goes_left[bytes[row * stride]];
-		size_t		to = goes_left ? left : right;
+		MlLeaf	   *leaf = side == 0 ? e->left : e->right;
 
-		if (i + 24 < last)
-			__builtin_prefetch(bytes + t->rows[i + 24] * stride);
-		t->rows_aside[to] = row;
-		t->packed_aside[to] = t->packed[i];
-		left += goes_left;
-		right -= !goes_left;
-		if (t->weight != NULL)
-			weight += goes_left ? t->weight[row] : 0;
+		leaf->depth = parent->depth + 1;
+		leaf->node = leaf->slot = leaf->feature = leaf->child = -1;
+		leaf->divided = leaf->busy = false;
+		leaf->packed = NULL;
+		leaf->at.l2 = l2;
+		leaf->at.lower = at->lower;
+		leaf->at.upper = at->upper;
+		leaf->at.key = ml_mix64(at->key + (uint64_t) side);
+		leaf->at.value = ml_split_value(&t->scale, leaf->at.sum, l2, leaf->at.weight, at->value, at->lower, at->upper);
+		if (t->alive != NULL)
+			narrow_sets(t, parent, leaf);
 	}
-	t->part_left[part] = left - first;
-	t->part_weight[part] = weight;
-}
-
-/* Bring them back in order: what goes left of all parts, then the others. */
-static void
-append_piece(void *arg, size_t begin, size_t end, int worker)
-{
-	Partition  *p = arg;
-	MlGrower   *t = p->t;
-	size_t		part = begin / PART_ROWS;
-	size_t		first = p->leaf->begin + begin;
-	size_t		last = p->leaf->begin + end;
-	size_t		n = t->part_left[part];
-	uint32_t   *rows = t->rows + p->place_right[part];
-	int64_t    *packed = t->packed + p->place_right[part];
-
-	(void) worker;
-	memcpy(t->rows + p->place_left[part], t->rows_aside + first, n * sizeof(uint32_t));
-	memcpy(t->packed + p->place_left[part], t->packed_aside + first, n * sizeof(int64_t));
-	n = last - first - n;
-	for (size_t i = 0; i < n; i++)
+	/* what is below keeps to its side of the middle */
+	middle = (e->left->at.value + e->right->at.value) / 2;
+	if (direction != 0)
 	{
-		rows[i] = t->rows_aside[last - 1 - i];
-		packed[i] = t->packed_aside[last - 1 - i];
+		*(direction > 0 ? &e->left->at.upper : &e->left->at.lower) = middle;
+		*(direction > 0 ? &e->right->at.lower : &e->right->at.upper) = middle;
 	}
 }
 
-/* Which bins of the split's column go left. */
+/* Give the children histograms: the larger its parent's, where that is still there. */
 static void
-mark_left(Partition *p, const MlBinColumn *column)
+share_slots(MlGrower *t, MlExpansion *e)
 {
-	const MlSplitFound *split = &p->leaf->split;
+	MlLeaf	   *smaller = e->left->rows <= e->right->rows ? e->left : e->right;
+	MlLeaf	   *larger = smaller == e->left ? e->right : e->left;
 
-	for (int b = 0; b <= column->nbins; b++)
-		if (column->levels > 0)
-			p->goes_left[b] = split->left[b / 8] >> b % 8 & 1;
-		else
-			p->goes_left[b] = b == column->nbins ? split->missing_left : b <= split->bin;
+	e->summed = e->other = NULL;
+	larger->slot = e->parent->slot;
+	e->parent->slot = -1;
+	if (larger->slot >= 0)
+		t->slot_leaf[larger->slot] = (int) (larger - t->leaves);
+	e->searched &= may_split(t, e->left) || may_split(t, e->right);
+	if (!e->searched || !may_split(t, larger))
+		free_slot(t, larger);
+	if (!e->searched)
+		return;
+	e->summed = smaller;
+	e->other = may_split(t, larger) ? larger : NULL;
+	e->subtract = e->other != NULL && larger->slot >= 0;
+	smaller->busy = larger->busy = true;
+	take_slot(t, smaller);
+	if (e->other != NULL && !e->subtract)
+		take_slot(t, larger);
 }
 
-/* Partition a leaf's rows by its split; returns how many go left, and their weight. */
-static size_t
-partition(MlGrower *t, const Leaf *leaf, double *weight)
+/*
+ * Choose what is expanded now: the leaf that is split next, and others that come soon.  The tree has room for
+ * that many more leaves; a later leaf is taken along only when it is likely to be split, too.
+ */
+static void
+choose_batch(MlGrower *t, int room)
 {
-	Partition	p = {.t = t,.leaf = leaf};
-	size_t		parts = (leaf->rows + PART_ROWS - 1) / PART_ROWS;
-	size_t		left = 0;
-	size_t		right;
+	int			most = t->limits->depthwise ? room : 1 + (room - 1) / 4;
+	int			popped[ML_TREE_BATCH];
+	int			count = 0;
 
-	p.group = &t->bins->group[t->bins->group_of[leaf->feature]];
-	p.offset = leaf->feature - p.group->first;
-	p.place_left = ml_alloc_array(t->ctx, 2 * parts, sizeof(size_t));
-	p.place_right = p.place_left + parts;
-	mark_left(&p, &t->bins->column[leaf->feature]);
-	ml_parallel_for(t->ctx, leaf->rows, PART_ROWS, divide_piece, &p);
-	*weight = 0;
-	for (size_t i = 0; i < parts; i++)
+	most = most < t->batch_most ? most : t->batch_most;
+	t->batch_count = 0;
+	while (t->heap_count > 0 && count < most)
 	{
-		p.place_left[i] = leaf->begin + left;
-		left += t->part_left[i];
-		*weight += t->part_weight[i];
-	}
-	right = leaf->begin + left;
-	for (size_t i = 0; i < parts; i++)
-	{
-		size_t		rows = leaf->rows - i * PART_ROWS < PART_ROWS ? leaf->rows - i * PART_ROWS : PART_ROWS;
+		MlLeaf	   *leaf = &t->leaves[popped[count++] = heap_pop(t)];
 
-		p.place_right[i] = right;
-		right += rows - t->part_left[i];
+		/* room is left for the children of all splits that the tree may still have */
+		if (leaf->child >= 0 || (count > 1 && t->nleaves + 2 + 2 * room > t->most_leaves))
+			continue;
+		leaf->child = t->nleaves;
+		leaf->busy = true;
+		t->batch[t->batch_count++] = (MlExpansion) {
+			.parent = leaf,.left = &t->leaves[t->nleaves],.right = &t->leaves[t->nleaves + 1],.searched = room > 1
+		};
+		t->nleaves += 2;
 	}
-	ml_parallel_for(t->ctx, leaf->rows, PART_ROWS, append_piece, &p);
-	ml_free(t->ctx, p.place_left);
-	if (t->weight == NULL)
-		*weight = (double) left;
-	return left;
+	while (count > 0)
+		heap_push(t, popped[--count]);
+}
+
+/* Expand the leaf that is split next, and others. */
+static void
+expand(MlGrower *t, int room)
+{
+	choose_batch(t, room);
+	ml_tree_partition(t);
+	for (int i = 0; i < t->batch_count; i++)
+	{
+		make_children(t, &t->batch[i]);
+		share_slots(t, &t->batch[i]);
+	}
+	if (room > 1)
+	{
+		ml_tree_gather(t);
+		search_batch(t);
+	}
+	for (int i = 0; i < t->batch_count; i++)
+		t->batch[i].parent->busy = false;
 }
 
 /* ---- a tree ---- */
 
 /* Write the levels that go left as words of a node. */
 static void
-write_set(MlGrower *t, MlTree *tree, MlTreeNode *node, const Leaf *leaf, const MlBinColumn *column)
+write_set(MlGrower *t, MlTree *tree, MlTreeNode *node, const MlLeaf *leaf, const MlBinColumn *column)
 {
 	size_t		words = ((size_t) column->levels + 31) / 32;
 
@@ -510,67 +475,41 @@ write_set(MlGrower *t, MlTree *tree, MlTreeNode *node, const Leaf *leaf, const M
 
 /* A new node that is a leaf. */
 static int
-add_node(MlGrower *t, MlTree *tree, const Leaf *leaf)
+add_node(MlGrower *t, MlTree *tree, MlLeaf *leaf)
 {
 	tree->nodes[tree->count] = (MlTreeNode) {
-		.feature = -1,.left = -1,.right = -1,.bin = -1,.set = -1,
-		.value = ml_split_value(&t->scale, leaf->at.sum, leaf->at.l2) * t->gradient_unit * ML_TREE_GRADIENT_MAX,
+		.feature = -1,.left = -1,.right = -1,.bin = -1,.set = -1,.value = leaf->at.value * t->largest,
+		.cover = leaf->at.weight,
 	};
-	return tree->count++;
+	leaf->node = tree->count++;
+	return leaf->node;
 }
 
-/* Split the leaf: its range and number become the left child's, the right child is a new leaf. */
+/* Take the split of a leaf that has been expanded into the tree. */
 static void
-split_leaf(MlGrower *t, MlTree *tree, int number)
+divide_leaf(MlGrower *t, MlTree *tree, MlLeaf *leaf)
 {
-	Leaf	   *left = &t->leaves[number];
-	Leaf	   *right = &t->leaves[t->nleaves];
-	Leaf		parent = *left;
-	const MlBinColumn *column = &t->bins->column[parent.feature];
-	MlTreeNode *node = &tree->nodes[parent.node];
-	double		weight;
-	size_t		n = partition(t, &parent, &weight);
-	Leaf	   *smaller = 2 * n <= parent.rows ? left : right;
-	Leaf	   *larger = smaller == left ? right : left;
+	const MlBinColumn *column = &t->bins->column[leaf->feature];
+	MlTreeNode *node = &tree->nodes[leaf->node];
 
-	t->nleaves++;
-	left->depth = right->depth = parent.depth + 1;
-	right->begin = parent.begin + n;
-	right->rows = parent.rows - n;
-	left->rows = n;
-	left->at.sum = parent.split.sum;
-	right->at.sum = (MlBinSum) {parent.at.sum.g - left->at.sum.g, parent.at.sum.h - left->at.sum.h};
-	left->at.weight = weight;
-	right->at.weight = parent.at.weight - weight;
-	left->at.l2 = right->at.l2 = t->limits->l2 + (parent.split.subset ? t->limits->cat_l2 : 0);
-	left->feature = right->feature = -1;
-	left->slot = right->slot = -1;
-
-	node->feature = parent.feature;
-	node->missing_left = parent.split.missing_left;
+	node->feature = leaf->feature;
+	node->missing_left = leaf->split.missing_left;
+	node->gain = leaf->split.gain * t->largest * t->largest;
 	if (column->levels > 0)
-		write_set(t, tree, node, &parent, column);
+		write_set(t, tree, node, leaf, column);
 	else
 	{
-		node->bin = parent.split.bin;
+		node->bin = leaf->split.bin;
 		/* all values left: the split is by what is missing */
-		node->threshold = parent.split.bin < column->nbins - 1 ? column->edges[parent.split.bin] : DBL_MAX;
+		node->threshold = leaf->split.bin < column->nbins - 1 ? column->edges[leaf->split.bin] : DBL_MAX;
 	}
-	node->left = left->node = add_node(t, tree, left);
-	node->right = right->node = add_node(t, tree, right);
-
-	larger->slot = parent.slot;
-	if (larger->slot >= 0)
-		t->slot_leaf[larger->slot] = (int) (larger - t->leaves);
-	if (t->nleaves == t->max_leaves || (!may_split(t, left) && !may_split(t, right)))
-		free_slot(t, larger);
-	else if (may_split(t, larger))
-		search(t, smaller, larger);
-	else
-	{
-		free_slot(t, larger);
-		search(t, smaller, NULL);
-	}
+	node->left = add_node(t, tree, &t->leaves[leaf->child]);
+	node->right = add_node(t, tree, &t->leaves[leaf->child + 1]);
+	leaf->divided = true;
+	t->tree_leaves++;
+	for (int child = leaf->child; child < leaf->child + 2; child++)
+		if (t->leaves[child].feature >= 0)
+			heap_push(t, child);
 }
 
 MlGrower *
@@ -578,33 +517,46 @@ ml_grower_create(MlContext *ctx, const MlBins *bins, const MlTreeLimits *limits,
 {
 	MlGrower   *t = ml_alloc_zero(ctx, sizeof *t);
 	size_t		n = bins->rows;
-	size_t		parts = n / PART_ROWS + 1;
-	size_t		fit = POOL_BYTES / ((bins->total + 1) * sizeof(MlBinSum));
-	size_t		leaves;
+	size_t		columns = (size_t) bins->columns;
+	size_t		fit = POOL_BYTES / ((2 * bins->total + 1) * sizeof(int64_t));
+	size_t		most;
 
 	t->ctx = ctx;
 	t->bins = bins;
 	t->limits = limits;
 	t->weight = weight;
 	t->max_leaves = limits->max_leaf_nodes < (int64_t) n ? limits->max_leaf_nodes : n > 2 ? (int) n : 2;
-	leaves = (size_t) t->max_leaves;
+	t->most_leaves = 2 * t->max_leaves + SPARE_LEAVES;
+	most = (size_t) t->most_leaves;
+	/* a leaf of a batch has two histograms at most */
+	t->nslots = (int) (fit < 4 ? 4 : fit > most ? most : fit);
+	t->batch_most = t->nslots / 4 < ML_TREE_BATCH ? t->nslots / 4 : ML_TREE_BATCH;
 	t->rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
 	t->packed = ml_alloc_array(ctx, n + 1, sizeof(int64_t));
-	t->rows_aside = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
-	t->packed_aside = ml_alloc_array(ctx, n + 1, sizeof(int64_t));
-	t->leaves = ml_alloc_array(ctx, leaves + 1, sizeof(Leaf));
-	t->heap = ml_alloc_array(ctx, leaves + 1, sizeof(int));
-	t->nslots = (int) (fit < 2 ? 2 : fit > leaves + 1 ? leaves + 1 : fit);
-	t->slots = ml_alloc_array_zero(ctx, (size_t) t->nslots, sizeof(MlBinSum *));
+	t->aside = ml_alloc_array(ctx, n + 16 * ML_TREE_BATCH, sizeof(uint32_t));
+	t->leaves = ml_alloc_array(ctx, most, sizeof(MlLeaf));
+	t->heap = ml_alloc_array(ctx, most, sizeof(int));
+	t->slots = ml_alloc_array_zero(ctx, (size_t) t->nslots, sizeof(int64_t *));
 	t->slot_leaf = ml_alloc_array(ctx, (size_t) t->nslots, sizeof(int));
+	t->free_slots = ml_alloc_array(ctx, (size_t) t->nslots, sizeof(int));
+	t->parts = ml_alloc_array(ctx, n / ML_TREE_PART + ML_TREE_BATCH + 1, sizeof(MlPart));
+	t->found = ml_alloc_array(ctx, 2 * (size_t) t->batch_most * columns + 1, sizeof(MlSplitFound));
+	if (limits->interaction_sets > 0 || (limits->colsample_bynode > 0 && limits->colsample_bynode < 1))
+		t->may_use = ml_alloc_array(ctx, 2 * (size_t) t->batch_most * columns + 1, sizeof(bool));
+	if (limits->interaction_sets > 0)
+	{
+		t->alive_words = ((size_t) limits->interaction_sets + 63) / 64;
+		t->alive = ml_alloc_array(ctx, most * t->alive_words, sizeof(uint64_t));
+	}
 	t->threads = ml_thread_count(ctx);
-	t->local = ml_alloc_array(ctx, (size_t) t->threads, sizeof(int64_t *));
-	t->wide = ml_alloc_array_zero(ctx, (size_t) t->threads, sizeof(MlBinSum *));
+	fit = WIDE_BYTES / ((2 * bins->total + 1) * sizeof(int64_t) * (size_t) t->threads);
+	t->wide_most = fit < 1 ? 1 : fit < ML_TREE_BATCH ? (int) fit : ML_TREE_BATCH;
+	t->scratch = ml_alloc_array(ctx, (size_t) t->threads, sizeof(MlTreeScratch));
 	for (int i = 0; i < t->threads; i++)
-		t->local[i] = ml_alloc_array_zero(ctx, ML_TREE_GROUP * 256, sizeof(int64_t));
-	t->found = ml_alloc_array(ctx, 2 * (size_t) bins->columns + 1, sizeof(MlSplitFound));
-	t->part_left = ml_alloc_array(ctx, parts, sizeof(size_t));
-	t->part_weight = ml_alloc_array(ctx, parts, sizeof(double));
+		t->scratch[i] = (MlTreeScratch) {
+			.packed = ml_alloc_array_zero(ctx, ML_TREE_CHUNK * 256, sizeof(int64_t)),
+			.rows = ml_alloc_array(ctx, ML_TREE_PART, sizeof(uint32_t)),
+		};
 	return t;
 }
 
@@ -620,21 +572,26 @@ ml_grower_packed(MlGrower *t)
 	return t->packed;
 }
 
+void
+ml_grower_seed(MlGrower *t, uint64_t seed)
+{
+	t->seed = seed;
+}
+
 /* The leaf of all rows. */
 static void
 make_root(MlGrower *t, size_t n, MlTree *tree)
 {
-	Leaf	   *root = &t->leaves[0];
+	MlLeaf	   *root = &t->leaves[0];
 
 	memset(root, 0, sizeof *root);
 	root->rows = n;
-	root->slot = root->feature = -1;
+	root->slot = root->feature = root->child = -1;
 	root->at.l2 = t->limits->l2;
-	for (size_t i = 0; i < n; i++)
-	{
-		root->at.sum.g += t->packed[i] >> 30;
-		root->at.sum.h += t->packed[i] & ((1 << 30) - 1);
-	}
+	root->at.lower = -INFINITY;
+	root->at.upper = INFINITY;
+	root->at.key = ml_mix64(t->seed);
+	root->at.sum = ml_tree_total(t, n);
 	root->at.weight = (double) n;
 	if (t->weight != NULL)
 	{
@@ -642,106 +599,55 @@ make_root(MlGrower *t, size_t n, MlTree *tree)
 		for (size_t i = 0; i < n; i++)
 			root->at.weight += t->weight[t->rows[i]];
 	}
-	t->nleaves = 1;
-	root->node = add_node(t, tree, root);
+	root->at.value = ml_split_value(&t->scale, root->at.sum, root->at.l2, root->at.weight, 0, -INFINITY, INFINITY);
+	if (t->alive != NULL)
+		memset(t->alive, 255, t->alive_words * sizeof(uint64_t));
+	t->nleaves = t->tree_leaves = 1;
+	add_node(t, tree, root);
+}
+
+/* Search the root. */
+static void
+search_root(MlGrower *t)
+{
+	MlLeaf	   *root = &t->leaves[0];
+
+	root->busy = true;
+	take_slot(t, root);
+	t->batch[0] = (MlExpansion) {.summed = root};
+	t->batch_count = 1;
+	search_batch(t);
+	if (root->feature >= 0)
+		heap_push(t, 0);
 }
 
 void
 ml_grower_grow(MlGrower *t, size_t n, double gradient_unit, double hessian_unit, const bool *use, MlTree *tree)
 {
-	double		largest = gradient_unit * ML_TREE_GRADIENT_MAX;
+	const MlTreeLimits *limits = t->limits;
 
 	t->use = use;
-	t->gradient_unit = gradient_unit;
-	t->scale.limits = t->limits;
-	t->scale.gradient = 1.0 / ML_TREE_GRADIENT_MAX;
-	t->scale.hessian = hessian_unit;
-	t->scale.l1 = t->limits->l1 / largest;
-	t->scale.min_gain = t->limits->min_split_gain / largest / largest;
-	for (int i = 0; i < t->nslots; i++)
-		t->slot_leaf[i] = -1;
+	t->largest = gradient_unit * ML_TREE_GRADIENT_MAX;
+	t->scale = (MlSplitScale) {
+		.limits = limits,.gradient = 1.0 / ML_TREE_GRADIENT_MAX,.hessian = hessian_unit,.l1 = limits->l1 / t->largest,
+		.min_gain = limits->min_split_gain / t->largest / t->largest,
+		.max_delta_step = limits->max_delta_step / t->largest,
+		.bound = limits->max_delta_step > 0 || limits->path_smooth > 0 || limits->monotone != NULL,
+	};
+	t->free_count = 0;
+	for (int slot = t->nslots - 1; slot >= 0; slot--)
+		t->free_slots[t->free_count++] = slot;
 	tree->count = 0;
 	tree->set_words = 0;
 	t->heap_count = 0;
 	make_root(t, n, tree);
 	if (t->max_leaves > 1 && t->bins->columns > 0 && may_split(t, &t->leaves[0]))
-		search(t, &t->leaves[0], NULL);
-	while (t->heap_count > 0 && t->nleaves < t->max_leaves)
-		split_leaf(t, tree, heap_pop(t));
-	tree->leaves = t->nleaves;
-}
-
-/* ---- what a tree adds to its rows ---- */
-
-typedef struct Adding
-{
-	const MlGrower *t;
-	const MlTree *tree;
-	double		rate;
-	double	   *add;
-} Adding;
-
-static void
-add_piece(void *arg, size_t begin, size_t end, int worker)
-{
-	Adding	   *a = arg;
-
-	(void) worker;
-	for (size_t l = begin; l < end; l++)
+		search_root(t);
+	while (t->heap_count > 0 && t->tree_leaves < t->max_leaves)
 	{
-		const Leaf *leaf = &a->t->leaves[l];
-		double		value = a->rate * a->tree->nodes[leaf->node].value;
-
-		for (size_t i = leaf->begin; i < leaf->begin + leaf->rows; i++)
-			a->add[a->t->rows[i]] += value;
+		if (t->leaves[t->heap[0]].child < 0)
+			expand(t, t->max_leaves - t->tree_leaves);
+		divide_leaf(t, tree, &t->leaves[heap_pop(t)]);
 	}
-}
-
-void
-ml_grower_add(MlGrower *t, const MlTree *tree, double rate, double *add)
-{
-	Adding		a = {t, tree, rate, add};
-
-	ml_parallel_for(t->ctx, (size_t) t->nleaves, 1, add_piece, &a);
-}
-
-/* Does a bin of a node's column go left? */
-static bool
-bin_left(const MlBins *bins, const MlTree *tree, const MlTreeNode *node, int bin)
-{
-	const MlBinColumn *column = &bins->column[node->feature];
-
-	if (bin == column->nbins)
-		return node->missing_left;
-	if (node->set < 0)
-		return bin <= node->bin;
-	for (int level = 0; level < column->levels; level++)
-		if (column->level_bins[level] == bin)
-			return tree->sets[(size_t) node->set + (size_t) level / 32] >> level % 32 & 1;
-	return false;
-}
-
-static void
-walk_piece(void *arg, size_t begin, size_t end, int worker)
-{
-	Adding	   *a = arg;
-
-	(void) worker;
-	for (size_t row = begin; row < end; row++)
-	{
-		const MlTreeNode *node = a->tree->nodes;
-
-		while (node->feature >= 0)
-			node = &a->tree->nodes[bin_left(a->t->bins, a->tree, node, ml_bins_get(a->t->bins, node->feature, row)) ?
-								   node->left : node->right];
-		a->add[row] += a->rate * node->value;
-	}
-}
-
-void
-ml_grower_walk(MlGrower *t, const MlTree *tree, double rate, double *add)
-{
-	Adding		a = {t, tree, rate, add};
-
-	ml_parallel_for(t->ctx, t->bins->rows, PART_ROWS, walk_piece, &a);
+	tree->leaves = t->tree_leaves;
 }

@@ -1,13 +1,17 @@
 /*
- * Inside the grower of trees: histograms and the search for a split (tree_split.c) on behalf of
- * tree_grow.c.
+ * Inside the grower of trees: histograms (tree_histogram.c), the search for a split (tree_split.c) and the
+ * partition of rows (tree_partition.c) on behalf of tree_grow.c.
  */
 #ifndef ML_TREE_INTERNAL_H
 #define ML_TREE_INTERNAL_H
 
 #include "learn/tree.h"
 
-/* Sums of one bin, in units. */
+#define ML_TREE_BATCH 8			/* leaves that are expanded together, at most */
+#define ML_TREE_PART 8192		/* rows of a piece of a partition */
+#define ML_TREE_STRETCH 8192	/* rows of a piece of a sum, where a leaf has more */
+
+/* Sums of some rows, in units. */
 typedef struct MlBinSum
 {
 	int64_t		g;
@@ -31,6 +35,10 @@ typedef struct MlSplitLeaf
 	MlBinSum	sum;
 	double		weight;			/* rows, by their weights */
 	double		l2;				/* in its own value */
+	double		value;			/* in gradients of the search's scale */
+	double		lower;			/* what the values of it and its descendants are kept between */
+	double		upper;
+	uint64_t	key;			/* what chance begins with: the seed and the way from the root */
 } MlSplitLeaf;
 
 /* Units and limits, in the scale that the search works in: a gradient is its integer / GRADIENT_MAX. */
@@ -41,13 +49,142 @@ typedef struct MlSplitScale
 	double		hessian;		/* of an integer */
 	double		l1;
 	double		min_gain;
+	double		max_delta_step; /* 0 = no limit */
+	bool		bound;			/* values are more than -T(G) / (H + l2) */
 } MlSplitScale;
 
-/* The value of a leaf, in gradients of the search's scale. */
-extern double ml_split_value(const MlSplitScale *scale, MlBinSum sum, double l2);
+/* A leaf: rows [begin, begin + rows) of the array of rows. */
+typedef struct MlLeaf
+{
+	size_t		begin;
+	size_t		rows;
+	int			node;			/* -1 until its parent's split is in the tree */
+	int			depth;
+	int			slot;			/* its histogram, -1 = none */
+	int			feature;		/* of the best split, -1 = none */
+	int			child;			/* the left one, the right one follows; -1 = not expanded yet */
+	bool		divided;		/* its split is in the tree */
+	bool		busy;			/* its histogram may not be taken away now */
+	const int64_t *packed;		/* its rows' packed gradients in their order, NULL = not gathered */
+	MlSplitLeaf at;
+	MlSplitFound split;
+} MlLeaf;
 
-/* The best split of a leaf by one column, from its histogram (nbins + 1 sums). */
-extern void ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column,
-						  const MlBinSum *sums, MlSplitFound *found);
+/* A leaf of a batch while its rows are partitioned and its children searched. */
+typedef struct MlExpansion
+{
+	MlLeaf	   *parent;			/* NULL: summed is the root */
+	MlLeaf	   *left;
+	MlLeaf	   *right;
+	bool		searched;		/* its children are to be searched */
+	MlLeaf	   *summed;			/* built from rows, NULL = neither child is searched */
+	MlLeaf	   *other;			/* what its parent's histogram leaves, or NULL */
+	bool		subtract;		/* else other is built from rows, too */
+	int			wide;			/* which of the threads' histograms have summed, -1 = none */
+	const uint8_t *bytes;		/* of the split's column, one each stride */
+	size_t		stride;
+	uint8_t		goes_left[256]; /* by bin: 0 or 255 */
+	size_t		first_part;		/* its parts among those of the batch */
+	size_t		parts;
+	uint32_t   *aside;			/* room for its rows, then for half as many packed gradients */
+	double		left_weight;
+	const bool *use[2];			/* columns that summed and other may be split on */
+	MlSplitFound *found[2];		/* [columns]: of summed and other */
+} MlExpansion;
+
+/* Rows of a part that go left, and their weight; then where they go. */
+typedef struct MlPart
+{
+	size_t		left;
+	double		weight;
+	size_t		place_left;
+	size_t		place_right;
+} MlPart;
+
+/* What a thread has for itself. */
+typedef struct MlTreeScratch
+{
+	int64_t    *packed;			/* [ML_TREE_CHUNK * 256], zero between uses */
+	uint32_t   *rows;			/* [ML_TREE_PART] */
+	int64_t    *wide[ML_TREE_BATCH];	/* histograms of leaves that are summed by stretches */
+	bool	   *used[ML_TREE_BATCH];	/* [chunks]: that it has sums in */
+} MlTreeScratch;
+
+struct MlGrower
+{
+	MlContext  *ctx;
+	const MlBins *bins;
+	const MlTreeLimits *limits;
+	const double *weight;
+	const bool *use;
+	uint64_t	seed;
+	MlSplitScale scale;
+	double		largest;		/* gradient */
+	bool		in_order;		/* the root has all rows, in order */
+	uint32_t   *rows;
+	int64_t    *packed;			/* by row */
+	uint32_t   *aside;			/* while leaves are partitioned and summed */
+	int			max_leaves;
+	MlLeaf	   *leaves;			/* [most_leaves]: every leaf there ever was */
+	int			most_leaves;
+	int			nleaves;
+	int			tree_leaves;	/* that the tree has */
+	int		   *heap;			/* leaves that can be split, best first */
+	int			heap_count;
+	int64_t   **slots;			/* histograms: [total] gradients, then [total] hessians */
+	int		   *slot_leaf;		/* whose they are */
+	int			nslots;
+	int		   *free_slots;
+	int			free_count;
+	MlExpansion batch[ML_TREE_BATCH];
+	int			batch_count;
+	int			batch_most;
+	MlPart	   *parts;
+	int			threads;
+	MlTreeScratch *scratch;		/* [threads] */
+	int			wide_most;		/* leaves that are summed by stretches at a time */
+	MlSplitFound *found;		/* [2 * batch_most][columns] */
+	bool	   *may_use;		/* [2 * batch_most][columns], NULL = use says it all */
+	uint64_t   *alive;			/* [most_leaves][alive_words]: interaction sets that have the way from the root */
+	size_t		alive_words;
+};
+
+/* ---- tree_histogram.c ---- */
+
+/* Sum the first n rows' gradients and hessians, put these where their rows are and all rows in order. */
+extern MlBinSum ml_tree_total(MlGrower *t, size_t n);
+
+/* Packed gradients of some rows in their order. */
+extern void ml_tree_gather_rows(const uint32_t *rows, const int64_t *packed, size_t n, int64_t *out);
+
+/* The same for the summed leaves of the batch; those of one part have it done by the partition. */
+extern void ml_tree_gather(MlGrower *t);
+
+/* Sum those leaves of the batch that are summed by stretches of rows. */
+extern void ml_tree_sum_stretches(MlGrower *t);
+
+/* Sum the rows of a leaf for a chunk of columns, into its histogram. */
+extern void ml_tree_sum_chunk(MlGrower *t, const MlLeaf *leaf, int chunk, int worker);
+
+/* Bring what the threads have summed of a leaf for a chunk of columns into its histogram. */
+extern void ml_tree_collect_chunk(MlGrower *t, const MlExpansion *e, int chunk);
+
+/* ---- tree_partition.c ---- */
+
+/* Partition the rows of the batch's leaves: begin, rows and left_weight of the children. */
+extern void ml_tree_partition(MlGrower *t);
+
+/* ---- tree_split.c ---- */
+
+/* The value of a leaf of these sums and weight under a parent, in gradients of the search's scale. */
+extern double ml_split_value(const MlSplitScale *scale, MlBinSum sum, double l2, double weight, double parent_value,
+							 double lower, double upper);
+
+/*
+ * The best split of a leaf by one column, from its histogram (nbins + 1 sums); monotone is -1, 0 or 1,
+ * number tells columns apart where chance chooses.
+ */
+extern void ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column, int number,
+						  const int64_t *g, const int64_t *h, MlSplitFound *found);
 
 #endif

@@ -1,15 +1,22 @@
 /*
  * The best split of a leaf by one column, from the sums of its bins.
  *
- * Problem: with G, H the sums of gradients and hessians on a side and T(G) = sign(G) max(|G| - l1, 0),
- *     maximise T(G_l)^2 / (H_l + l2) + T(G_r)^2 / (H_r + l2) - T(G)^2 / (H + l2)
+ * Problem: with G, H the sums of gradients and hessians on a side, T(G) = sign(G) max(|G| - l1, 0) and w the
+ *     side's value, maximise  S(left) + S(right) - S(leaf),  S = -(2 T(G) w + (H + l2) w^2),
  *     over the splits whose sides have enough rows and hessian; the gain must exceed min_split_gain.
- * Numbers: every edge, with the missing values on either side.
+ * Values: w = -T(G) / (H + l2), so that S = T(G)^2 / (H + l2); then at most max_delta_step in size; then drawn to
+ *     the parent's by path_smooth, w n / (n + path_smooth) + w_parent path_smooth / (n + path_smooth) of n rows; then
+ *     between the bounds that monotone columns above have set.  A split by a monotone column is none where the
+ *     values are in the wrong order.
+ * Numbers: every edge, with the missing values on the right, then on the left; with extra_random one edge
+ *     by chance.
  * Categories: each level against the rest where a leaf has at most max_cat_to_onehot; else levels in the
  *     order of G / (H + cat_smooth), whose best subset is a prefix (Fisher 1958), from both ends, at most
- *     max_cat_threshold levels, with l2 + cat_l2.  What is missing is a level among them.
+ *     max_cat_threshold levels, with l2 + cat_l2; with extra_random one level, or one length of the prefix,
+ *     by chance.  What is missing is a level among them.
  * Ties go to the split found first.
- * Paper: Ke et al., LightGBM, 2017; Chen and Guestrin, XGBoost, 2016, for the gain.
+ * Papers: Ke et al., LightGBM, 2017; Chen and Guestrin, XGBoost, 2016, for the gain; Geurts et al., Extremely
+ *     randomized trees, 2006.
  *
  * How many rows a side has is not kept a bin: it is the leaf's rows times the side's share of the
  * hessian, which is exact for the squared error and an estimate for others.
@@ -18,7 +25,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+#include "base/simd.h"
 #include "learn/tree_internal.h"
+
+/* What is the same for every split of a leaf. */
+typedef struct Search
+{
+	const MlSplitScale *scale;
+	const MlSplitLeaf *leaf;
+	double		least;			/* hessian that a side must have, in units */
+	double		parent;			/* S of the leaf as it is */
+	int			monotone;
+	uint64_t	chance;			/* with extra_random */
+} Search;
 
 /* T(G). */
 static inline double
@@ -27,90 +47,226 @@ soften(double g, double l1)
 	return g > l1 ? g - l1 : g < -l1 ? g + l1 : 0;
 }
 
-/* T(G)^2 / (H + l2), 0 where there is nothing. */
-static inline double
-side_gain(const MlSplitScale *scale, MlBinSum sum, double l2)
-{
-	double		g = soften((double) sum.g * scale->gradient, scale->l1);
-	double		h = (double) sum.h * scale->hessian + l2;
-
-	return h > 0 ? g * g / h : 0;
-}
-
 double
-ml_split_value(const MlSplitScale *scale, MlBinSum sum, double l2)
+ml_split_value(const MlSplitScale *scale, MlBinSum sum, double l2, double weight, double parent_value,
+			   double lower, double upper)
+{
+	double		g = soften((double) sum.g * scale->gradient, scale->l1);
+	double		h = (double) sum.h * scale->hessian + l2;
+	double		value = h > 0 && g != 0 ? -g / h : 0;
+	double		smooth = scale->limits->path_smooth;
+
+	if (!scale->bound)
+		return value;
+	if (scale->max_delta_step > 0 && fabs(value) > scale->max_delta_step)
+		value = copysign(scale->max_delta_step, value);
+	if (smooth > 0)
+		value = (value * weight + parent_value * smooth) / (weight + smooth);
+	return value < lower ? lower : value > upper ? upper : value;
+}
+
+/* S of a side of that value. */
+static double
+gain_of_value(const MlSplitScale *scale, MlBinSum sum, double l2, double value)
 {
 	double		g = soften((double) sum.g * scale->gradient, scale->l1);
 	double		h = (double) sum.h * scale->hessian + l2;
 
-	return h > 0 && g != 0 ? -g / h : 0;
+	return -(2 * g * value + h * value * value);
 }
 
-/* What is the same for every split of a leaf. */
-typedef struct Search
+/* The value of a side, its rows estimated. */
+static double
+side_value(const Search *s, MlBinSum sum, double l2)
 {
-	const MlSplitScale *scale;
-	MlBinSum	sum;
-	int64_t		least;			/* hessian that a side must have, in units */
-	double		parent;			/* gain of the leaf as it is */
-} Search;
+	const MlSplitLeaf *leaf = s->leaf;
+	double		weight = leaf->weight * (double) sum.h / (double) leaf->sum.h;
 
-static inline MlBinSum
-minus(MlBinSum a, MlBinSum b)
+	return ml_split_value(s->scale, sum, l2, weight, leaf->value, leaf->lower, leaf->upper);
+}
+
+/* The gain of a split where values are bound by more than the sums; -1 = not allowed. */
+static double
+bound_gain(const Search *s, MlBinSum left, MlBinSum right, double l2)
 {
-	return (MlBinSum) {a.g - b.g, a.h - b.h};
+	double		low = side_value(s, left, l2);
+	double		high = side_value(s, right, l2);
+
+	if (s->monotone * (high - low) < 0)
+		return -1;
+	return gain_of_value(s->scale, left, l2, low) + gain_of_value(s->scale, right, l2, high) - s->parent;
+}
+
+/* The gain of a split with these gradients on its sides, and hessians with l2. */
+static inline double
+free_gain(double gl, double hl, double gr, double hr, double l1, double parent)
+{
+	gl = soften(gl, l1);
+	gr = soften(gr, l1);
+	return (gl * gl * hr + gr * gr * hl) / (hl * hr) - parent;
 }
 
 /* The gain of a split with this left side, -1 where it is not allowed. */
-static inline double
+static double
 split_gain(const Search *s, MlBinSum left, double l2)
 {
-	MlBinSum	right = minus(s->sum, left);
+	const MlSplitScale *scale = s->scale;
+	MlBinSum	right = {s->leaf->sum.g - left.g, s->leaf->sum.h - left.h};
 
-	if (left.h < s->least || right.h < s->least)
+	if ((double) left.h < s->least || (double) right.h < s->least)
 		return -1;
-	return side_gain(s->scale, left, l2) + side_gain(s->scale, right, l2) - s->parent;
+	if (scale->bound)
+		return bound_gain(s, left, right, l2);
+	return free_gain((double) left.g * scale->gradient, (double) left.h * scale->hessian + l2,
+					 (double) right.g * scale->gradient, (double) right.h * scale->hessian + l2, scale->l1, s->parent);
 }
 
-/* Keep a split of a number when it is better. */
-static inline void
-try_number(const Search *s, MlBinSum left, double l2, int bin, bool missing_left, MlSplitFound *found)
+/* The leaf's and column's number by chance among 0 .. n - 1. */
+static int
+chance_below(const Search *s, int n)
 {
-	double		gain = split_gain(s, left, l2);
+	return (int) (((unsigned __int128) s->chance * (uint64_t) n) >> 64);
+}
 
-	if (gain > found->gain)
+/* ---- numbers ---- */
+
+#define LANES 8
+
+/* Splits of a column of numbers: after each bin that the leaf has rows in. */
+typedef struct Edges
+{
+	int			n;
+	int			bin[ML_TREE_MAX_BINS + LANES];
+	double		g[ML_TREE_MAX_BINS + LANES];	/* sums of the left sides, in units: integers below 2^53, exact */
+	double		h[ML_TREE_MAX_BINS + LANES];
+	double		gain[ML_TREE_MAX_BINS + LANES];
+} Edges;
+
+/* The gains of splits from .. to - 1, -1 where they are not allowed; returns the largest. */
+static ML_MULTIVERSION double
+free_gains(const Search *s, Edges *e, int from, int to)
+{
+	const double *restrict g = e->g;
+	const double *restrict h = e->h;
+	double	   *restrict gain = e->gain;
+	double		g_unit = s->scale->gradient;
+	double		h_unit = s->scale->hessian;
+	double		g_all = (double) s->leaf->sum.g;
+	double		h_all = (double) s->leaf->sum.h;
+	double		l1 = s->scale->l1;
+	double		l2 = s->scale->limits->l2;
+	double		least = s->least;
+	double		parent = s->parent;
+	double		best[LANES];
+
+	for (int i = from; i < to; i++)
 	{
-		found->gain = gain;
-		found->bin = bin;
-		found->missing_left = missing_left;
-		found->sum = left;
+		double		h_right = h_all - h[i];
+		double		value = free_gain(g[i] * g_unit, h[i] * h_unit + l2, (g_all - g[i]) * g_unit,
+									  h_right * h_unit + l2, l1, parent);
+
+		gain[i] = h[i] >= least && h_right >= least ? value : -1;
 	}
+	for (int l = 0; l < LANES; l++)
+		gain[to + l] = best[l] = -1;
+	for (int i = from; i < to; i += LANES)
+		for (int l = 0; l < LANES; l++)
+			best[l] = gain[i + l] > best[l] ? gain[i + l] : best[l];
+	for (int l = 1; l < LANES; l++)
+		best[0] = best[l] > best[0] ? best[l] : best[0];
+	return best[0];
+}
+
+/* The same where values are bound. */
+static double
+bound_gains(const Search *s, Edges *e, int from, int to)
+{
+	double		best = -1;
+
+	for (int i = from; i < to; i++)
+	{
+		e->gain[i] = split_gain(s, (MlBinSum) {(int64_t) e->g[i], (int64_t) e->h[i]}, s->scale->limits->l2);
+		best = e->gain[i] > best ? e->gain[i] : best;
+	}
+	return best;
+}
+
+/* Keep the best of the splits from .. to - 1. */
+static void
+try_numbers(const Search *s, Edges *e, int from, int to, bool missing_left, MlSplitFound *found)
+{
+	double		best;
+	int			i = from;
+
+	if (from >= to)
+		return;
+	best = s->scale->bound ? bound_gains(s, e, from, to) : free_gains(s, e, from, to);
+	if (!(best > found->gain))
+		return;
+	while (e->gain[i] != best)
+		i++;
+	found->gain = best;
+	found->bin = e->bin[i];
+	found->missing_left = missing_left;
+	found->sum = (MlBinSum) {(int64_t) e->g[i], (int64_t) e->h[i]};
+}
+
+/* Find the bins that have rows, and the sums up to them. */
+static void
+find_edges(const int64_t *g, const int64_t *h, int nbins, Edges *e)
+{
+	MlBinSum	sum = {0, 0};
+	int			n = 0;
+
+	for (int b = 0; b < nbins; b++)
+	{
+		sum.g += g[b];
+		sum.h += h[b];
+		e->bin[n] = b;
+		e->g[n] = (double) sum.g;
+		e->h[n] = (double) sum.h;
+		n += (g[b] | h[b]) != 0;
+	}
+	e->n = n;
 }
 
 static void
-find_number(const Search *s, const MlBinColumn *column, const MlBinSum *sums, MlSplitFound *found)
+find_number(const Search *s, const MlBinColumn *column, const int64_t *g, const int64_t *h, MlSplitFound *found)
 {
 	int			n = column->nbins;
-	MlBinSum	missing = sums[n];
-	bool		has_missing = missing.h != 0 || missing.g != 0;
-	double		l2 = s->scale->limits->l2;
-	MlBinSum	left = {0, 0};
+	bool		has_missing = h[n] != 0 || g[n] != 0;
+	Edges		e;
+	int			from = 0;
+	int			to;
 
-	for (int b = 0; b < n; b++)
+	find_edges(g, h, n, &e);
+	/* after the last value there is what is missing */
+	to = has_missing ? e.n : e.n - 1;
+	if (s->scale->limits->extra_random && e.n > 1)
 	{
-		if (sums[b].h == 0 && sums[b].g == 0)
-			continue;
-		left.g += sums[b].g;
-		left.h += sums[b].h;
-		if (b + 1 < n || has_missing)
-			try_number(s, left, l2, b, false, found);
-		if (has_missing && b + 1 < n)
-			try_number(s, (MlBinSum) {left.g + missing.g, left.h + missing.h}, l2, b, true, found);
+		from = chance_below(s, e.n - 1);
+		to = from + 1;
+	}
+	try_numbers(s, &e, from, to, false, found);
+	if (has_missing)
+	{
+		to = to < e.n - 1 ? to : e.n - 1;
+		for (int i = from; i < to; i++)
+		{
+			e.g[i] += (double) g[n];
+			e.h[i] += (double) h[n];
+		}
+		try_numbers(s, &e, from, to, true, found);
+		/* all values are on the left, whatever may come beyond them */
+		if (found->gain >= 0 && e.n > 0 && !found->missing_left && found->bin == e.bin[e.n - 1])
+			found->bin = n - 1;
 	}
 	/* where nothing is missing, what will be goes with the most */
-	if (found->gain >= 0 && !has_missing)
-		found->missing_left = 2 * found->sum.h > s->sum.h;
+	else if (found->gain >= 0)
+		found->missing_left = 2 * found->sum.h > s->leaf->sum.h;
 }
+
+/* ---- categories ---- */
 
 typedef struct Level
 {
@@ -144,67 +300,81 @@ keep_levels(const Level *levels, int n, int step, double gain, MlBinSum left, Ml
 	}
 }
 
+/* Each of n levels against the rest. */
+static void
+find_one(const Search *s, const Level *levels, int n, const int64_t *g, const int64_t *h, MlSplitFound *found)
+{
+	int			chosen = s->scale->limits->extra_random ? chance_below(s, n) : -1;
+
+	for (int i = 0; i < n && n > 1; i++)
+	{
+		MlBinSum	left = {g[levels[i].bin], h[levels[i].bin]};
+		double		gain = chosen < 0 || i == chosen ? split_gain(s, left, s->scale->limits->l2) : -1;
+
+		if (gain > found->gain)
+			keep_levels(levels + i, 1, 1, gain, left, found);
+	}
+}
+
 /* Prefixes of the ordered levels, from one end. */
 static void
-find_prefix(const Search *s, const Level *levels, int n, int step, const MlBinSum *sums, MlSplitFound *found)
+find_prefix(const Search *s, const Level *levels, int n, int step, const int64_t *g, const int64_t *h,
+			MlSplitFound *found)
 {
 	const MlTreeLimits *limits = s->scale->limits;
 	const Level *first = step > 0 ? levels : levels + n - 1;
 	int			most = (n + 1) / 2 < limits->max_cat_threshold ? (n + 1) / 2 : limits->max_cat_threshold;
+	int			chosen = limits->extra_random ? chance_below(s, most) : -1;
 	MlBinSum	left = {0, 0};
 
 	for (int i = 0; i < most && i + 1 < n; i++)
 	{
 		double		gain;
 
-		left.g += sums[first[i * step].bin].g;
-		left.h += sums[first[i * step].bin].h;
-		gain = split_gain(s, left, limits->l2 + limits->cat_l2);
+		left.g += g[first[i * step].bin];
+		left.h += h[first[i * step].bin];
+		gain = chosen < 0 || i == chosen ? split_gain(s, left, limits->l2 + limits->cat_l2) : -1;
 		if (gain > found->gain)
 			keep_levels(first, i + 1, step, gain, left, found);
 	}
 }
 
 static void
-find_category(const Search *s, const MlBinColumn *column, const MlBinSum *sums, MlSplitFound *found)
+find_category(const Search *s, const MlBinColumn *column, const int64_t *g, const int64_t *h, MlSplitFound *found)
 {
 	const MlTreeLimits *limits = s->scale->limits;
 	Level		levels[ML_TREE_MAX_BINS + 1];
 	int			n = 0;
 
 	for (int b = 0; b <= column->nbins; b++)
-		if (sums[b].h != 0 || sums[b].g != 0)
+		if (h[b] != 0 || g[b] != 0)
 			levels[n++] = (Level) {
-			b, (double) sums[b].g * s->scale->gradient / ((double) sums[b].h * s->scale->hessian + limits->cat_smooth)
+			b, (double) g[b] * s->scale->gradient / ((double) h[b] * s->scale->hessian + limits->cat_smooth)
 		};
 	if (n <= limits->max_cat_to_onehot)
-		for (int i = 0; i < n && n > 1; i++)
-		{
-			double		gain = split_gain(s, sums[levels[i].bin], limits->l2);
-
-			if (gain > found->gain)
-				keep_levels(levels + i, 1, 1, gain, sums[levels[i].bin], found);
-		}
+		find_one(s, levels, n, g, h, found);
 	else
 	{
 		qsort(levels, (size_t) n, sizeof levels[0], by_order);
-		find_prefix(s, levels, n, 1, sums, found);
-		find_prefix(s, levels, n, -1, sums, found);
+		find_prefix(s, levels, n, 1, g, h, found);
+		find_prefix(s, levels, n, -1, g, h, found);
 		found->subset = true;
 	}
 	if (found->gain < 0)
 		return;
 	/* levels that this leaf did not see go with the most, and so does what is missing */
-	found->missing_left = 2 * found->sum.h > s->sum.h;
-	if (sums[column->nbins].h != 0 || sums[column->nbins].g != 0)
+	found->missing_left = 2 * found->sum.h > s->leaf->sum.h;
+	if (h[column->nbins] != 0 || g[column->nbins] != 0)
 		found->missing_left = found->left[column->nbins / 8] >> column->nbins % 8 & 1;
 	for (int b = 0; b <= column->nbins; b++)
-		if (sums[b].h == 0 && sums[b].g == 0 && found->missing_left)
+		if (h[b] == 0 && g[b] == 0 && found->missing_left)
 			found->left[b / 8] |= (uint8_t) (1 << b % 8);
 }
 
+/* ---- both ---- */
+
 /* The hessian in units that a side must have at least. */
-static int64_t
+static double
 least_hessian(const MlSplitScale *scale, const MlSplitLeaf *leaf)
 {
 	double		h = scale->limits->min_child_weight / scale->hessian;
@@ -214,26 +384,41 @@ least_hessian(const MlSplitScale *scale, const MlSplitLeaf *leaf)
 	rows = ceil(rows * (1 - 1e-9));
 	h = ceil(h * (1 - 1e-9));
 	h = h > rows ? h : rows;
-	return h < 1 ? 1 : h > 9e18 ? INT64_MAX : (int64_t) h;
+	return h < 1 ? 1 : h;
+}
+
+/* S of the leaf as it is. */
+static double
+leaf_gain(const MlSplitScale *scale, const MlSplitLeaf *leaf)
+{
+	double		g = soften((double) leaf->sum.g * scale->gradient, scale->l1);
+	double		h = (double) leaf->sum.h * scale->hessian + leaf->l2;
+
+	if (scale->bound)
+		return gain_of_value(scale, leaf->sum, leaf->l2, leaf->value);
+	return h > 0 ? g * g / h : 0;
 }
 
 void
-ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column,
-			  const MlBinSum *sums, MlSplitFound *found)
+ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column, int number,
+			  const int64_t *g, const int64_t *h, MlSplitFound *found)
 {
-	Search		s = {.scale = scale,.sum = leaf->sum};
+	const int8_t *monotone = scale->limits->monotone;
+	Search		s = {
+		.scale = scale,.leaf = leaf,.least = least_hessian(scale, leaf),.parent = leaf_gain(scale, leaf),
+		.monotone = monotone != NULL && column->levels == 0 ? monotone[number] : 0,
+		.chance = ml_mix64(leaf->key ^ ml_mix64((uint64_t) number)),
+	};
 	double		least_gain;
 
-	s.least = least_hessian(scale, leaf);
-	s.parent = side_gain(scale, leaf->sum, leaf->l2);
 	/* rounding makes gains of nothing */
-	least_gain = scale->min_gain + 1e-12 * s.parent;
+	least_gain = scale->min_gain + 1e-12 * fabs(s.parent);
 	memset(found, 0, sizeof *found);
 	found->gain = least_gain;
 	if (column->levels > 0)
-		find_category(&s, column, sums, found);
+		find_category(&s, column, g, h, found);
 	else
-		find_number(&s, column, sums, found);
+		find_number(&s, column, g, h, found);
 	if (!(found->gain > least_gain))
 		found->gain = -1;
 }

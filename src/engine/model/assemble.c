@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "model/retrain.h"
+
 static MlSectionBytes
 finish(MlWriter *w)
 {
@@ -22,7 +24,7 @@ write_metrics(MlWriter *w, const char *key, const MlMetric *metrics, int n)
 
 /* How it was trained: nothing that differs between two trainings of the same rows. */
 static MlSectionBytes
-summary_section(MlContext *ctx, const MlSplit *split, const MlTrainResult *result)
+summary_section(MlContext *ctx, const MlSplit *split, const MlRetrain *retrain, const MlTrainResult *result)
 {
 	static const char *const splits[] = {"stratified", "random", "last", "column", "none"};
 	MlWriter   *w = ml_writer_create(ctx);
@@ -37,6 +39,8 @@ summary_section(MlContext *ctx, const MlSplit *split, const MlTrainResult *resul
 	ml_write_double(w, "test_size", split->kind == ML_SPLIT_NONE || split->kind == ML_SPLIT_COLUMN ? 0 : split->test_size);
 	ml_write_int(w, "seed", (int64_t) split->seed);
 	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
+	if (retrain != NULL)
+		ml_lineage_write(ctx, w, retrain->from, &retrain->lineage);
 	return finish(w);
 }
 
@@ -54,7 +58,7 @@ ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTra
 	w = ml_writer_create(ctx);
 	ml_params_write(w, parts->algorithm, parts->params);
 	sections[ML_SECTION_PARAMETERS] = finish(w);
-	sections[ML_SECTION_SUMMARY] = summary_section(ctx, split, result);
+	sections[ML_SECTION_SUMMARY] = summary_section(ctx, split, parts->retrain, result);
 	sections[ML_SECTION_PAYLOAD] = parts->payload;
 	result->params_json = ml_node_to_json(ctx, ml_document_root(sections[ML_SECTION_PARAMETERS].bytes), true);
 	result->bytes = ml_container_build(ctx, parts->algorithm->id, sections, &result->size);

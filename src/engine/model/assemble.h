@@ -13,6 +13,7 @@ typedef struct MlAssembly
 	const MlSignature *signature;
 	const MlPrep *prep;
 	MlSectionBytes payload;
+	const struct MlRetrain *retrain;	/* as in MlTrainSpec */
 } MlAssembly;
 
 /*

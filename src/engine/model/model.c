@@ -321,6 +321,7 @@ char *
 ml_model_describe(MlContext *ctx, const MlModel *model)
 {
 	const MlNode *payload = ml_container_section(model->bytes, ML_SECTION_PAYLOAD);
+	const MlNode *history = ml_node_find(payload, "history");
 	MlWriter   *w = ml_writer_create(ctx);
 	size_t		size;
 
@@ -329,6 +330,9 @@ ml_model_describe(MlContext *ctx, const MlModel *model)
 	ml_write_node(w, "parameters", ml_container_section(model->bytes, ML_SECTION_PARAMETERS));
 	describe_preparation(w, model->prep, ml_container_section(model->bytes, ML_SECTION_PREPARATION));
 	ml_write_node(w, "training", ml_container_section(model->bytes, ML_SECTION_SUMMARY));
+	/* of a training that watched the rows held out: their loss by round */
+	if (history != NULL && ml_node_count(history) > 0)
+		ml_write_node(w, "history", history);
 	if (model->size <= SMALL_PAYLOAD)
 		ml_write_node(w, "learned", payload);
 	ml_write_int(w, "format_version", ML_FORMAT_VERSION);

@@ -5,13 +5,17 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/threads.h"
 #include "learn/learners.h"
 #include "model/assemble.h"
+#include "model/binned.h"
 #include "model/groups.h"
+#include "model/retrain.h"
+#include "model/sample.h"
 #include "model/split.h"
 #include "model/target.h"
 
@@ -96,7 +100,10 @@ typedef struct Training
 	const MlSignature *signature;
 	const MlPrep *prep;
 	const double **level_of_code;	/* [features] slot value of each dictionary code */
-	const MlGroups *groups;		/* NULL = none */
+	MlGroups   *groups;			/* until the rows are divided; NULL = none */
+	bool		by_group;		/* rows of designs are in the order of their groups */
+	MlStream   *stream;			/* features are bytes, NULL = as given */
+	bool		quiet;			/* what is worth a warning will be seen once more */
 } Training;
 
 /* Values of rows, which are ascending, but those put in the order of their groups only stretch by stretch. */
@@ -107,7 +114,7 @@ read_rows(const Training *t, int column, int element, const uint32_t *rows, size
 
 	for (size_t begin = 0; begin < n; begin += run)
 	{
-		run = t->groups == NULL ? n : 1;
+		run = t->by_group ? 1 : n;
 		while (begin + run < n && rows[begin + run] > rows[begin + run - 1])
 			run++;
 		ml_column_read(t->table->columns[column], element, rows + begin, 0, run, out + begin);
@@ -130,7 +137,8 @@ read_slot(const Training *t, int feature, int slot, const uint32_t *rows, size_t
 typedef struct DesignSource
 {
 	const Training *training;
-	const uint32_t *rows;		/* of the design's rows, in the table */
+	uint32_t   *rows;			/* of the design's rows, in the table */
+	MlBins		bins;			/* of a stream */
 } DesignSource;
 
 /* MlDesign.read: each slot is read once and prepared into every column made of it. */
@@ -151,6 +159,15 @@ read_design(const MlDesign *design, size_t begin, size_t n, double *x, size_t ld
 		slot = c->slot;
 		ml_prep_apply_column(prep, j, raw, n, x + (size_t) j * ldx);
 	}
+}
+
+/* The same where the rows are bytes. */
+static void
+read_bytes(const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx)
+{
+	const DesignSource *source = design->source;
+
+	ml_stream_read(source->training->stream, &source->bins, begin, n, x, ldx);
 }
 
 /* ---- statistics for the preparation ---- */
@@ -207,9 +224,10 @@ count_levels(const Training *t, int column, const uint32_t *rows, size_t n, doub
 	}
 }
 
-/* Fit the preparation to the training rows and translate every category's codes. */
+/* Fit the preparation to the training rows.  The moments of numbers are those given, or of the rows (NULL). */
 static void
-fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const uint32_t *rows, size_t n)
+fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const MlMoments *moments,
+				const uint32_t *rows, size_t n)
 {
 	const MlSignature *s = t->signature;
 	size_t		nf = (size_t) s->nfeatures;
@@ -230,17 +248,32 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 		count_levels(t, f, rows, n, counts[f], &nulls[f]);
 		ml_check(ctx);
 	}
-	job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
-	ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
-	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, job.moments, dictionaries,
+	if (moments == NULL)
+	{
+		job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
+		ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
+		moments = job.moments;
+	}
+	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, moments, dictionaries,
 						  (const double *const *) counts, nulls);
-	t->level_of_code = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
+}
+
+/* Translate every category's codes into levels of the preparation. */
+static void
+translate_levels(MlContext *ctx, Training *t)
+{
+	const MlSignature *s = t->signature;
+
+	t->level_of_code = ml_alloc_array_zero(ctx, (size_t) s->nfeatures + 1, sizeof(double *));
 	for (int f = 0; f < s->nfeatures; f++)
-		if (dictionaries[f] != NULL)
+		if (s->features[f].kind == ML_KIND_CATEGORY)
 		{
-			for (uint32_t c = 0; c < dictionaries[f]->count; c++)
-				counts[f][c] = ml_prep_encode(t->prep, f, dictionaries[f]->strings[c], dictionaries[f]->lengths[c]);
-			t->level_of_code[f] = counts[f];
+			const MlDictionary *d = t->table->columns[f]->dictionary;
+			double	   *levels = ml_alloc_array(ctx, (size_t) d->count + 1, sizeof(double));
+
+			for (uint32_t c = 0; c < d->count; c++)
+				levels[c] = ml_prep_encode(t->prep, f, d->strings[c], d->lengths[c]);
+			t->level_of_code[f] = levels;
 		}
 }
 
@@ -442,14 +475,13 @@ attach_preparation(MlContext *ctx, MlDesign *design, const Training *t)
 	design->features = features;
 }
 
-/* Mark the held-out rows and drop classes that only they have. */
+/* Mark the held-out rows, of which each has a hash, and drop classes that only they have. */
 static uint8_t *
-split_rows(MlContext *ctx, const Training *t, MlTarget *target, MlTrainResult *result)
+split_rows(MlContext *ctx, const Training *t, MlTarget *target, const uint64_t *hashes)
 {
 	const MlTable *table = t->table;
 	const MlTrainSpec *spec = t->spec;
 	uint8_t    *test = ml_alloc_zero(ctx, table->rows + 1);
-	uint64_t   *hashes = ml_split_hashes(ctx, table, &result->digest);
 	double	   *order = NULL;
 	uint8_t    *training;
 	size_t		n_train = 0;
@@ -469,6 +501,7 @@ split_rows(MlContext *ctx, const Training *t, MlTarget *target, MlTrainResult *r
 	else
 		ml_split_mark(ctx, &spec->split, target->rows, target->n,
 					  ml_task_is_number(target->task) ? NULL : target->values, target->nclasses, hashes, order, test);
+	ml_free(ctx, order);
 	training = ml_alloc(ctx, target->n + 1);
 	for (size_t i = 0; i < target->n; i++)
 	{
@@ -478,25 +511,27 @@ split_rows(MlContext *ctx, const Training *t, MlTarget *target, MlTrainResult *r
 	if (n_train == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", "Every row is held out.",
 					  "Check the column named in validation.");
-	if (spec->split.kind == ML_SPLIT_COLUMN && n_train == target->n)
+	if (spec->split.kind == ML_SPLIT_COLUMN && n_train == target->n && !t->quiet)
 		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
 				  "The metrics are those of the training rows.");
-	if (spec->target >= 0)
+	if (spec->target >= 0 && spec->retrain == NULL)
 		ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
 	ml_free(ctx, training);
-	ml_free(ctx, hashes);
 	return test;
 }
 
 /* Fit one learner over the training rows and open what it wrote for scoring. */
 static MlModel *
-fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlDesign *design,
+fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlRetrain *retrain, const MlDesign *design,
 			const MlSignature *signature, const MlPrep *prep, MlSectionBytes *payload)
 {
 	MlModel    *model = ml_alloc_zero(ctx, sizeof *model);
 	MlWriter   *w = ml_writer_create(ctx);
 
-	algorithm->fit(ctx, design, params, w);
+	if (retrain != NULL)
+		ml_retrain_fit(ctx, retrain, design, params, w);
+	else
+		algorithm->fit(ctx, design, params, w);
 	payload->bytes = ml_writer_finish(w, &payload->size);
 	model->algorithm = algorithm;
 	model->signature = signature;
@@ -525,7 +560,7 @@ static void
 fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const MlDesign *scored, MlAssembly *assembly,
 			  MlTrainResult *result)
 {
-	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, design, t->signature, t->prep,
+	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, assembly->retrain, design, t->signature, t->prep,
 									   &assembly->payload);
 	MlSectionBytes baseline;
 
@@ -533,62 +568,298 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 	if (design->task == ML_TASK_ANOMALY)
 		return;
 	result->nmetrics = score_design(ctx, model, scored, result->metrics);
-	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, design, t->signature, t->prep, &baseline),
+	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, NULL, design, t->signature, t->prep, &baseline),
 									 scored, result->baseline);
+}
+
+/* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
+static void
+prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions *options, const uint32_t *rows, size_t n)
+{
+	if (t->spec->retrain != NULL)
+	{
+		t->signature = t->spec->retrain->from->signature;
+		t->prep = t->spec->retrain->from->prep;
+	}
+	else
+	{
+		t->signature = make_signature(ctx, t->table, t->spec, target);
+		if (t->stream != NULL)
+			t->prep = t->stream->prep;
+		else
+			fit_preparation(ctx, t, options, NULL, rows, n);
+		if (!target->algorithm->no_features)
+			ml_prep_report_dropped(ctx, t->prep);
+	}
+	if (t->stream == NULL)
+		translate_levels(ctx, t);
+}
+
+/* ---- the sample that bins are made from ---- */
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *) a;
+	uint64_t	y = *(const uint64_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The prepared values of sampled rows of the table: read in the order of rows, put in that of the sample. */
+static double *
+read_sampled(MlContext *ctx, const Training *t, const MlSampledRows *sampled)
+{
+	size_t		n = sampled->n;
+	size_t		p = (size_t) ml_prep_columns(t->prep);
+	double	   *values = ml_alloc_array(ctx, p * n + 1, sizeof(double));
+	uint64_t   *places = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
+	uint32_t   *rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
+
+	for (size_t i = 0; i < n; i++)
+		places[i] = (uint64_t) sampled->rows[i] << 32 | i;
+	qsort(places, n, sizeof *places, by_number);
+	for (size_t i = 0; i < n; i++)
+		rows[i] = (uint32_t) (places[i] >> 32);
+	for (size_t j = 0; j < p; j++)
+	{
+		const MlPreparedColumn *c = ml_prep_column(t->prep, (int) j);
+
+		for (size_t begin = 0; begin < n; begin += ML_BLOCK_ROWS)
+		{
+			size_t		m = n - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : n - begin;
+			double		raw[ML_BLOCK_ROWS];
+			double		prepared[ML_BLOCK_ROWS];
+
+			read_slot(t, c->feature, c->slot, rows + begin, m, raw);
+			ml_prep_apply_column(t->prep, (int) j, raw, m, prepared);
+			for (size_t i = 0; i < m; i++)
+				values[j * n + (uint32_t) places[begin + i]] = prepared[i];
+		}
+		ml_check(ctx);
+	}
+	ml_free(ctx, rows);
+	ml_free(ctx, places);
+	return values;
+}
+
+/* Choose the training rows that stand for all in a table that holds its values; false where none do. */
+static bool
+choose_sample(MlContext *ctx, const Training *t, const MlTarget *target, const uint64_t *hashes, const uint8_t *test,
+			  MlSampledRows *sampled)
+{
+	int			slots = 0;
+	MlRowSample *sample;
+	bool		found;
+
+	if (!target->algorithm->native_inputs)
+		return false;
+	for (int f = 0; f < t->spec->nfeatures; f++)
+		slots += t->table->columns[f]->width;
+	sample = ml_row_sample_create(ctx, t->spec, slots, 0);
+	for (size_t i = 0; i < target->n; i++)
+	{
+		ml_row_sample_offer(ctx, sample, t->table, t->spec, target->rows[i], hashes[target->rows[i]]);
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
+	}
+	found = ml_row_sample_close(ctx, sample, t->table, t->spec, target, hashes, test, sampled);
+	ml_row_sample_free(ctx, sample);
+	return found;
+}
+
+/* ---- rows and their sides ---- */
+
+/* What a training finds out of its rows before it prepares their values. */
+typedef struct Rows
+{
+	MlTarget	target;
+	MlPrepOptions options;
+	void	   *params;
+	uint8_t    *test;			/* by row of the table: is it held out? */
+} Rows;
+
+/* Check columns and parameters, read the target and split the rows, each of which has a hash. */
+static void
+find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
+{
+	const MlTrainSpec *spec = t->spec;
+	unsigned	tasks = 0;
+
+	memset(rows, 0, sizeof *rows);
+	check_features(ctx, t->table, spec);
+	if (spec->algorithm != NULL)
+	{
+		rows->params = ml_params_parse(ctx, spec->algorithm, spec->params);
+		tasks = ml_params_tasks(spec->algorithm, rows->params);
+	}
+	ml_target_read(ctx, t->table, spec, tasks, &rows->target);
+	/* its values are had by now */
+	if (t->stream != NULL && spec->target >= 0)
+		ml_column_empty(ctx, t->table->columns[spec->target]);
+	if (rows->params == NULL)
+		rows->params = ml_params_parse(ctx, rows->target.algorithm, spec->params);
+	check_columns(ctx, rows->target.algorithm, rows->params, spec);
+	ml_prep_options_parse(ctx, rows->target.algorithm, rows->params, spec->preprocess, &rows->options);
+	if (spec->group >= 0)
+		t->groups = ml_groups_read(ctx, t->table, spec->group, rows->target.rows, rows->target.n);
+	t->by_group = t->groups != NULL;
+	if (spec->retrain != NULL)
+	{
+		ml_retrain_features(ctx, spec->retrain->from, t->table);
+		ml_retrain_target(ctx, spec->retrain->from, spec->target >= 0 ? t->table->columns[spec->target]->name : "",
+						  &rows->target);
+	}
+	ml_check(ctx);
+	rows->test = split_rows(ctx, t, &rows->target, hashes);
+	ml_check(ctx);
+}
+
+static void
+free_rows(MlContext *ctx, Training *t, Rows *rows)
+{
+	ml_free(ctx, rows->test);
+	ml_free(ctx, rows->target.rows);
+	ml_free(ctx, rows->target.values);
+	if (t->groups == NULL)
+		return;
+	ml_free(ctx, t->groups->of_row);
+	ml_free(ctx, t->groups->hash);
+	ml_free(ctx, t->groups->rows);
+	t->groups = NULL;
+}
+
+/* ---- streams ---- */
+
+/* Fit the preparation to the training rows of a survey. */
+static void
+plan_preparation(MlContext *ctx, Training *t, const Rows *rows, const MlSampledRows *sampled)
+{
+	uint32_t   *training = ml_alloc_array(ctx, rows->target.n + 1, sizeof(uint32_t));
+	size_t		n = 0;
+
+	for (size_t i = 0; i < rows->target.n; i++)
+		if (!rows->test[rows->target.rows[i]])
+			training[n++] = rows->target.rows[i];
+	t->signature = make_signature(ctx, t->table, t->spec, &rows->target);
+	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n);
+	ml_free(ctx, training);
+}
+
+bool
+ml_pipeline_plan(MlContext *ctx, MlStream *stream)
+{
+	Training	t = {.table = stream->table,.spec = stream->spec,.stream = stream,.quiet = true};
+	Rows		rows;
+	MlSampledRows sampled;
+	bool		found;
+
+	if (stream->phase != ML_STREAM_SURVEY)
+		return false;
+	find_rows(ctx, &t, stream->hashes, &rows);
+	found = ml_row_sample_close(ctx, stream->sample, t.table, t.spec, &rows.target, stream->hashes, rows.test,
+								&sampled);
+	if (found)
+		plan_preparation(ctx, &t, &rows, &sampled);
+	free_rows(ctx, &t, &rows);
+	if (found)
+		ml_stream_rewind(stream, t.prep, &sampled);
+	else
+		ml_stream_reload(stream);
+	ml_sampled_rows_free(ctx, &sampled);
+	return true;
+}
+
+/* Let the designs read the bytes of a stream instead of the table. */
+static void
+attach_bytes(MlContext *ctx, MlStream *stream, DesignSource sources[2], MlDesign designs[2])
+{
+	uint32_t   *rows[2] = {sources[0].rows, sources[1].rows};
+	size_t		n[2] = {designs[0].rows, designs[1].rows};
+	MlBins	   *bins[2] = {&sources[0].bins, &sources[1].bins};
+
+	ml_stream_divide(stream, rows, n, bins);
+	for (int side = 0; side < 2; side++)
+	{
+		designs[side].bins = &sources[side].bins;
+		designs[side].read = read_bytes;
+		ml_free(ctx, sources[side].rows);
+	}
+}
+
+/* ---- the whole ---- */
+
+/* Train on rows that have been split, whose designs know them. */
+static void
+finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTrainResult *result)
+{
+	const MlAlgorithm *algorithm = rows->target.algorithm;
+	MlAssembly	assembly = {
+		.algorithm = algorithm,.params = rows->params,.retrain = t->spec->retrain,.signature = t->signature,
+		.prep = t->prep
+	};
+
+	fit_and_score(ctx, t, &designs[0], designs[1].rows > 0 ? &designs[1] : &designs[0], &assembly, result);
+	result->algorithm = algorithm;
+	result->task = rows->target.task;
+	result->held_out = designs[1].rows > 0;
+	result->n_train = designs[0].rows;
+	result->n_test = designs[1].rows;
+	result->n_skipped = t->table->rows - rows->target.n;
+	ml_assemble(ctx, &assembly, &t->spec->split, result);
+}
+
+/* Train on a table whose rows have these hashes, which are freed. */
+static void
+train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
+{
+	Rows		rows;
+	MlSampledRows sampled = {0};
+	MlBinSample sample;
+	DesignSource sources[2];
+	MlDesign	designs[2];		/* training, held out */
+	bool		found;
+
+	find_rows(ctx, t, hashes, &rows);
+	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
+	ml_free(ctx, hashes);
+	make_design(ctx, t, &rows.target, rows.test, 0, &sources[0], &designs[0]);
+	make_design(ctx, t, &rows.target, rows.test, 1, &sources[1], &designs[1]);
+	free_rows(ctx, t, &rows);
+	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, designs[0].rows);
+	attach_preparation(ctx, &designs[0], t);
+	attach_preparation(ctx, &designs[1], t);
+	designs[0].held_out = &designs[1];
+	if (t->stream != NULL)
+		attach_bytes(ctx, t->stream, sources, designs);
+	if (found)
+	{
+		sample = (MlBinSample) {sampled.n, read_sampled(ctx, t, &sampled), sampled.weights};
+		designs[0].sample = &sample;
+	}
+	finish(ctx, t, &rows, designs, result);
 }
 
 void
 ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result)
 {
-	Training	training = {.table = table,.spec = spec};
-	MlTarget	target;
-	MlPrepOptions options;
-	DesignSource sources[2];
-	MlDesign	designs[2];		/* training, held out */
-	MlAssembly	assembly = {0};
-	uint8_t    *test;
-	void	   *params = NULL;
-	unsigned	tasks = 0;
+	Training	t = {.table = table,.spec = spec};
 
 	memset(result, 0, sizeof *result);
-	check_features(ctx, table, spec);
-	if (spec->algorithm != NULL)
+	train(ctx, &t, ml_split_hashes(ctx, table, &result->digest), result);
+}
+
+void
+ml_pipeline_train_stream(MlContext *ctx, MlStream *stream, MlTrainResult *result)
+{
+	Training	t = {.table = stream->table,.spec = stream->spec,.stream = stream};
+
+	if (stream->phase == ML_STREAM_LOADING)
 	{
-		params = ml_params_parse(ctx, spec->algorithm, spec->params);
-		tasks = ml_params_tasks(spec->algorithm, params);
+		ml_pipeline_train(ctx, stream->table, stream->spec, result);
+		return;
 	}
-	ml_target_read(ctx, table, spec, tasks, &target);
-	if (params == NULL)
-		params = ml_params_parse(ctx, target.algorithm, spec->params);
-	check_columns(ctx, target.algorithm, params, spec);
-	ml_prep_options_parse(ctx, target.algorithm, params, spec->preprocess, &options);
-	if (spec->group >= 0)
-		training.groups = ml_groups_read(ctx, table, spec->group, target.rows, target.n);
-	test = split_rows(ctx, &training, &target, result);
-	make_design(ctx, &training, &target, test, 0, &sources[0], &designs[0]);
-	make_design(ctx, &training, &target, test, 1, &sources[1], &designs[1]);
-	ml_free(ctx, test);
-	ml_free(ctx, target.rows);
-	ml_free(ctx, target.values);
-
-	training.signature = make_signature(ctx, table, spec, &target);
-	fit_preparation(ctx, &training, &options, sources[0].rows, designs[0].rows);
-	if (!target.algorithm->no_features)
-		ml_prep_report_dropped(ctx, training.prep);
-	attach_preparation(ctx, &designs[0], &training);
-	attach_preparation(ctx, &designs[1], &training);
-	designs[0].held_out = &designs[1];
-
-	assembly.algorithm = target.algorithm;
-	assembly.params = params;
-	assembly.signature = training.signature;
-	assembly.prep = training.prep;
-	fit_and_score(ctx, &training, &designs[0], designs[1].rows > 0 ? &designs[1] : &designs[0], &assembly, result);
-	result->algorithm = target.algorithm;
-	result->task = target.task;
-	result->held_out = designs[1].rows > 0;
-	result->n_train = designs[0].rows;
-	result->n_test = designs[1].rows;
-	result->n_skipped = table->rows - target.n;
-	ml_assemble(ctx, &assembly, &spec->split, result);
+	memset(result, 0, sizeof *result);
+	result->digest = ml_stream_check(stream);
+	train(ctx, &t, ml_stream_hashes(stream), result);
 }

@@ -42,6 +42,7 @@ typedef struct MlTrainSpec
 	int			split_column;	/* the order (LAST) or the flag (COLUMN) */
 	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */
 	int			start;			/* the same of role ML_ROLE_START */
+	const struct MlRetrain *retrain;	/* learn on from a model (model/retrain.h); NULL = a model of its own */
 } MlTrainSpec;
 
 typedef struct MlTrainResult
@@ -62,8 +63,16 @@ typedef struct MlTrainResult
 	const char *params_json;	/* all parameters, defaults filled in */
 } MlTrainResult;
 
+typedef struct MlStream MlStream;	/* binned.h */
+
 extern void ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 							  MlTrainResult *result);
+
+/* After the first scan of a stream: true when the source is to be read once more. */
+extern bool ml_pipeline_plan(MlContext *ctx, MlStream *stream);
+
+/* Train on the table that a stream has filled, once ml_pipeline_plan has asked for no other scan or that is over. */
+extern void ml_pipeline_train_stream(MlContext *ctx, MlStream *stream, MlTrainResult *result);
 
 /* What preprocess may say: {"scale": "auto"|"standard"|"none", "missing_indicator": bool, "max_categories": n, "min_frequency": f}. */
 extern void ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,

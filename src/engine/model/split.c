@@ -45,9 +45,9 @@ ml_split_hashes(MlContext *ctx, const MlTable *table, MlDigest *digest)
 	return job.hashes;
 }
 
-/* The k-th smallest (from 0) of keys, which are reordered: quickselect, median of three. */
-static uint64_t
-select_key(uint64_t *keys, size_t n, size_t k)
+/* Quickselect, median of three. */
+uint64_t
+ml_select_key(uint64_t *keys, size_t n, size_t k)
 {
 	size_t		low = 0;
 	size_t		high = n - 1;
@@ -113,7 +113,7 @@ threshold_key(MlContext *ctx, const uint64_t *keys, size_t n, size_t k)
 	for (size_t i = 0; i < n; i++)
 		if (keys[i] >> 48 == bin)
 			near[found++] = keys[i];
-	threshold = select_key(near, found, k);
+	threshold = ml_select_key(near, found, k);
 	ml_free(ctx, near);
 	ml_free(ctx, bins);
 	return threshold;

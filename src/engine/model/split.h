@@ -19,4 +19,7 @@ extern void ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *
 						  const double *klass, int classes, const uint64_t *hashes,
 						  const double *order, uint8_t *test);
 
+/* The k-th smallest (from 0) of keys, which are reordered. */
+extern uint64_t ml_select_key(uint64_t *keys, size_t n, size_t k);
+
 #endif

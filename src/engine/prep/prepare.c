@@ -159,7 +159,7 @@ fit_numbers(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments)
 		{
 			MlPreparedColumn *column = add_column(prep, ML_PREPARED_VALUE, f, s);
 
-			column->impute = m->mean;
+			column->impute = column->mean = m->mean;
 			if (prep->options.scale && deviation > 0 && isfinite(1.0 / deviation))
 			{
 				column->center = m->mean;
@@ -167,7 +167,7 @@ fit_numbers(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments)
 			}
 		}
 		if (m->nulls > 0 && prep->options.missing_indicator)
-			add_column(prep, ML_PREPARED_INDICATOR, f, s);
+			add_column(prep, ML_PREPARED_INDICATOR, f, s)->mean = m->nulls / (m->count + m->nulls);
 	}
 	if (prep->ncolumns == before)
 		drop_feature(prep, f, any ? "constant" : "all NULL");
@@ -272,13 +272,17 @@ fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictiona
 	Levels	   *levels = &prep->levels[f];
 	double	   *level_counts = choose_levels(ctx, prep, levels, dictionary, counts, nulls);
 	double		seen = 0;
+	double		total = 0;
 
 	for (uint32_t code = 0; code < dictionary->count; code++)
 		seen += counts[code];
 	levels->reference = levels->nlevels > 0 ? 0 : -1;
-	for (int level = 1; level < levels->nlevels; level++)
+	for (int level = 0; level < levels->nlevels; level++)
+	{
+		total += level_counts[level];
 		if (level_counts[level] > level_counts[levels->reference])
 			levels->reference = level;
+	}
 	resolve_targets(levels, prep->options.native);
 	if (levels->nlevels < 2)
 		drop_feature(prep, f, seen == 0 ? "all NULL" :
@@ -288,7 +292,12 @@ fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictiona
 	else
 		for (int level = 0; level < levels->nlevels; level++)
 			if (level != levels->reference)
-				add_column(prep, ML_PREPARED_LEVEL, f, prep->features[f].slot)->level = level;
+			{
+				MlPreparedColumn *column = add_column(prep, ML_PREPARED_LEVEL, f, prep->features[f].slot);
+
+				column->level = level;
+				column->mean = level_counts[level] / total;
+			}
 }
 
 MlPrep *
@@ -353,10 +362,47 @@ ml_prep_levels(const MlPrep *prep)
 	return prep->column_levels;
 }
 
+/* A level as a native column has it. */
+static inline double
+native_level(int level)
+{
+	return level >= 0 ? level : NAN;
+}
+
 const char *
 ml_prep_level_name(const MlPrep *prep, int column, int level)
 {
 	return level_label(&prep->levels[prep->columns[column].feature], level);
+}
+
+int
+ml_prep_feature_levels(const MlPrep *prep, int feature)
+{
+	return prep->levels[feature].nlevels;
+}
+
+const char *
+ml_prep_feature_level_name(const MlPrep *prep, int feature, int level)
+{
+	return level_label(&prep->levels[feature], level);
+}
+
+int
+ml_prep_string_levels(const MlPrep *prep, int column)
+{
+	return (int) prep->levels[prep->columns[column].feature].kept->count;
+}
+
+double
+ml_prep_unseen(const MlPrep *prep, int column)
+{
+	return native_level(prep->levels[prep->columns[column].feature].unseen);
+}
+
+double
+ml_prep_null(const MlPrep *prep, int column)
+{
+	return native_level(prep->levels[prep->columns[column].feature].null_target);
 }
 
 int
@@ -400,13 +446,6 @@ ml_prep_encode(const MlPrep *prep, int feature, const char *bytes, size_t length
 	int32_t		level = ml_dictionary_find(levels->kept, bytes, length);
 
 	return level >= 0 ? level : levels->unseen;
-}
-
-/* A level as a native column has it. */
-static inline double
-native_level(int level)
-{
-	return level >= 0 ? level : NAN;
 }
 
 void
@@ -517,9 +556,11 @@ write_columns(MlWriter *w, const MlPrep *prep, MlContext *ctx)
 	int32_t    *slots = ml_alloc_array(ctx, n + 1, sizeof(int32_t));
 	int32_t    *levels = ml_alloc_array(ctx, n + 1, sizeof(int32_t));
 	double	   *imputes = ml_alloc_array(ctx, n + 1, sizeof(double));
+	double	   *means = ml_alloc_array(ctx, n + 1, sizeof(double));
 
 	for (size_t j = 0; j < n; j++)
 	{
+		means[j] = prep->columns[j].mean;
 		kinds[j] = (int32_t) prep->columns[j].kind;
 		features[j] = prep->columns[j].feature;
 		slots[j] = prep->columns[j].slot;
@@ -533,6 +574,7 @@ write_columns(MlWriter *w, const MlPrep *prep, MlContext *ctx)
 	ml_write_f64s(w, "impute", imputes, n);
 	ml_write_f64s(w, "center", prep->centers, n);
 	ml_write_f64s(w, "scale", prep->scales, n);
+	ml_write_f64s(w, "mean", means, n);
 }
 
 void
@@ -609,7 +651,7 @@ check_column(MlContext *ctx, const MlPrep *prep, const MlPreparedColumn *c)
 	feature = &prep->features[c->feature];
 	if (c->slot < feature->slot || c->slot >= feature->slot + feature->width)
 		corrupted(ctx, "a prepared column outside its feature");
-	if (!isfinite(c->impute) || !isfinite(c->center) || !(c->scale > 0) || !isfinite(c->scale) ||
+	if (!isfinite(c->impute) || !isfinite(c->mean) || !isfinite(c->center) || !(c->scale > 0) || !isfinite(c->scale) ||
 		!isfinite(1.0 / c->scale))
 		corrupted(ctx, "a prepared column with numbers out of range");
 	switch (c->kind)
@@ -627,7 +669,7 @@ check_column(MlContext *ctx, const MlPrep *prep, const MlPreparedColumn *c)
 			break;
 	}
 	/* what comes as it is was neither imputed nor scaled */
-	if (is_native(c->kind) && (c->impute != 0 || c->center != 0 || c->scale != 1))
+	if (is_native(c->kind) && (c->impute != 0 || c->mean != 0 || c->center != 0 || c->scale != 1))
 		sound = false;
 	if (!sound)
 		corrupted(ctx, "a prepared column of the wrong kind");
@@ -643,13 +685,14 @@ read_columns(MlContext *ctx, MlPrep *prep, const MlNode *object, size_t n)
 	const double *imputes = ml_need_f64s(ctx, object, "impute", (int64_t) n);
 	const double *centers = ml_need_f64s(ctx, object, "center", (int64_t) n);
 	const double *scales = ml_need_f64s(ctx, object, "scale", (int64_t) n);
+	const double *means = ml_need_f64s(ctx, object, "mean", (int64_t) n);
 
 	for (size_t j = 0; j < n; j++)
 	{
 		prep->columns[j] = (MlPreparedColumn)
 		{
 			.kind = (MlPreparedKind) kinds[j],.feature = features[j],.slot = slots[j],.level = levels[j],
-				.impute = imputes[j],.center = centers[j],.scale = scales[j]
+				.impute = imputes[j],.center = centers[j],.scale = scales[j],.mean = means[j]
 		};
 		check_column(ctx, prep, &prep->columns[j]);
 		if (is_native(prep->columns[j].kind) != prep->options.native)

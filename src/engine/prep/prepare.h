@@ -60,6 +60,7 @@ typedef struct MlPreparedColumn
 	double		impute;			/* VALUE: what NULL becomes (before scaling) */
 	double		center;
 	double		scale;			/* never 0 */
+	double		mean;			/* of the training rows, before center and scale; native: 0 */
 	const char *name;			/* "age", "age is null", "plan=basic", "plan=(other)", "v[3]" */
 } MlPreparedColumn;
 
@@ -85,6 +86,17 @@ extern const int *ml_prep_levels(const MlPrep *prep);
 
 /* The name of a level of a prepared native category. */
 extern const char *ml_prep_level_name(const MlPrep *prep, int column, int level);
+
+/* The levels of a prepared native category that are strings; what comes after them are NULL and "(other)". */
+extern int	ml_prep_string_levels(const MlPrep *prep, int column);
+
+/* What a prepared native category has for a string that training did not see, and for NULL; NaN = missing. */
+extern double ml_prep_unseen(const MlPrep *prep, int column);
+extern double ml_prep_null(const MlPrep *prep, int column);
+
+/* How many levels a category feature has, those for NULL and "(other)" included, and the name of each. */
+extern int	ml_prep_feature_levels(const MlPrep *prep, int feature);
+extern const char *ml_prep_feature_level_name(const MlPrep *prep, int feature, int level);
 
 /* Features that give no column, with the reason ("constant", "all NULL"); returns the count. */
 extern int	ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons);

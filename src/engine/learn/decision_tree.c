@@ -1,0 +1,49 @@
+/*
+ * One classification or regression tree (cart_grow.c), pruned by cost complexity if asked for.
+ *
+ * Problem: rows of p columns as they are (NaN = missing, categories as levels), a class or a number each. The tree
+ *     predicts the shares of classes, the mean, or for absolute error the median, of the training rows of a leaf.
+ * Shapes: a node has one value, the probability of class 1 for two classes; one a class for more.
+ * Stopping rule: no split of a node is allowed by the limits, or improves it by min_impurity_decrease.
+ * Paper: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
+ */
+#include "learn/cart.h"
+#include "learn/learners.h"
+
+static const char *const criteria[] = {"auto", "gini", "entropy", "squared_error", "absolute_error", "poisson", NULL};
+static const char *const splitters[] = {"best", "random", NULL};
+
+static const MlParam tree_params[] = {
+	CART_CRITERION(criteria),
+	{.name = "splitter",.type = ML_PARAM_ENUM,.offset = offsetof(CartParams, splitter),.choices = splitters,
+	.help = "The best split of each column, or one at random."},
+	CART_LIMITS(1),
+	{.name = "max_features",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, max_features),
+	.help = "Columns that each node looks at: a number, a share as 0.5, \"sqrt\", \"log2\" or \"all\"; null is all."},
+	CART_REAL(ccp_alpha, 0, 0, 1e100, false, "Price of a leaf, in mean impurity: subtrees that are worth less are pruned."),
+	CART_COMMON,
+	{.name = NULL}
+};
+
+static void
+tree_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
+{
+	cart_fit(ctx, design, params, NULL, payload);
+}
+
+const MlAlgorithm ml_decision_tree = {
+	.id = 5,
+	.name = "decision_tree",
+	.help = "One tree of splits, easy to read; missing values and categories as they are.",
+	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.params = tree_params,
+	.params_size = sizeof(CartParams),
+	.check_params = cart_check_params,
+	.tasks_of = cart_tasks_of,
+	.fit = tree_fit,
+	.load = cart_load,
+	.score = cart_score,
+	.ensemble = cart_ensemble,
+	.refit = cart_refit,
+	.native_inputs = true,
+};

@@ -1,0 +1,102 @@
+/*
+ * Forests: the mean of many trees (cart_grow.c), each grown to its end on rows and splits that chance has a part in.
+ *
+ * random_forest: each tree on a bootstrap sample of the rows, each node on some of the columns.
+ * extra_trees: each tree on all rows, each column that a node looks at with one random threshold (cart_random.c).
+ *
+ * Problem, shapes: as for decision_tree; what the forest predicts is the mean of its trees.
+ * Out of bag: the trees that did not draw a row predict it; the score of these predictions is a statistic.
+ * Papers: Breiman, Random Forests, 2001; Geurts, Ernst and Wehenkel, Extremely Randomized Trees, 2006.
+ */
+#include "learn/cart.h"
+#include "learn/learners.h"
+
+static const char *const criteria[] = {"auto", "gini", "entropy", "squared_error", "absolute_error", "poisson", NULL};
+
+#define FOREST(bootstrap_default) \
+	CART_INT(n_estimators, 100, 1, 10000, "Trees."), \
+	CART_CRITERION(criteria), \
+	CART_LIMITS(1), \
+	{.name = "max_features",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, max_features), \
+	.help = "Columns that each node looks at: a number, a share as 0.5, \"sqrt\", \"log2\" or \"all\"; null is \"sqrt\" for classes, a third for numbers."}, \
+	{.name = "bootstrap",.type = ML_PARAM_BOOL,.offset = offsetof(CartParams, bootstrap),.default_value = bootstrap_default,.max = 1, \
+	.help = "Draw the rows of each tree with replacement; else each comes once at most."}, \
+	CART_REAL(max_samples, 1, 0, 1, true, "Rows that each tree draws, as a share of all."), \
+	{.name = "oob_score",.type = ML_PARAM_BOOL,.offset = offsetof(CartParams, oob_score),.default_value = 1,.max = 1, \
+	.help = "Score each row by the trees that did not draw it, where there are such rows: statistics oob_rows and following."}, \
+	CART_COMMON, \
+	{.name = NULL}
+
+static const MlParam forest_params[] = {
+	FOREST(1)
+};
+
+static const MlParam extra_params[] = {
+	FOREST(0)
+};
+
+static void
+forest_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
+{
+	cart_fit(ctx, design, params, NULL, payload);
+}
+
+static void
+forest_resume(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, MlWriter *payload)
+{
+	cart_fit(ctx, design, params, cart_ensemble(loaded)->forest, payload);
+}
+
+static void
+extra_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
+{
+	CartParams	random = *(const CartParams *) params;
+
+	random.splitter = 1;
+	cart_fit(ctx, design, &random, NULL, payload);
+}
+
+static void
+extra_resume(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, MlWriter *payload)
+{
+	CartParams	random = *(const CartParams *) params;
+
+	random.splitter = 1;
+	cart_fit(ctx, design, &random, cart_ensemble(loaded)->forest, payload);
+}
+
+const MlAlgorithm ml_random_forest = {
+	.id = 6,
+	.name = "random_forest",
+	.help = "The mean of deep trees, each of a bootstrap sample and of some columns a split.",
+	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.params = forest_params,
+	.params_size = sizeof(CartParams),
+	.check_params = cart_check_params,
+	.tasks_of = cart_tasks_of,
+	.fit = forest_fit,
+	.load = cart_load,
+	.score = cart_score,
+	.ensemble = cart_ensemble,
+	.resume = forest_resume,
+	.refit = cart_refit,
+	.native_inputs = true,
+};
+
+const MlAlgorithm ml_extra_trees = {
+	.id = 7,
+	.name = "extra_trees",
+	.help = "The mean of deep trees whose splits are the best of some random ones.",
+	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
+	.params = extra_params,
+	.params_size = sizeof(CartParams),
+	.check_params = cart_check_params,
+	.tasks_of = cart_tasks_of,
+	.fit = extra_fit,
+	.load = cart_load,
+	.score = cart_score,
+	.ensemble = cart_ensemble,
+	.resume = extra_resume,
+	.refit = cart_refit,
+	.native_inputs = true,
+};

@@ -1,0 +1,194 @@
+/*
+ * What a tree adds to the scores of rows: of those it was grown from by the leaves that they are in, of
+ * others by walking down the tree over their bins.
+ */
+#include <string.h>
+
+#include "base/threads.h"
+#include "learn/tree_internal.h"
+
+#define BLOCK_ROWS 32768		/* rows whose scores lie together in the cache */
+#define WALK_ROWS 4096
+
+/* ---- rows that the tree was grown from ---- */
+
+typedef struct Adding
+{
+	const MlGrower *t;
+	const MlLeaf **leaf;		/* [leaves]: rows in ascending order */
+	double	   *value;			/* [leaves] */
+	int			leaves;
+	double	   *add;
+} Adding;
+
+/* The first of n ascending rows that is not before a row. */
+static size_t
+first_from(const uint32_t *rows, size_t n, size_t row)
+{
+	size_t		low = 0;
+
+	while (low < n)
+	{
+		size_t		middle = (low + n) / 2;
+
+		if (rows[middle] < row)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
+}
+
+/* Add to a block of scores, leaf by leaf. */
+static void
+add_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	Adding	   *a = arg;
+
+	(void) worker;
+	for (int l = 0; l < a->leaves; l++)
+	{
+		const uint32_t *rows = a->t->rows + a->leaf[l]->begin;
+		size_t		n = a->leaf[l]->rows;
+		double		value = a->value[l];
+
+		for (size_t i = first_from(rows, n, begin); i < n && rows[i] < end; i++)
+			a->add[rows[i]] += value;
+	}
+}
+
+void
+ml_grower_add(MlGrower *t, const MlTree *tree, double rate, double *add)
+{
+	Adding		a = {.t = t,.add = add};
+	size_t		block;
+
+	a.leaf = ml_alloc_array(t->ctx, (size_t) t->nleaves, sizeof(MlLeaf *));
+	a.value = ml_alloc_array(t->ctx, (size_t) t->nleaves, sizeof(double));
+	for (int l = 0; l < t->nleaves; l++)
+	{
+		const MlLeaf *leaf = &t->leaves[l];
+		bool		in_vain = leaf->child >= 0 && !leaf->divided;
+
+		if (leaf->node < 0 || leaf->divided)
+			continue;
+		/* a leaf that was expanded in vain has the rows of its children, one after the other */
+		for (int child = 0; child <= in_vain; child++)
+		{
+			a.leaf[a.leaves] = in_vain ? &t->leaves[leaf->child + child] : leaf;
+			a.value[a.leaves++] = rate * tree->nodes[leaf->node].value;
+		}
+	}
+	/* blocks that have several rows of a leaf */
+	block = BLOCK_ROWS > 64 * (size_t) a.leaves ? BLOCK_ROWS : 64 * (size_t) a.leaves;
+	ml_parallel_for(t->ctx, t->bins->rows, block, add_piece, &a);
+	ml_free(t->ctx, a.leaf);
+	ml_free(t->ctx, a.value);
+}
+
+int
+ml_grower_leaves(const MlGrower *t)
+{
+	return t->nleaves;
+}
+
+size_t
+ml_grower_leaf(const MlGrower *t, int place, const uint32_t **rows, int *node)
+{
+	const MlLeaf *leaf = &t->leaves[place];
+
+	*rows = t->rows + leaf->begin;
+	*node = leaf->node;
+	return leaf->node >= 0 && !leaf->divided ? leaf->rows : 0;
+}
+
+/* ---- any rows ---- */
+
+/* A node of a tree as bins see it; a leaf leads to itself. */
+typedef struct BinNode
+{
+	const uint8_t *bytes;		/* of its column, one each stride */
+	size_t		stride;
+	const uint8_t *goes_right;	/* by bin: 0 or 1 */
+	int			left;
+	int			right;
+} BinNode;
+
+typedef struct Walk
+{
+	const BinNode *nodes;
+	const double *value;		/* [nodes] */
+	double	   *add;
+} Walk;
+
+/* Write down which bins of a node's column go right. */
+static void
+mark_right(const MlBinColumn *column, const MlTree *tree, const MlTreeNode *node, uint8_t *goes_right)
+{
+	memset(goes_right, 0, 256);
+	if (node->set < 0)
+		for (int b = node->bin + 1; b < column->nbins; b++)
+			goes_right[b] = 1;
+	for (int level = 0; level < column->levels && node->set >= 0; level++)
+		goes_right[column->level_bins[level]] =
+			!(tree->sets[(size_t) node->set + (size_t) level / 32] >> level % 32 & 1);
+	goes_right[column->nbins] = !node->missing_left;
+}
+
+static void
+walk_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	const Walk *w = arg;
+
+	(void) worker;
+	for (size_t row = begin; row < end; row++)
+	{
+		int			at = 0;
+
+		while (w->nodes[at].left != at)
+		{
+			const BinNode *node = &w->nodes[at];
+
+			at = node->goes_right[node->bytes[row * node->stride]] ? node->right : node->left;
+		}
+		w->add[row] += w->value[at];
+	}
+}
+
+void
+ml_tree_walk(MlContext *ctx, const MlBins *bins, const MlTree *tree, double rate, double *add)
+{
+	size_t		count = (size_t) tree->count;
+	BinNode    *nodes = ml_alloc_array_zero(ctx, count, sizeof(BinNode));
+	double	   *value = ml_alloc_array(ctx, count, sizeof(double));
+	uint8_t    *marks = ml_alloc_array(ctx, (count + 1) / 2, 256);
+	size_t		marked = 0;
+	Walk		w = {nodes, value, add};
+
+	for (size_t i = 0; i < count; i++)
+	{
+		const MlTreeNode *node = &tree->nodes[i];
+		const MlBinGroup *group;
+
+		value[i] = rate * node->value;
+		nodes[i].left = nodes[i].right = (int) i;
+		if (node->feature < 0)
+			continue;
+		group = &bins->group[bins->group_of[node->feature]];
+		nodes[i] = (BinNode) {
+			group->bytes + (node->feature - group->first), (size_t) group->count, marks + 256 * marked,
+			node->left, node->right
+		};
+		mark_right(&bins->column[node->feature], tree, node, marks + 256 * marked++);
+	}
+	ml_parallel_for(ctx, bins->rows, WALK_ROWS, walk_piece, &w);
+	ml_free(ctx, nodes);
+	ml_free(ctx, value);
+	ml_free(ctx, marks);
+}
+
+void
+ml_grower_walk(MlGrower *t, const MlTree *tree, double rate, double *add)
+{
+	ml_tree_walk(t->ctx, t->bins, tree, rate, add);
+}

@@ -38,7 +38,7 @@ PG_FUNCTION_INFO_V1(ml_train_relation);
 #define DEFAULT_SEED 42
 #define MAX_SEED 9007199254740992.0	/* 2^53: every integer up to it is a double */
 #define SEED_WANTED "an integer from 0 to 2^53"
-#define STREAM_BYTES ((size_t) 128 << 20)
+#define STREAM_BYTES ((size_t) 112 << 20)
 #define STREAM_SHARE 8			/* of mlaas.max_memory */
 #define WEIGHT_ROLE "weight column"
 #define GROUP_ROLE "group column"

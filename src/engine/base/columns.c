@@ -256,7 +256,11 @@ ml_column_add_vector(MlContext *ctx, MlColumn *column, const double *values, int
 
 	if (column->width == 0 && width > 0)
 		set_width(ctx, column, width);
-	if (width != column->width || width == 0)
+	if (width == 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "an array of column \"%s\" is empty", column->name),
+					  ml_format(ctx, "Row %zu has no elements.", column->rows + 1),
+					  "Every row's array must have the same number of elements, at least one.");
+	if (width != column->width)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
 					  ml_format(ctx, "arrays of column \"%s\" differ in length", column->name),
 					  ml_format(ctx, "Row %zu has %d elements, rows before it have %d.",

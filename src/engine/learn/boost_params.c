@@ -245,7 +245,7 @@ read_monotone(MlContext *ctx, const char *json, const MlDesign *design, int8_t *
 static void
 read_interaction(MlContext *ctx, json_object *list, json_object *all, const MlDesign *design, uint64_t *out)
 {
-	if (!json_object_is_type(list, json_type_array))
+	if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) == 0)
 		raise_wrong(ctx, "interaction_constraints", all, "It is a list of lists of features, as [[\"age\", \"price\"], [\"size\"]].");
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 	{

@@ -2,10 +2,10 @@
  * Binning: prepared columns -> one byte a value.
  *
  * Numbers: edges from a sample that comes with the rows, else from all rows, or where there are more, from a
- *     seeded sample of at least 2,000 and at most 200,000 rows (fewer the more columns there are: 16 million
- *     values in all), one row from each of as many equal stretches of the table.  Up to max_bins distinct values have a bin each; more are
- *     joined, in order, into bins of about equal weight, a value heavier than that alone.  An edge lies
- *     halfway between the values on its sides.
+ *     seeded sample of at least 2,000 and at most 200,000 rows (fewer the more columns there are: 4 million
+ *     values in all), one row from each of as many equal stretches of the table.  Up to max_bins distinct values
+ *     have a bin each; more are joined, in order, into bins of about equal weight, a value heavier than that
+ *     alone.  An edge lies halfway between the values on its sides.
  * Categories: a bin a level; of more than max_bins levels the heaviest have one, the others count as missing.
  * Missing values have the last bin.
  *
@@ -24,7 +24,7 @@
 
 #define SAMPLE_ROWS 200000
 #define SAMPLE_ROWS_LEAST 2000
-#define SAMPLE_VALUES 16000000
+#define SAMPLE_VALUES 4000000
 #define BLOCKS_A_PIECE 16
 #define DIGEST_ROWS 4096		/* that the order of columns is made from */
 #define BY_COLUMN_BYTES ((size_t) 64 << 20) /* of bytes that are there twice, at most */

@@ -7,7 +7,7 @@
 
 #define MOST_ROWS 200000
 #define LEAST_ROWS 2000
-#define MOST_VALUES 16000000
+#define MOST_VALUES 4000000
 #define FIRST_ROWS 256			/* room begins small and doubles */
 
 static inline uint64_t

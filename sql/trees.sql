@@ -125,7 +125,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_refit';
 COMMENT ON FUNCTION ml_refit(text, text, float8, jsonb, text, text) IS
-'Keeps the splits of a model''s trees and learns the values of their leaves anew from the rows of source: decay_rate times the old value plus 1 - decay_rate times what these rows say; a leaf that no row reaches keeps its value. Stores the result as the next version of the model''s name. gradient_boosting refits its trees one after the other, each on the gradients that those before it leave; decision_tree, random_forest and extra_trees take the means (for absolute_error the medians) or shares of classes of the rows in a leaf, without bootstrap.
+'Keeps the splits of a model''s trees and learns the values of their leaves anew from the rows of source: decay_rate times the old value plus 1 - decay_rate times what these rows say; a leaf that no row reaches keeps its value. Stores the result as the next version of the model''s name. gradient_boosting refits its trees one after the other, each on the gradients that those before it leave; decision_tree, random_forest and extra_trees take the means or shares of classes (trees of criterion absolute_error cannot be refitted: 0A000) of the rows in a leaf, without bootstrap.
 decay_rate: from 0 (all new) to 1 (all old), default 0.9. model, source, validation, weight, deploy, result and errors: as for ml_continue; 22023 for a decay_rate out of range.';
 
 CREATE FUNCTION ml_refit(model ml_model, source text, decay_rate float8 DEFAULT 0.9, validation jsonb DEFAULT '{}',

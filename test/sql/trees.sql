@@ -289,6 +289,7 @@ SELECT error_of('SELECT ml_refit(''trees_tree'', ''SELECT *, NULL FROM (SELECT b
 SELECT error_of('SELECT ml_refit(''trees_tree'', NULL)');
 SELECT error_of('SELECT ml_refit(NULL::text, ''penguins'')');
 SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', ''{"n_estimatros": 3}'')');
+SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', ''{"criterion": "poisson"}'')');
 SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', deploy => ''perhaps'')');
 SELECT ml_refit(NULL::ml_model, 'penguins') IS NULL AS no_model;
 SELECT version, deployed FROM ml_refit('trees_tree', 'penguins', 0, deploy => 'always');

@@ -51,12 +51,14 @@ ml_retrain_params(MlContext *ctx, const MlModel *from, const char *json)
 	const char *old = ml_node_to_json(ctx, ml_container_section(from->bytes, ML_SECTION_PARAMETERS), true);
 	json_object *params = ml_json_object(ctx, old, "params");
 	json_object *given = ml_json_object(ctx, json, "params");
+	json_object *before;
 	const char *merged;
 
 	json_object_object_foreach(given, key, value)
 	{
 		/* trees of two criteria would be means of different things */
-		if (strcmp(key, "criterion") == 0 && !json_object_equal(value, json_object_object_get(params, key)))
+		if (strcmp(key, "criterion") == 0 && json_object_object_get_ex(params, key, &before) &&
+			!json_object_equal(value, before))
 			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"criterion\" cannot differ from the model's", NULL,
 						  "Leave it out, or train a model of its own.");
 		json_object_object_add(params, key, json_object_get(value));

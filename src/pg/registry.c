@@ -1,46 +1,31 @@
 /*
- * The registry of models, versions, aliases and history (sql/registry.sql).
+ * Reading the registry of models, versions and aliases (sql/registry.sql).
  *
  * Reading goes straight to the tables' indexes with the active snapshot: no query, no
  * grants, so every function checks the current user's rights on what it found.  That is done
  * at each look-up and never remembered, since SET ROLE may come between two of them.
- *
- * Writing goes through SPI, between writer_begin and writer_end, as the tables' owner and
- * with a fixed search_path, so that nothing of the caller's can be called.  An error needs no
- * clean-up: the (sub)transaction's abort restores user, settings and SPI.
- *
- * Locking: whatever changes a model first updates its row in mlaas.model, which numbers the
- * change and keeps other changes of this model waiting until the transaction ends.  At READ
- * COMMITTED the next one then sees what was committed and goes on; at REPEATABLE READ
- * it fails with a serialization error, as any update would.  Readers never wait.
  */
 #include "postgres.h"
 
-#include "pg/registry.h"
+#include "pg/registry_write.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_lsn.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 #include "pg/host.h"
 
@@ -78,42 +63,12 @@ typedef struct RegistryOids
 static RegistryOids registry_oids;
 static uint64 registry_changes = 0; /* invalidations taken in */
 
-/* A row of mlaas.model. */
-typedef struct ModelRow
-{
-	pg_uuid_t	id;
-	Oid			owner;
-	char		name[NAMEDATALEN];
-} ModelRow;
-
 /* A C string of at most NAMEDATALEN - 1 bytes as a text datum that needs no allocation. */
 typedef union NameText
 {
 	text		header;
 	char		bytes[VARHDRSZ + NAMEDATALEN];
 } NameText;
-
-/* A transaction's writing: the caller's user, and what the locked model's row says. */
-typedef struct Writer
-{
-	Oid			caller;
-	int			security_context;
-	int			guc_level;
-	ModelRow	model;
-	int32		last_version;
-	int32		event;			/* number of this change in the history */
-} Writer;
-
-/* A column of a row to insert. */
-typedef struct ColumnValue
-{
-	const char *name;
-	Oid			type;
-	Datum		value;
-	bool		null;
-} ColumnValue;
-
-#define MAX_COLUMNS 24
 
 /* ---------------------------------------------------------------- the tables */
 
@@ -229,7 +184,7 @@ read_snapshot(void)
 
 /* The row of a model; false when there is none. */
 static bool
-find_model(const char *name, ModelRow *row)
+find_model(const char *name, RegistryModel *row)
 {
 	const RegistryOids *oids = get_registry_oids();
 	Oid			index = oids->model_pkey;
@@ -255,8 +210,8 @@ find_model(const char *name, ModelRow *row)
 }
 
 /* The version an alias of a model points at; false when there is no such alias. */
-static bool
-find_alias(const ModelRow *model, const char *alias, RegistryVersion *found)
+bool
+registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersion *found)
 {
 	const RegistryOids *oids = get_registry_oids();
 	Oid			index = oids->alias_pkey;
@@ -284,8 +239,8 @@ find_alias(const ModelRow *model, const char *alias, RegistryVersion *found)
 }
 
 /* A version of a model by its number; false when there is none. */
-static bool
-find_version(const ModelRow *model, int32 version, RegistryVersion *found)
+bool
+registry_find_version(const RegistryModel *model, int32 version, RegistryVersion *found)
 {
 	const RegistryOids *oids = get_registry_oids();
 	Oid			index = oids->version_number_key;
@@ -313,8 +268,8 @@ find_version(const ModelRow *model, int32 version, RegistryVersion *found)
 /* ---------------------------------------------------------------- errors */
 
 /* Error unless the current user has the rights of a model's owner. */
-static void
-check_rights(const ModelRow *model, Oid user)
+void
+registry_check_rights(const RegistryModel *model, Oid user)
 {
 	if (!has_privs_of_role(user, model->owner))
 		ereport(ERROR,
@@ -381,7 +336,7 @@ raise_no_model(const char *name)
 
 /* The numbers of a model's versions as a sentence; the highest in *last, 0 when there is none. */
 static char *
-versions_sentence(const ModelRow *model, int32 *last)
+versions_sentence(const RegistryModel *model, int32 *last)
 {
 	Relation	table = table_open(get_registry_oids()->version, AccessShareLock);
 	Relation	index = index_open(get_registry_oids()->version_number_key, AccessShareLock);
@@ -420,7 +375,7 @@ versions_sentence(const ModelRow *model, int32 *last)
 
 /* Raise the error for a version that a model has not. */
 static void
-raise_no_version(const ModelRow *model, const char *version)
+raise_no_version(const RegistryModel *model, const char *version)
 {
 	int32		last;
 
@@ -432,7 +387,7 @@ raise_no_version(const ModelRow *model, const char *version)
 
 /* Raise the error for the default alias of a model that was never deployed. */
 static void
-raise_not_deployed(const ModelRow *model)
+raise_not_deployed(const RegistryModel *model)
 {
 	int32		last;
 	char	   *detail = versions_sentence(model, &last);
@@ -452,7 +407,7 @@ raise_not_deployed(const ModelRow *model)
 
 /* Raise the error for an alias that a model has not. */
 static void
-raise_no_alias(const ModelRow *model, const char *alias)
+raise_no_alias(const RegistryModel *model, const char *alias)
 {
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas aliases", false);
 	Relation	table = table_open(get_registry_oids()->alias, AccessShareLock);
@@ -478,8 +433,8 @@ raise_no_alias(const ModelRow *model, const char *alias)
 }
 
 /* Raise the error for any alias that points at no version. */
-static void
-raise_alias(const ModelRow *model, const char *alias)
+void
+registry_raise_alias(const RegistryModel *model, const char *alias)
 {
 	if (strcmp(alias, REGISTRY_DEFAULT_ALIAS) == 0)
 		raise_not_deployed(model);
@@ -532,8 +487,8 @@ is_number(const char *string)
 }
 
 /* Error unless name is fit for an alias: as for a model, and not a version's number. */
-static void
-check_alias(const char *alias)
+void
+registry_check_alias(const char *alias)
 {
 	const char *fault = name_fault(alias);
 
@@ -561,19 +516,19 @@ version_number(const char *digits)
 /* ---------------------------------------------------------------- reading */
 
 /* The row of a model that the current user may use, or an error. */
-static void
-need_model(const char *name, ModelRow *row)
+void
+registry_need_model(const char *name, RegistryModel *row)
 {
 	size_t		length = strlen(name);
 
 	if (length == 0 || length >= NAMEDATALEN || !find_model(name, row))
 		raise_no_model(name);
-	check_rights(row, GetUserId());
+	registry_check_rights(row, GetUserId());
 }
 
 /* Fill in what all versions of a model share. */
-static void
-set_model(RegistryVersion *found, const ModelRow *model)
+void
+registry_set_model(RegistryVersion *found, const RegistryModel *model)
 {
 	found->model_id = model->id;
 	found->owner = model->owner;
@@ -586,7 +541,7 @@ registry_try_resolve(const char *spec, RegistryVersion *found)
 {
 	size_t		length = strcspn(spec, "@");
 	const char *alias = spec[length] == '@' ? spec + length + 1 : REGISTRY_DEFAULT_ALIAS;
-	ModelRow	model;
+	RegistryModel	model;
 	char		name[NAMEDATALEN];
 
 	if (length == 0 || length >= NAMEDATALEN || !ActiveSnapshotSet())
@@ -595,10 +550,10 @@ registry_try_resolve(const char *spec, RegistryVersion *found)
 	name[length] = '\0';
 	if (!find_model(name, &model) || !has_privs_of_role(GetUserId(), model.owner))
 		return false;
-	if (is_number(alias) ? !find_version(&model, version_number(alias), found) :
-		name_fault(alias) != NULL || !find_alias(&model, alias, found))
+	if (is_number(alias) ? !registry_find_version(&model, version_number(alias), found) :
+		name_fault(alias) != NULL || !registry_find_alias(&model, alias, found))
 		return false;
-	set_model(found, &model);
+	registry_set_model(found, &model);
 	return true;
 }
 
@@ -607,15 +562,15 @@ void
 registry_resolve(const char *spec, RegistryVersion *found)
 {
 	const char *at = strchr(spec, '@');
-	ModelRow	model;
+	RegistryModel	model;
 	char		name[NAMEDATALEN];
 
 	if (at == NULL)
 	{
-		need_model(spec, &model);
-		if (!find_alias(&model, REGISTRY_DEFAULT_ALIAS, found))
+		registry_need_model(spec, &model);
+		if (!registry_find_alias(&model, REGISTRY_DEFAULT_ALIAS, found))
 			raise_not_deployed(&model);
-		set_model(found, &model);
+		registry_set_model(found, &model);
 		return;
 	}
 
@@ -623,32 +578,32 @@ registry_resolve(const char *spec, RegistryVersion *found)
 		raise_no_model(spec);
 	memcpy(name, spec, at - spec);
 	name[at - spec] = '\0';
-	need_model(name, &model);
+	registry_need_model(name, &model);
 	at++;
 	if (is_number(at))
 	{
-		if (!find_version(&model, version_number(at), found))
+		if (!registry_find_version(&model, version_number(at), found))
 			raise_no_version(&model, at);
 	}
 	else
 	{
-		check_alias(at);
-		if (!find_alias(&model, at, found))
+		registry_check_alias(at);
+		if (!registry_find_alias(&model, at, found))
 			raise_no_alias(&model, at);
 	}
-	set_model(found, &model);
+	registry_set_model(found, &model);
 }
 
 /* Resolve a name and a version's number under the current user's rights. */
 void
 registry_resolve_version(const char *name, int32 version, RegistryVersion *found)
 {
-	ModelRow	model;
+	RegistryModel	model;
 
-	need_model(name, &model);
-	if (!find_version(&model, version, found))
+	registry_need_model(name, &model);
+	if (!registry_find_version(&model, version, found))
 		raise_no_version(&model, psprintf("%d", version));
-	set_model(found, &model);
+	registry_set_model(found, &model);
 }
 
 /* The bytes of a version that the active snapshot sees, palloc'd; NULL when it sees none. */
@@ -698,7 +653,7 @@ registry_model_bytes(const RegistryVersion *version)
 void
 registry_check_train(const char *name)
 {
-	ModelRow	model;
+	RegistryModel	model;
 	bool		found;
 
 	PreventCommandIfReadOnly("ml_train()");
@@ -708,265 +663,30 @@ registry_check_train(const char *name)
 	found = find_model(name, &model);
 	PopActiveSnapshot();
 	if (found)
-		check_rights(&model, GetUserId());
+		registry_check_rights(&model, GetUserId());
 }
 
 /* True when the model has a version under its default alias, as of now. */
 bool
 registry_is_deployed(const char *name, RegistryVersion *deployed)
 {
-	ModelRow	model;
+	RegistryModel	model;
 	bool		found;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	found = find_model(name, &model) && find_alias(&model, REGISTRY_DEFAULT_ALIAS, deployed);
+	found = find_model(name, &model) && registry_find_alias(&model, REGISTRY_DEFAULT_ALIAS, deployed);
 	PopActiveSnapshot();
 	if (found)
 	{
-		check_rights(&model, GetUserId());
-		set_model(deployed, &model);
+		registry_check_rights(&model, GetUserId());
+		registry_set_model(deployed, &model);
 	}
 	return found;
 }
 
-/* ---------------------------------------------------------------- writing */
-
-/* Begin to write as the owner of the tables; command is for the error on a standby. */
-static void
-writer_begin(Writer *writer, const char *command)
-{
-	Relation	table;
-	Oid			owner;
-
-	PreventCommandIfReadOnly(command);
-	PreventCommandIfParallelMode(command);
-	memset(writer, 0, sizeof(*writer));
-	table = table_open(get_registry_oids()->model, AccessShareLock);
-	owner = table->rd_rel->relowner;
-	table_close(table, NoLock);
-
-	GetUserIdAndSecContext(&writer->caller, &writer->security_context);
-	SetUserIdAndSecContext(owner, writer->security_context | SECURITY_LOCAL_USERID_CHANGE);
-	writer->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
-/* Be the caller again. */
-static void
-writer_end(Writer *writer)
-{
-	SPI_finish();
-	AtEOXact_GUC(false, writer->guc_level);
-	SetUserIdAndSecContext(writer->caller, writer->security_context);
-}
-
-/* Run one statement with values for $1, $2, ...; the rows are in SPI_tuptable. */
-static void
-writer_execute(const char *sql, int expected, int count, const ColumnValue *values)
-{
-	Oid			types[MAX_COLUMNS];
-	Datum		datums[MAX_COLUMNS];
-	char		nulls[MAX_COLUMNS] = {0};
-	int			result;
-
-	Assert(count <= MAX_COLUMNS);
-	for (int i = 0; i < count; i++)
-	{
-		types[i] = values[i].type;
-		datums[i] = values[i].value;
-		nulls[i] = values[i].null ? 'n' : ' ';
-	}
-	result = SPI_execute_with_args(sql, count, types, datums, nulls, false, 0);
-	if (result != expected)
-		elog(ERROR, "writing to the model registry failed: %s", SPI_result_code_string(result));
-}
-
-/* Insert one row into a table of the registry. */
-static void
-writer_insert(const char *table, int count, const ColumnValue *values)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "INSERT INTO mlaas.%s (", table);
-	for (int i = 0; i < count; i++)
-		appendStringInfo(&sql, "%s%s", i == 0 ? "" : ", ", values[i].name);
-	appendStringInfoString(&sql, ") VALUES (");
-	for (int i = 0; i < count; i++)
-		appendStringInfo(&sql, "%s$%d", i == 0 ? "" : ", ", i + 1);
-	appendStringInfoChar(&sql, ')');
-	writer_execute(sql.data, SPI_OK_INSERT, count, values);
-}
-
-/* A text column; NULL for a NULL string. */
-static ColumnValue
-text_value(const char *name, const char *string)
-{
-	ColumnValue value = {name, TEXTOID, (Datum) 0, string == NULL};
-
-	if (string != NULL)
-		value.value = CStringGetTextDatum(string);
-	return value;
-}
-
-/* A jsonb column; an empty object for a NULL string. */
-static ColumnValue
-json_value(const char *name, const char *json)
-{
-	return (ColumnValue) {name, JSONBOID,
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(json != NULL ? json : "{}")), false};
-}
-
-/* An int column; NULL for 0, which no version has. */
-static ColumnValue
-version_value(const char *name, int32 version)
-{
-	return (ColumnValue) {name, INT4OID, Int32GetDatum(version), version == 0};
-}
-
-/* A uuid column; the uuid must outlive the value. */
-static ColumnValue
-uuid_value(const char *name, const pg_uuid_t *id)
-{
-	return (ColumnValue) {name, UUIDOID, UUIDPGetDatum(id), false};
-}
-
-/* A bigint column. */
-static ColumnValue
-int64_value(const char *name, int64 number)
-{
-	return (ColumnValue) {name, INT8OID, Int64GetDatum(number), false};
-}
-
-/* A timestamptz column with the present time. */
-static ColumnValue
-time_value(const char *name)
-{
-	return (ColumnValue) {name, TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTimestamp()), false};
-}
-
-/* A column of the i-th row that the last statement returned, never NULL. */
-static Datum
-result_datum(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	if (isnull)
-		elog(ERROR, "unexpected null in the model registry");
-	return value;
-}
-
-/* A random uuid, version 4. */
-static pg_uuid_t
-new_uuid(void)
-{
-	pg_uuid_t	id;
-
-	if (!pg_strong_random(id.data, UUID_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
-	id.data[6] = (id.data[6] & 0x0f) | 0x40;
-	id.data[8] = (id.data[8] & 0x3f) | 0x80;
-	return id;
-}
-
-/*
- * Lock a model until the transaction ends and number the change: false when there is no such
- * model.  versions is how many versions the change adds.
- */
-static bool
-lock_model(Writer *writer, const char *name, int32 versions)
-{
-	ColumnValue values[] = {
-		text_value("name", name),
-		{"versions", INT4OID, Int32GetDatum(versions), false}
-	};
-
-	writer_execute("UPDATE mlaas.model SET last_event = last_event + 1, last_version = last_version + $2"
-				   " WHERE name = $1 RETURNING id, owner, last_version, last_event",
-				   SPI_OK_UPDATE_RETURNING, lengthof(values), values);
-	if (SPI_processed == 0)
-		return false;
-	writer->model.id = *DatumGetUUIDP(result_datum(0, 1));
-	writer->model.owner = DatumGetObjectId(result_datum(0, 2));
-	strlcpy(writer->model.name, name, sizeof(writer->model.name));
-	writer->last_version = DatumGetInt32(result_datum(0, 3));
-	writer->event = DatumGetInt32(result_datum(0, 4));
-	check_rights(&writer->model, writer->caller);
-	return true;
-}
-
-/* Lock a model that was there a moment ago. */
-static void
-need_lock(Writer *writer, const char *name)
-{
-	if (!lock_model(writer, name, 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model \"%s\" does not exist any more", name)));
-}
-
-/* Lock a model for a new version, made when the name is new. */
-static void
-lock_or_create_model(Writer *writer, const char *name)
-{
-	while (!lock_model(writer, name, 1))
-	{
-		pg_uuid_t	id = new_uuid();
-		ColumnValue values[] = {
-			uuid_value("id", &id),
-			{"owner", REGROLEOID, ObjectIdGetDatum(writer->caller), false},
-			time_value("created_at"),
-			text_value("name", name)
-		};
-
-		/* waits for another session that is making the same name, which may then be there */
-		CHECK_FOR_INTERRUPTS();
-		writer_execute("INSERT INTO mlaas.model (id, owner, created_at, name, last_version, last_event)"
-					   " VALUES ($1, $2, $3, $4, 0, 0) ON CONFLICT (name) DO NOTHING",
-					   SPI_OK_INSERT, lengthof(values), values);
-	}
-}
-
-/* Write the history of the change: version and from_version are 0 where there is none. */
-static void
-write_event(const Writer *writer, const char *action, const char *alias, int32 version,
-			int32 from_version, const char *reason)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		{"number", INT4OID, Int32GetDatum(writer->event), false},
-		{"owner", REGROLEOID, ObjectIdGetDatum(writer->model.owner), false},
-		version_value("version", version),
-		version_value("from_version", from_version),
-		time_value("at"),
-		text_value("action", action),
-		text_value("name", writer->model.name),
-		text_value("who", GetUserNameFromId(writer->caller, false)),
-		text_value("alias", alias),
-		text_value("reason", reason)
-	};
-
-	writer_insert("event", lengthof(values), values);
-}
-
-/* Give the number of a change that changed nothing back: the history has no gap. */
-static void
-return_event(const Writer *writer)
-{
-	ColumnValue id = uuid_value("id", &writer->model.id);
-
-	writer_execute("UPDATE mlaas.model SET last_event = last_event - 1 WHERE id = $1", SPI_OK_UPDATE, 1, &id);
-}
-
 /* The type of models, which is that of the column that holds them. */
-static Oid
-model_type(void)
+Oid
+registry_model_type(void)
 {
 	Relation	table = table_open(get_registry_oids()->version, AccessShareLock);
 	Oid			type = TupleDescAttr(RelationGetDescr(table), Anum_version_model - 1)->atttypid;
@@ -975,290 +695,13 @@ model_type(void)
 	return type;
 }
 
-/* The versions of the software, as a training records them. */
-static char *
-software_version(void)
+/* The role that owns the tables of the registry. */
+Oid
+registry_tables_owner(void)
 {
-	writer_execute("SELECT 'mlaas ' || e.extversion || ', PostgreSQL ' || current_setting('server_version')"
-				   " FROM pg_extension e WHERE e.extname = 'mlaas'",
-				   SPI_OK_SELECT, 0, NULL);
-	if (SPI_processed != 1)
-		elog(ERROR, "extension \"mlaas\" is not installed");
-	return TextDatumGetCString(result_datum(0, 1));
-}
+	Relation	table = table_open(get_registry_oids()->model, AccessShareLock);
+	Oid			owner = table->rd_rel->relowner;
 
-/* Insert the row of a version; snapshot is the one that the training read with. */
-static void
-write_version(const Writer *writer, const RegistryEntry *entry, const pg_uuid_t *id, Datum snapshot)
-{
-	ColumnValue values[] = {
-		uuid_value("id", id),
-		uuid_value("model_id", &writer->model.id),
-		version_value("version", writer->last_version),
-		time_value("created_at"),
-		int64_value("n_train", entry->n_train),
-		int64_value("n_test", entry->n_test),
-		int64_value("n_skipped", entry->n_skipped),
-		{"seconds", FLOAT8OID, Float8GetDatum(entry->seconds), false},
-		{"wal_lsn", PG_LSNOID, LSNGetDatum(GetXLogInsertRecPtr()), false},
-		{"snapshot", PG_SNAPSHOTOID, snapshot, false},
-		text_value("task", entry->task),
-		text_value("target", entry->target),
-		text_value("algorithm", entry->algorithm),
-		text_value("trained_by", GetUserNameFromId(writer->caller, false)),
-		text_value("source", entry->source),
-		text_value("row_digest", entry->digest),
-		text_value("software_version", software_version()),
-		json_value("parameters", entry->params_json),
-		json_value("preprocess", entry->preprocess_json),
-		json_value("validation", entry->validation_json),
-		json_value("features", entry->features_json != NULL ? entry->features_json : "[]"),
-		json_value("metrics", entry->metrics_json),
-		json_value("baseline", entry->baseline_json),
-		{"model", model_type(), PointerGetDatum(entry->model), false}
-	};
-
-	StaticAssertStmt(lengthof(values) <= MAX_COLUMNS, "a row has more columns than a statement may have values");
-	writer_insert("version", lengthof(values), values);
-}
-
-/* Store version n + 1, and the model when the name is new. */
-RegistryVersion
-registry_store(const RegistryEntry *entry)
-{
-	/* before SPI takes a newer one */
-	Datum		snapshot = DirectFunctionCall1(pg_current_snapshot, (Datum) 0);
-	RegistryVersion stored;
-	Writer		writer;
-
-	registry_check_train(entry->name);
-	writer_begin(&writer, "ml_train()");
-	lock_or_create_model(&writer, entry->name);
-	stored.id = new_uuid();
-	stored.version = writer.last_version;
-	set_model(&stored, &writer.model);
-	write_version(&writer, entry, &stored.id, snapshot);
-	write_event(&writer, "train", NULL, stored.version, 0, entry->reason);
-	writer_end(&writer);
-	return stored;
-}
-
-/* The version an alias of the locked model points at, 0 when there is no such alias. */
-static int32
-alias_version(const Writer *writer, const char *alias)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		text_value("alias", alias)
-	};
-
-	writer_execute("SELECT version FROM mlaas.alias WHERE model_id = $1 AND alias = $2",
-				   SPI_OK_SELECT, lengthof(values), values);
-	return SPI_processed == 0 ? 0 : DatumGetInt32(result_datum(0, 1));
-}
-
-/* Put the identifier of a version of the locked model into id; false when it is gone. */
-static bool
-version_exists(const Writer *writer, int32 version, pg_uuid_t *id)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		version_value("version", version)
-	};
-
-	writer_execute("SELECT id FROM mlaas.version WHERE model_id = $1 AND version = $2",
-				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed == 0)
-		return false;
-	*id = *DatumGetUUIDP(result_datum(0, 1));
-	return true;
-}
-
-/* Point an alias of the locked model at a version. */
-static void
-write_alias(const Writer *writer, const char *alias, int32 version, const pg_uuid_t *id)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		uuid_value("version_id", id),
-		version_value("version", version),
-		time_value("deployed_at"),
-		text_value("alias", alias)
-	};
-
-	writer_execute("INSERT INTO mlaas.alias AS a (model_id, version_id, version, deployed_at, alias)"
-				   " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (model_id, alias) DO UPDATE"
-				   " SET version_id = excluded.version_id, version = excluded.version,"
-				   " deployed_at = excluded.deployed_at",
-				   SPI_OK_INSERT, lengthof(values), values);
-}
-
-/* Point an alias at a version and write the history; returns the version before. */
-int32
-registry_deploy(const RegistryVersion *version, const char *alias, const char *reason)
-{
-	Writer		writer;
-	pg_uuid_t	id;
-	int32		previous;
-
-	check_alias(alias);
-	writer_begin(&writer, "ml_deploy()");
-	need_lock(&writer, version->name);
-	if (!version_exists(&writer, version->version, &id) ||
-		memcmp(&id, &version->id, sizeof(id)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("version %d of model \"%s\" does not exist any more",
-						version->version, version->name)));
-	previous = alias_version(&writer, alias);
-	if (previous != version->version)
-	{
-		write_alias(&writer, alias, version->version, &id);
-		write_event(&writer, "deploy", alias, version->version, previous, reason);
-	}
-	else
-		return_event(&writer);
-	writer_end(&writer);
-	return previous;
-}
-
-/*
- * The version to roll back to: the history is played like a stack, a deployment pushing and a
- * rollback popping, so that rollbacks in a row walk back.  0 when nothing is left.
- */
-static int32
-version_before(const Writer *writer, const char *alias, int32 current)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		text_value("alias", alias)
-	};
-	int32	   *stack;
-	int64		depth = 0;
-	pg_uuid_t	id;
-
-	writer_execute("SELECT version, action = 'deploy' FROM mlaas.event WHERE model_id = $1"
-				   " AND alias = $2 AND action IN ('deploy', 'rollback') ORDER BY number",
-				   SPI_OK_SELECT, lengthof(values), values);
-	stack = palloc((SPI_processed + 1) * sizeof(int32));
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		int32		version = DatumGetInt32(result_datum(i, 1));
-
-		if (DatumGetBool(result_datum(i, 2)))
-			stack[depth++] = version;
-		else
-		{
-			/* what a rollback passed over is gone as well */
-			for (depth--; depth > 0 && stack[depth - 1] != version;)
-				depth--;
-			depth = Max(depth, 0);
-		}
-	}
-	while (depth > 0 && (stack[depth - 1] == current || !version_exists(writer, stack[depth - 1], &id)))
-		depth--;
-	return depth > 0 ? stack[depth - 1] : 0;
-}
-
-/* Point an alias back at the version before; returns the version until now. */
-int32
-registry_rollback(const char *name, const char *alias, RegistryVersion *restored)
-{
-	ModelRow	model;
-	Writer		writer;
-	int32		current;
-	int32		target;
-
-	need_model(name, &model);
-	check_alias(alias);
-	writer_begin(&writer, "ml_rollback()");
-	need_lock(&writer, name);
-	current = alias_version(&writer, alias);
-	if (current == 0)
-		raise_alias(&model, alias);
-	target = version_before(&writer, alias, current);
-	if (target == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("alias \"%s\" of model \"%s\" has nothing to roll back to", alias, name),
-				 errdetail("It points at version %d, and no version it pointed at before is left.",
-						   current)));
-	if (!version_exists(&writer, target, &restored->id))
-		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, name);
-	write_alias(&writer, alias, target, &restored->id);
-	write_event(&writer, "rollback", alias, target, current, NULL);
-	restored->version = target;
-	set_model(restored, &writer.model);
-	writer_end(&writer);
-	return current;
-}
-
-/* Drop a model with all its versions and aliases; its history stays. */
-int32
-registry_drop(const char *name)
-{
-	ModelRow	model;
-	Writer		writer;
-	ColumnValue id;
-	int32		dropped;
-
-	need_model(name, &model);
-	writer_begin(&writer, "ml_drop()");
-	need_lock(&writer, name);
-	id = uuid_value("model_id", &writer.model.id);
-	write_event(&writer, "drop", NULL, 0, 0, NULL);
-	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	dropped = (int32) SPI_processed;
-	writer_execute("DELETE FROM mlaas.model WHERE id = $1", SPI_OK_DELETE, 1, &id);
-	writer_end(&writer);
-	return dropped;
-}
-
-/* Error when an alias of the locked model points at a version. */
-static void
-check_no_alias(const Writer *writer, int32 version)
-{
-	ColumnValue values[] = {
-		uuid_value("model_id", &writer->model.id),
-		version_value("version", version)
-	};
-
-	writer_execute("SELECT string_agg(format('\"%s\"', alias), ', ' ORDER BY alias) FROM mlaas.alias"
-				   " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0",
-				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop version %d of model \"%s\" because it is deployed",
-						version, writer->model.name),
-				 errdetail("It is what these aliases point at: %s.",
-						   TextDatumGetCString(result_datum(0, 1))),
-				 errhint("Deploy another version under them first, or drop the whole model with ml_drop(%s).",
-						 quote_literal_cstr(writer->model.name))));
-}
-
-/* Drop one version that no alias points at. */
-int32
-registry_drop_version(const char *name, int32 version)
-{
-	RegistryVersion found;
-	Writer		writer;
-
-	registry_resolve_version(name, version, &found);
-	writer_begin(&writer, "ml_drop()");
-	need_lock(&writer, name);
-	check_no_alias(&writer, version);
-	{
-		ColumnValue id = uuid_value("id", &found.id);
-
-		writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
-	}
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("version %d of model \"%s\" does not exist any more", version, name)));
-	write_event(&writer, "drop", NULL, version, 0, NULL);
-	writer_end(&writer);
-	return 1;
+	table_close(table, NoLock);
+	return owner;
 }

@@ -1,0 +1,230 @@
+/*
+ * Moving aliases and dropping versions and models: each under the model's lock, with its
+ * entry in the history.
+ */
+#include "postgres.h"
+
+#include "pg/registry_write.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+/* The version an alias of the locked model points at, 0 when there is no such alias. */
+static int32
+alias_version(const Writer *writer, const char *alias)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_text("alias", alias)
+	};
+
+	writer_execute("SELECT version FROM mlaas.alias WHERE model_id = $1 AND alias = $2",
+				   SPI_OK_SELECT, lengthof(values), values);
+	return SPI_processed == 0 ? 0 : DatumGetInt32(writer_result(0, 1));
+}
+
+/* Put the identifier of a version of the locked model into id; false when it is gone. */
+bool
+registry_version_exists(const Writer *writer, int32 version, pg_uuid_t *id)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_version("version", version)
+	};
+
+	writer_execute("SELECT id FROM mlaas.version WHERE model_id = $1 AND version = $2",
+				   SPI_OK_SELECT, lengthof(values), values);
+	if (SPI_processed == 0)
+		return false;
+	*id = *DatumGetUUIDP(writer_result(0, 1));
+	return true;
+}
+
+/* Point an alias of the locked model at a version. */
+static void
+write_alias(const Writer *writer, const char *alias, int32 version, const pg_uuid_t *id)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_uuid("version_id", id),
+		column_version("version", version),
+		column_time("deployed_at"),
+		column_text("alias", alias)
+	};
+
+	writer_execute("INSERT INTO mlaas.alias AS a (model_id, version_id, version, deployed_at, alias)"
+				   " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (model_id, alias) DO UPDATE"
+				   " SET version_id = excluded.version_id, version = excluded.version,"
+				   " deployed_at = excluded.deployed_at",
+				   SPI_OK_INSERT, lengthof(values), values);
+}
+
+/* Point an alias at a version and write the history; returns the version before. */
+int32
+registry_deploy(const RegistryVersion *version, const char *alias, const char *reason)
+{
+	Writer		writer;
+	pg_uuid_t	id;
+	int32		previous;
+
+	registry_check_alias(alias);
+	writer_begin(&writer, "ml_deploy()");
+	registry_lock(&writer, version->name);
+	if (!registry_version_exists(&writer, version->version, &id) ||
+		memcmp(&id, &version->id, sizeof(id)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("version %d of model \"%s\" does not exist any more",
+						version->version, version->name)));
+	previous = alias_version(&writer, alias);
+	if (previous != version->version)
+	{
+		write_alias(&writer, alias, version->version, &id);
+		registry_write_event(&writer, "deploy", alias, version->version, previous, reason);
+	}
+	else
+		registry_return_event(&writer);
+	writer_end(&writer);
+	return previous;
+}
+
+/*
+ * The version to roll back to: the history is played like a stack, a deployment pushing and a
+ * rollback popping, so that rollbacks in a row walk back.  0 when nothing is left.
+ */
+static int32
+version_before(const Writer *writer, const char *alias, int32 current)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_text("alias", alias)
+	};
+	int32	   *stack;
+	int64		depth = 0;
+	pg_uuid_t	id;
+
+	writer_execute("SELECT version, action = 'deploy' FROM mlaas.event WHERE model_id = $1"
+				   " AND alias = $2 AND action IN ('deploy', 'rollback') ORDER BY number",
+				   SPI_OK_SELECT, lengthof(values), values);
+	stack = palloc((SPI_processed + 1) * sizeof(int32));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		int32		version = DatumGetInt32(writer_result(i, 1));
+
+		if (DatumGetBool(writer_result(i, 2)))
+			stack[depth++] = version;
+		else
+		{
+			/* what a rollback passed over is gone as well */
+			for (depth--; depth > 0 && stack[depth - 1] != version;)
+				depth--;
+			depth = Max(depth, 0);
+		}
+	}
+	while (depth > 0 && (stack[depth - 1] == current || !registry_version_exists(writer, stack[depth - 1], &id)))
+		depth--;
+	return depth > 0 ? stack[depth - 1] : 0;
+}
+
+/* Point an alias back at the version before; returns the version until now. */
+int32
+registry_rollback(const char *name, const char *alias, RegistryVersion *restored)
+{
+	RegistryModel	model;
+	Writer		writer;
+	int32		current;
+	int32		target;
+
+	registry_need_model(name, &model);
+	registry_check_alias(alias);
+	writer_begin(&writer, "ml_rollback()");
+	registry_lock(&writer, name);
+	current = alias_version(&writer, alias);
+	if (current == 0)
+		registry_raise_alias(&model, alias);
+	target = version_before(&writer, alias, current);
+	if (target == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("alias \"%s\" of model \"%s\" has nothing to roll back to", alias, name),
+				 errdetail("It points at version %d, and no version it pointed at before is left.",
+						   current)));
+	if (!registry_version_exists(&writer, target, &restored->id))
+		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, name);
+	write_alias(&writer, alias, target, &restored->id);
+	registry_write_event(&writer, "rollback", alias, target, current, NULL);
+	restored->version = target;
+	registry_set_model(restored, &writer.model);
+	writer_end(&writer);
+	return current;
+}
+
+/* Drop a model with all its versions and aliases; its history stays. */
+int32
+registry_drop(const char *name)
+{
+	RegistryModel	model;
+	Writer		writer;
+	ColumnValue id;
+	int32		dropped;
+
+	registry_need_model(name, &model);
+	writer_begin(&writer, "ml_drop()");
+	registry_lock(&writer, name);
+	id = column_uuid("model_id", &writer.model.id);
+	registry_write_event(&writer, "drop", NULL, 0, 0, NULL);
+	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
+	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
+	dropped = (int32) SPI_processed;
+	writer_execute("DELETE FROM mlaas.model WHERE id = $1", SPI_OK_DELETE, 1, &id);
+	writer_end(&writer);
+	return dropped;
+}
+
+/* Error when an alias of the locked model points at a version. */
+static void
+check_no_alias(const Writer *writer, int32 version)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_version("version", version)
+	};
+
+	writer_execute("SELECT string_agg(format('\"%s\"', alias), ', ' ORDER BY alias) FROM mlaas.alias"
+				   " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0",
+				   SPI_OK_SELECT, lengthof(values), values);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop version %d of model \"%s\" because it is deployed",
+						version, writer->model.name),
+				 errdetail("It is what these aliases point at: %s.",
+						   TextDatumGetCString(writer_result(0, 1))),
+				 errhint("Deploy another version under them first, or drop the whole model with ml_drop(%s).",
+						 quote_literal_cstr(writer->model.name))));
+}
+
+/* Drop one version that no alias points at. */
+int32
+registry_drop_version(const char *name, int32 version)
+{
+	RegistryVersion found;
+	Writer		writer;
+
+	registry_resolve_version(name, version, &found);
+	writer_begin(&writer, "ml_drop()");
+	registry_lock(&writer, name);
+	check_no_alias(&writer, version);
+	{
+		ColumnValue id = column_uuid("id", &found.id);
+
+		writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
+	}
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("version %d of model \"%s\" does not exist any more", version, name)));
+	registry_write_event(&writer, "drop", NULL, version, 0, NULL);
+	writer_end(&writer);
+	return 1;
+}

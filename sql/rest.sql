@@ -11,13 +11,11 @@ SELECT m.name,
 	   m.deployed_version,
 	   m.latest_version,
 	   m.metrics,
-	   v.features,
+	   m.features,
 	   m.owner,
 	   m.created_at,
 	   m.trained_at
-FROM mlaas.models m
-LEFT JOIN mlaas.versions v
-	   ON v.name = m.name AND v.version = coalesce(m.deployed_version, m.latest_version);
+FROM mlaas.models m;
 
 COMMENT ON VIEW mlaas_api.models IS
 'The models that the role of the request may use.';

@@ -221,7 +221,7 @@ ml_predict_batch(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
 	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
 	batch = palloc0(sizeof(Batch));
 	batch->result = (ReturnSetInfo *) fcinfo->resultinfo;

@@ -124,7 +124,7 @@ ml_partial_dependence(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return (Datum) 0;
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	ctx = host_context_create(CurrentMemoryContext, "ml_partial_dependence", true);
 	ml_explain_options_parse(ctx, explain_options_text(fcinfo, 3), ML_USE_DEPENDENCE, &options);
 	shown = find_shown(model, &options);
@@ -253,7 +253,7 @@ ml_ice(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return (Datum) 0;
-	ice->model = model_argument_once(fcinfo);
+	ice->model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	ice->ctx = host_context_create(CurrentMemoryContext, "ml_ice", true);
 	ml_explain_options_parse(ice->ctx, explain_options_text(fcinfo, 4), ML_USE_ICE, &options);
 	shown = find_shown(ice->model, &options);

@@ -63,7 +63,7 @@ ml_deploy(PG_FUNCTION_ARGS)
 	int32		previous;
 
 	need_argument(fcinfo, 1, "version");
-	registry_resolve_version(name, PG_GETARG_INT32(1), &version);
+	registry_resolve_version(name, PG_GETARG_INT32(1), REGISTRY_MANAGE, &version);
 	(void) cache_model(&version, CurrentMemoryContext);
 	previous = registry_deploy(&version, alias, reason);
 	PG_RETURN_DATUM(move_result(fcinfo, &version, alias, previous));
@@ -100,7 +100,7 @@ model_value(const char *name)
 {
 	RegistryVersion version;
 
-	registry_resolve(name, &version);
+	registry_resolve(name, REGISTRY_DESCRIBE, &version);
 	return PointerGetDatum(registry_model_bytes(&version));
 }
 

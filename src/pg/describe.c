@@ -101,7 +101,9 @@ ml_algorithms(PG_FUNCTION_ARGS)
 			BoolGetDatum(algorithm->coefficients != NULL)
 		};
 
-		emit_row(fcinfo, values, nulls);
+		/* models made of models are not trained */
+		if (!algorithm->composite)
+			emit_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
 }
@@ -202,7 +204,7 @@ ml_params(PG_FUNCTION_ARGS)
 Datum
 ml_describe(PG_FUNCTION_ARGS)
 {
-	const MlModel *model = model_argument_once(fcinfo);
+	const MlModel *model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_describe", false);
 	Datum		result = DirectFunctionCall1(jsonb_in, CStringGetDatum(ml_model_describe(ctx, model)));
 
@@ -250,7 +252,7 @@ ml_coefficients(PG_FUNCTION_ARGS)
 	size_t		count;
 
 	InitMaterializedSRF(fcinfo, 0);
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	if (model->algorithm->coefficients == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -290,7 +292,7 @@ ml_statistics(PG_FUNCTION_ARGS)
 	size_t		count;
 
 	InitMaterializedSRF(fcinfo, 0);
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	statistics = ml_node_find(ml_container_section(model->bytes, ML_SECTION_PAYLOAD), "statistics");
 	count = statistics != NULL && ml_node_type(statistics) == ML_NODE_OBJECT ? ml_node_count(statistics) : 0;
 	for (size_t i = 0; i < count; i++)

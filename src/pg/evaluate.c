@@ -220,7 +220,7 @@ ml_evaluate(PG_FUNCTION_ARGS)
 	MlMetric	metrics[ML_MAX_METRICS];
 
 	InitMaterializedSRF(fcinfo, 0);
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
 	if (model->signature->target_kind == ML_TARGET_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

@@ -160,7 +160,7 @@ ml_explain_batch(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
-	explanation = explanation_create(CurrentMemoryContext, model_argument_once(fcinfo), explain_options_text(fcinfo, 3), ML_USE_SHAP);
+	explanation = explanation_create(CurrentMemoryContext, model_argument_once(fcinfo, REGISTRY_DESCRIBE), explain_options_text(fcinfo, 3), ML_USE_SHAP);
 	explain_source(explanation, text_to_cstring(PG_GETARG_TEXT_PP(1)), true,
 				   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)), emit_block, fcinfo);
 	return (Datum) 0;

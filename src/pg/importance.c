@@ -230,7 +230,7 @@ ml_importance(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
-	model = model_argument_once(fcinfo);
+	model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	ctx = host_context_create(CurrentMemoryContext, "ml_importance", true);
 	method = find_method(ctx, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	source = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));

@@ -24,7 +24,6 @@
 
 #include "pg/cache.h"
 #include "pg/host.h"
-#include "pg/registry.h"
 
 /* The bytes of the engine's header that identify a model: all but the table of sections. */
 #define HEADER_KEY 40
@@ -48,11 +47,13 @@ argument_is_name(FunctionCallInfo fcinfo)
 
 /* Set up for the first argument of a call. */
 void
-model_argument_init(ModelArgument *argument, FunctionCallInfo fcinfo, MemoryContext memory)
+model_argument_init(ModelArgument *argument, FunctionCallInfo fcinfo, RegistryPrivilege privilege,
+					MemoryContext memory)
 {
 	memset(argument, 0, sizeof(*argument));
 	argument->memory = memory;
 	argument->by_name = argument_is_name(fcinfo);
+	argument->privilege = privilege;
 }
 
 /* Under what names resolve now. */
@@ -237,7 +238,7 @@ find_name(ModelArgument *argument, const char *key, Size length, uint64 mark)
 		return argument->last = argument->entries[index];
 
 	name = pnstrdup(key, length);
-	registry_resolve(name, &found);
+	registry_resolve(name, argument->privilege, &found);
 	pfree(name);
 
 	if (index >= 0 && memcmp(&argument->entries[index]->version, &found.id, sizeof(found.id)) == 0)
@@ -296,10 +297,10 @@ model_argument_get(ModelArgument *argument, Datum value)
 
 /* The model of the first argument of a function that is called once. */
 const MlModel *
-model_argument_once(FunctionCallInfo fcinfo)
+model_argument_once(FunctionCallInfo fcinfo, RegistryPrivilege privilege)
 {
 	ModelArgument *argument = palloc(sizeof(ModelArgument));
 
-	model_argument_init(argument, fcinfo, CurrentMemoryContext);
+	model_argument_init(argument, fcinfo, privilege, CurrentMemoryContext);
 	return model_argument_get(argument, PG_GETARG_DATUM(0))->model;
 }

@@ -17,6 +17,7 @@
 
 #include "model/model.h"
 #include "pg/host.h"
+#include "pg/registry.h"
 
 /* Models a call site keeps, and the bytes of those passed by value that it keeps. */
 #define MODEL_ARGUMENT_ENTRIES 16
@@ -56,6 +57,7 @@ typedef struct ModelArgument
 {
 	MemoryContext memory;		/* lives as long as the call site */
 	bool		by_name;
+	RegistryPrivilege privilege;	/* that a model by name takes */
 	ModelEntry *last;
 	ModelEntry *entries[MODEL_ARGUMENT_ENTRIES];
 	int			nentries;
@@ -65,8 +67,9 @@ typedef struct ModelArgument
 	uint64		marks;			/* how often mark changed */
 } ModelArgument;
 
-/* Set up for the first argument of a call; memory is usually fn_mcxt. */
-extern void model_argument_init(ModelArgument *argument, FunctionCallInfo fcinfo, MemoryContext memory);
+/* Set up for the first argument of a call, which takes the privilege; memory is usually fn_mcxt. */
+extern void model_argument_init(ModelArgument *argument, FunctionCallInfo fcinfo, RegistryPrivilege privilege,
+								MemoryContext memory);
 
 /*
  * The opened model of the argument's value; good until the next call.  Errors: unknown name,
@@ -84,6 +87,6 @@ model_value_size(const struct varlena *value)
 }
 
 /* For functions that are called once: the model of the first argument, kept in the current context. */
-extern const MlModel *model_argument_once(FunctionCallInfo fcinfo);
+extern const MlModel *model_argument_once(FunctionCallInfo fcinfo, RegistryPrivilege privilege);
 
 #endif

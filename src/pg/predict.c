@@ -68,7 +68,7 @@ call_form(FunctionCallInfo fcinfo, int first, int count)
 
 /* Set up fn_extra. */
 static PredictCall *
-create_call(FunctionCallInfo fcinfo, int first, int count)
+create_call(FunctionCallInfo fcinfo, int first, int count, RegistryPrivilege privilege)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
 	PredictCall *call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(PredictCall));
@@ -76,7 +76,7 @@ create_call(FunctionCallInfo fcinfo, int first, int count)
 	call->form = call_form(fcinfo, first, count);
 	call->whole = call->form != FORM_VALUES && call->form != FORM_UNKNOWN;
 	call->count = count;
-	model_argument_init(&call->argument, fcinfo, flinfo->fn_mcxt);
+	model_argument_init(&call->argument, fcinfo, privilege, flinfo->fn_mcxt);
 	flinfo->fn_extra = call;
 	return call;
 }
@@ -472,8 +472,9 @@ read_row(FunctionCallInfo fcinfo, int first, int count, PredictWhat what)
 	ModelEntry *entry;
 	PredictPlan *plan;
 
+	/* a row that is read and not scored is to be explained by the model itself */
 	if (unlikely(call == NULL))
-		call = create_call(fcinfo, first, count);
+		call = create_call(fcinfo, first, count, what == PREDICT_NOTHING ? REGISTRY_DESCRIBE : REGISTRY_PREDICT);
 	if (PG_ARGISNULL(0) || (call->whole && PG_ARGISNULL(first)))
 		return NULL;
 	entry = model_argument_get(&call->argument, PG_GETARG_DATUM(0));

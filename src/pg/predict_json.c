@@ -229,7 +229,7 @@ ml_predict_json(PG_FUNCTION_ARGS)
 	if (argument == NULL)
 	{
 		argument = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(ModelArgument));
-		model_argument_init(argument, fcinfo, fcinfo->flinfo->fn_mcxt);
+		model_argument_init(argument, fcinfo, REGISTRY_PREDICT, fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = argument;
 	}
 	model = model_argument_get(argument, PG_GETARG_DATUM(0))->model;

@@ -2,8 +2,9 @@
  * Reading the registry of models, versions and aliases (sql/registry.sql).
  *
  * Reading goes straight to the tables' indexes with the active snapshot: no query, no
- * grants, so every function checks the current user's rights on what it found.  That is done
- * at each look-up and never remembered, since SET ROLE may come between two of them.
+ * grants, so every function checks the current user's rights on what it found: those of the
+ * model's owner, or what mlaas.privilege grants.  That is done at each look-up and never
+ * remembered, since SET ROLE may come between two of them.
  */
 #include "postgres.h"
 
@@ -28,21 +29,26 @@
 #include "utils/syscache.h"
 
 #include "pg/host.h"
+#include "pg/rights.h"
 
 /* Columns of the tables as sql/registry.sql makes them. */
 #define Anum_model_id			1
 #define Anum_model_owner		2
-#define Anum_model_name			6
+#define Anum_model_name			8
 
 #define Anum_version_id			1
 #define Anum_version_model_id	2
 #define Anum_version_version	3
-#define Anum_version_model		24
+#define Anum_version_model		28
 
 #define Anum_alias_model_id		1
 #define Anum_alias_version_id	2
 #define Anum_alias_version		3
 #define Anum_alias_alias		5
+
+#define Anum_privilege_model_id	1
+#define Anum_privilege_grantee	2
+#define Anum_privilege_privilege 4
 
 /* How many of a model's versions or aliases an error names. */
 #define MAX_LISTED 20
@@ -53,11 +59,14 @@ typedef struct RegistryOids
 	bool		valid;
 	Oid			model;
 	Oid			model_pkey;
+	Oid			model_id_key;
 	Oid			version;
 	Oid			version_pkey;
 	Oid			version_number_key;
 	Oid			alias;
 	Oid			alias_pkey;
+	Oid			privilege;
+	Oid			privilege_pkey;
 } RegistryOids;
 
 static RegistryOids registry_oids;
@@ -86,7 +95,8 @@ forget_relation(Datum arg, Oid relation)
 {
 	(void) arg;
 	if (!OidIsValid(relation) || relation == registry_oids.model ||
-		relation == registry_oids.version || relation == registry_oids.alias)
+		relation == registry_oids.version || relation == registry_oids.alias ||
+		relation == registry_oids.privilege)
 		forget_oids();
 }
 
@@ -137,11 +147,14 @@ get_registry_oids(void)
 
 		registry_oids.model = registry_relation("model", schema);
 		registry_oids.model_pkey = registry_relation("model_pkey", schema);
+		registry_oids.model_id_key = registry_relation("model_id_key", schema);
 		registry_oids.version = registry_relation("version", schema);
 		registry_oids.version_pkey = registry_relation("version_pkey", schema);
 		registry_oids.version_number_key = registry_relation("version_number_key", schema);
 		registry_oids.alias = registry_relation("alias", schema);
 		registry_oids.alias_pkey = registry_relation("alias_pkey", schema);
+		registry_oids.privilege = registry_relation("privilege", schema);
+		registry_oids.privilege_pkey = registry_relation("privilege_pkey", schema);
 		registry_oids.valid = (changes == registry_changes);
 	} while (!registry_oids.valid);
 	return &registry_oids;
@@ -209,6 +222,33 @@ find_model(const char *name, RegistryModel *row)
 	return HeapTupleIsValid(tuple);
 }
 
+/* The row of a model by its identifier; false when there is none. */
+bool
+registry_find_model_id(const pg_uuid_t *id, RegistryModel *row)
+{
+	const RegistryOids *oids = get_registry_oids();
+	Oid			index = oids->model_id_key;
+	Relation	table = table_open(oids->model, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(table);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
+	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		row->id = *id;
+		row->owner = DatumGetObjectId(column_datum(tuple, Anum_model_owner, desc));
+		text_to_cstring_buffer(DatumGetTextPP(column_datum(tuple, Anum_model_name, desc)),
+							   row->name, sizeof(row->name));
+	}
+	systable_endscan(scan);
+	table_close(table, NoLock);
+	return HeapTupleIsValid(tuple);
+}
+
 /* The version an alias of a model points at; false when there is no such alias. */
 bool
 registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersion *found)
@@ -265,18 +305,90 @@ registry_find_version(const RegistryModel *model, int32 version, RegistryVersion
 	return HeapTupleIsValid(tuple);
 }
 
-/* ---------------------------------------------------------------- errors */
+/* ---------------------------------------------------------------- rights */
 
-/* Error unless the current user has the rights of a model's owner. */
-void
-registry_check_rights(const RegistryModel *model, Oid user)
+static const char *const privilege_names[] = {"predict", "describe", "manage"};
+
+StaticAssertDecl(lengthof(privilege_names) == REGISTRY_MANAGE + 1, "one name per privilege");
+
+/* The privilege of that name. */
+RegistryPrivilege
+registry_privilege(const char *name)
 {
-	if (!has_privs_of_role(user, model->owner))
+	MlContext  *ctx;
+
+	for (int i = 0; i < (int) lengthof(privilege_names); i++)
+	{
+		if (strcmp(name, privilege_names[i]) == 0)
+			return (RegistryPrivilege) i;
+	}
+	ctx = host_context_create(CurrentMemoryContext, "mlaas privileges", false);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized privilege \"%s\"", name),
+			 errhint("%s", ml_candidates_hint(ctx, "privilege", name, (const char **) privilege_names,
+											  lengthof(privilege_names)))));
+}
+
+/* The name of a privilege. */
+const char *
+registry_privilege_name(RegistryPrivilege privilege)
+{
+	return privilege_names[privilege];
+}
+
+/* Tell whether a user was granted a privilege on a model, or one that implies it, himself or as one of all. */
+static bool
+is_granted(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
+{
+	const RegistryOids *oids = get_registry_oids();
+	Oid			index = oids->privilege_pkey;
+	Relation	table = table_open(oids->privilege, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(table);
+	bool		granted = false;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_privilege_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&model->id));
+	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
+	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid			grantee = DatumGetObjectId(column_datum(tuple, Anum_privilege_grantee, desc));
+		char	   *name = TextDatumGetCString(column_datum(tuple, Anum_privilege_privilege, desc));
+
+		granted = registry_privilege(name) >= privilege &&
+			(grantee == ACL_ID_PUBLIC || has_privs_of_role(user, grantee));
+		pfree(name);
+	}
+	systable_endscan(scan);
+	table_close(table, NoLock);
+	return granted;
+}
+
+/* Tell whether a user has a privilege on a model. */
+bool
+registry_has_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
+{
+	return has_privs_of_role(user, model->owner) || is_granted(model, user, privilege);
+}
+
+/* Error unless a user has a privilege on a model. */
+void
+registry_check_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
+{
+	if (!registry_has_rights(model, user, privilege))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for model %s", model->name),
-				 errdetail("Only members of the role that owns a model may use it.")));
+				 errdetail("It takes the privilege \"%s\", or membership in the role that owns the model.",
+						   registry_privilege_name(privilege)),
+				 errhint("Who manages the model can give it: SELECT ml_grant(%s, %s, %s);", quote_literal_cstr(model->name),
+						 quote_literal_cstr(GetUserNameFromId(user, false)),
+						 quote_literal_cstr(registry_privilege_name(privilege)))));
 }
+
+/* ---------------------------------------------------------------- errors */
 
 /* The names of all models the current user may use, in order. */
 static const char **
@@ -294,7 +406,11 @@ usable_names(size_t *count)
 	*count = 0;
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		if (!has_privs_of_role(GetUserId(), DatumGetObjectId(column_datum(tuple, Anum_model_owner, desc))))
+		RegistryModel	model;
+
+		model.id = *DatumGetUUIDP(column_datum(tuple, Anum_model_id, desc));
+		model.owner = DatumGetObjectId(column_datum(tuple, Anum_model_owner, desc));
+		if (!registry_has_rights(&model, GetUserId(), REGISTRY_PREDICT))
 			continue;
 		if (*count == size)
 		{
@@ -515,15 +631,15 @@ version_number(const char *digits)
 
 /* ---------------------------------------------------------------- reading */
 
-/* The row of a model that the current user may use, or an error. */
+/* The row of a model that the current user has a privilege on, or an error. */
 void
-registry_need_model(const char *name, RegistryModel *row)
+registry_need_model(const char *name, RegistryPrivilege privilege, RegistryModel *row)
 {
 	size_t		length = strlen(name);
 
 	if (length == 0 || length >= NAMEDATALEN || !find_model(name, row))
 		raise_no_model(name);
-	registry_check_rights(row, GetUserId());
+	registry_check_rights(row, GetUserId(), privilege);
 }
 
 /* Fill in what all versions of a model share. */
@@ -537,7 +653,7 @@ registry_set_model(RegistryVersion *found, const RegistryModel *model)
 
 /* The same as registry_resolve, false instead of an error. */
 bool
-registry_try_resolve(const char *spec, RegistryVersion *found)
+registry_try_resolve(const char *spec, RegistryPrivilege privilege, RegistryVersion *found)
 {
 	size_t		length = strcspn(spec, "@");
 	const char *alias = spec[length] == '@' ? spec + length + 1 : REGISTRY_DEFAULT_ALIAS;
@@ -548,7 +664,7 @@ registry_try_resolve(const char *spec, RegistryVersion *found)
 		return false;
 	memcpy(name, spec, length);
 	name[length] = '\0';
-	if (!find_model(name, &model) || !has_privs_of_role(GetUserId(), model.owner))
+	if (!find_model(name, &model) || !registry_has_rights(&model, GetUserId(), privilege))
 		return false;
 	if (is_number(alias) ? !registry_find_version(&model, version_number(alias), found) :
 		name_fault(alias) != NULL || !registry_find_alias(&model, alias, found))
@@ -559,7 +675,7 @@ registry_try_resolve(const char *spec, RegistryVersion *found)
 
 /* Resolve 'name', 'name@3' or 'name@alias' under the current user's rights. */
 void
-registry_resolve(const char *spec, RegistryVersion *found)
+registry_resolve(const char *spec, RegistryPrivilege privilege, RegistryVersion *found)
 {
 	const char *at = strchr(spec, '@');
 	RegistryModel	model;
@@ -567,7 +683,7 @@ registry_resolve(const char *spec, RegistryVersion *found)
 
 	if (at == NULL)
 	{
-		registry_need_model(spec, &model);
+		registry_need_model(spec, privilege, &model);
 		if (!registry_find_alias(&model, REGISTRY_DEFAULT_ALIAS, found))
 			raise_not_deployed(&model);
 		registry_set_model(found, &model);
@@ -578,7 +694,7 @@ registry_resolve(const char *spec, RegistryVersion *found)
 		raise_no_model(spec);
 	memcpy(name, spec, at - spec);
 	name[at - spec] = '\0';
-	registry_need_model(name, &model);
+	registry_need_model(name, privilege, &model);
 	at++;
 	if (is_number(at))
 	{
@@ -596,11 +712,11 @@ registry_resolve(const char *spec, RegistryVersion *found)
 
 /* Resolve a name and a version's number under the current user's rights. */
 void
-registry_resolve_version(const char *name, int32 version, RegistryVersion *found)
+registry_resolve_version(const char *name, int32 version, RegistryPrivilege privilege, RegistryVersion *found)
 {
 	RegistryModel	model;
 
-	registry_need_model(name, &model);
+	registry_need_model(name, privilege, &model);
 	if (!registry_find_version(&model, version, found))
 		raise_no_version(&model, psprintf("%d", version));
 	registry_set_model(found, &model);
@@ -654,16 +770,15 @@ void
 registry_check_train(const char *name)
 {
 	RegistryModel	model;
-	bool		found;
 
 	PreventCommandIfReadOnly("ml_train()");
 	PreventCommandIfParallelMode("ml_train()");
 	registry_check_name(name);
+	rights_check_role(RIGHTS_TRAIN);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	found = find_model(name, &model);
+	if (find_model(name, &model))
+		registry_check_rights(&model, GetUserId(), REGISTRY_MANAGE);
 	PopActiveSnapshot();
-	if (found)
-		registry_check_rights(&model, GetUserId());
 }
 
 /* True when the model has a version under its default alias, as of now. */
@@ -675,12 +790,12 @@ registry_is_deployed(const char *name, RegistryVersion *deployed)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	found = find_model(name, &model) && registry_find_alias(&model, REGISTRY_DEFAULT_ALIAS, deployed);
-	PopActiveSnapshot();
 	if (found)
 	{
-		registry_check_rights(&model, GetUserId());
+		registry_check_rights(&model, GetUserId(), REGISTRY_MANAGE);
 		registry_set_model(deployed, &model);
 	}
+	PopActiveSnapshot();
 	return found;
 }
 

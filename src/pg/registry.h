@@ -13,6 +13,14 @@
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
+/* What a role may do with a model; each implies those before it, and the owner has all. */
+typedef enum RegistryPrivilege
+{
+	REGISTRY_PREDICT,			/* predict and evaluate */
+	REGISTRY_DESCRIBE,			/* see the model itself and its lineage; explanations tell both */
+	REGISTRY_MANAGE				/* train, deploy, drop, grant */
+} RegistryPrivilege;
+
 /* The alias a bare name resolves to. */
 #define REGISTRY_DEFAULT_ALIAS "production"
 
@@ -27,23 +35,25 @@ typedef struct RegistryVersion
 } RegistryVersion;
 
 /*
- * Resolve 'name', 'name@3' or 'name@alias' under the current user's rights; an error names
+ * Resolve 'name', 'name@3' or 'name@alias' when the current user has the privilege; an error names
  * the nearest model, or the versions and aliases there are.
  */
-extern void registry_resolve(const char *spec, RegistryVersion *found);
+extern void registry_resolve(const char *spec, RegistryPrivilege privilege, RegistryVersion *found);
 
 /* The same, but false instead of an error: for the planner, which may not fail. */
-extern bool registry_try_resolve(const char *spec, RegistryVersion *found);
+extern bool registry_try_resolve(const char *spec, RegistryPrivilege privilege, RegistryVersion *found);
 
 /* The same for a name and a version's number. */
-extern void registry_resolve_version(const char *name, int32 version, RegistryVersion *found);
+extern void registry_resolve_version(const char *name, int32 version, RegistryPrivilege privilege,
+									 RegistryVersion *found);
 
 /* The model's bytes (a detoasted ml_model datum, palloc'd) of a version. */
 extern struct varlena *registry_model_bytes(const RegistryVersion *version);
 
 /*
- * Error unless the current user may train this name now: it is fit for a model, new or his own, and
- * the transaction may write.  For a training to call before it reads rows.
+ * Error unless the current user may train this name now: he may train at all, the name is fit for a
+ * model, new or one that he may manage, and the transaction may write.  For a training to call before
+ * it reads rows.
  */
 extern void registry_check_train(const char *name);
 
@@ -66,14 +76,17 @@ typedef struct RegistryEntry
 	int64		n_skipped;
 	double		seconds;
 	const char *digest;			/* 32 hex digits */
+	const pg_uuid_t *parent_version;	/* the version it was made from, and its 'name@3'; NULL = none */
+	const char *parent;
+	const char *lineage_json;	/* {"operation":.., "arguments":.., ...}; NULL = {} */
 	struct varlena *model;		/* an ml_model datum */
 	const char *reason;			/* for the history: what was done to which version; NULL for a training */
 } RegistryEntry;
 
 /*
  * Store version n + 1 (the model row too when the name is new): adds role, time,
- * pg_current_snapshot() and WAL position.  Serialises trainings of one name.  Errors when the name
- * belongs to another owner.  Returns the version.
+ * pg_current_snapshot() and WAL position.  Serialises trainings of one name.  Errors when the
+ * current user may not manage the model.  Returns the version.
  */
 extern RegistryVersion registry_store(const RegistryEntry *entry);
 

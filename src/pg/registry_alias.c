@@ -69,7 +69,7 @@ registry_deploy(const RegistryVersion *version, const char *alias, const char *r
 
 	registry_check_alias(alias);
 	writer_begin(&writer, "ml_deploy()");
-	registry_lock(&writer, version->name);
+	registry_lock(&writer, version->name, REGISTRY_MANAGE);
 	if (!registry_version_exists(&writer, version->version, &id) ||
 		memcmp(&id, &version->id, sizeof(id)) != 0)
 		ereport(ERROR,
@@ -80,7 +80,7 @@ registry_deploy(const RegistryVersion *version, const char *alias, const char *r
 	if (previous != version->version)
 	{
 		write_alias(&writer, alias, version->version, &id);
-		registry_write_event(&writer, "deploy", alias, version->version, previous, reason);
+		registry_write_event(&writer, "deploy", alias, version->version, previous, reason, NULL);
 	}
 	else
 		registry_return_event(&writer);
@@ -135,10 +135,10 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	int32		current;
 	int32		target;
 
-	registry_need_model(name, &model);
+	registry_need_model(name, REGISTRY_MANAGE, &model);
 	registry_check_alias(alias);
 	writer_begin(&writer, "ml_rollback()");
-	registry_lock(&writer, name);
+	registry_lock(&writer, name, REGISTRY_MANAGE);
 	current = alias_version(&writer, alias);
 	if (current == 0)
 		registry_raise_alias(&model, alias);
@@ -152,7 +152,7 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	if (!registry_version_exists(&writer, target, &restored->id))
 		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, name);
 	write_alias(&writer, alias, target, &restored->id);
-	registry_write_event(&writer, "rollback", alias, target, current, NULL);
+	registry_write_event(&writer, "rollback", alias, target, current, NULL, NULL);
 	restored->version = target;
 	registry_set_model(restored, &writer.model);
 	writer_end(&writer);
@@ -168,12 +168,13 @@ registry_drop(const char *name)
 	ColumnValue id;
 	int32		dropped;
 
-	registry_need_model(name, &model);
+	registry_need_model(name, REGISTRY_MANAGE, &model);
 	writer_begin(&writer, "ml_drop()");
-	registry_lock(&writer, name);
+	registry_lock(&writer, name, REGISTRY_MANAGE);
 	id = column_uuid("model_id", &writer.model.id);
-	registry_write_event(&writer, "drop", NULL, 0, 0, NULL);
+	registry_write_event(&writer, "drop", NULL, 0, 0, NULL, NULL);
 	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
+	writer_execute("DELETE FROM mlaas.privilege WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	dropped = (int32) SPI_processed;
 	writer_execute("DELETE FROM mlaas.model WHERE id = $1", SPI_OK_DELETE, 1, &id);
@@ -210,21 +211,23 @@ registry_drop_version(const char *name, int32 version)
 {
 	RegistryVersion found;
 	Writer		writer;
+	ColumnValue id;
 
-	registry_resolve_version(name, version, &found);
+	registry_resolve_version(name, version, REGISTRY_MANAGE, &found);
 	writer_begin(&writer, "ml_drop()");
-	registry_lock(&writer, name);
+	registry_lock(&writer, name, REGISTRY_MANAGE);
 	check_no_alias(&writer, version);
-	{
-		ColumnValue id = column_uuid("id", &found.id);
-
-		writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
-	}
+	id = column_uuid("id", &found.id);
+	writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("version %d of model \"%s\" does not exist any more", version, name)));
-	registry_write_event(&writer, "drop", NULL, version, 0, NULL);
+	id = column_uuid("id", &writer.model.id);
+	writer_execute("UPDATE mlaas.model SET versions = versions - 1, latest_version ="
+				   " (SELECT max(v.version) FROM mlaas.version v WHERE v.model_id = $1) WHERE id = $1",
+				   SPI_OK_UPDATE, 1, &id);
+	registry_write_event(&writer, "drop", NULL, version, 0, NULL, NULL);
 	writer_end(&writer);
 	return 1;
 }

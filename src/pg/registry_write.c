@@ -165,14 +165,16 @@ registry_new_uuid(void)
  * model.  versions is how many versions the change adds.
  */
 static bool
-lock_model(Writer *writer, const char *name, int32 versions)
+lock_model(Writer *writer, const char *name, RegistryPrivilege privilege, int32 versions)
 {
 	ColumnValue values[] = {
 		column_text("name", name),
 		{"versions", INT4OID, Int32GetDatum(versions), false}
 	};
 
-	writer_execute("UPDATE mlaas.model SET last_event = last_event + 1, last_version = last_version + $2"
+	writer_execute("UPDATE mlaas.model SET last_event = last_event + 1, last_version = last_version + $2,"
+				   " versions = versions + $2,"
+				   " latest_version = CASE WHEN $2 > 0 THEN last_version + $2 ELSE latest_version END"
 				   " WHERE name = $1 RETURNING id, owner, last_version, last_event",
 				   SPI_OK_UPDATE_RETURNING, lengthof(values), values);
 	if (SPI_processed == 0)
@@ -182,15 +184,15 @@ lock_model(Writer *writer, const char *name, int32 versions)
 	strlcpy(writer->model.name, name, sizeof(writer->model.name));
 	writer->last_version = DatumGetInt32(writer_result(0, 3));
 	writer->event = DatumGetInt32(writer_result(0, 4));
-	registry_check_rights(&writer->model, writer->caller);
+	registry_check_rights(&writer->model, writer->caller, privilege);
 	return true;
 }
 
 /* Lock a model that was there a moment ago. */
 void
-registry_lock(Writer *writer, const char *name)
+registry_lock(Writer *writer, const char *name, RegistryPrivilege privilege)
 {
-	if (!lock_model(writer, name, 0))
+	if (!lock_model(writer, name, privilege, 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" does not exist any more", name)));
@@ -200,7 +202,7 @@ registry_lock(Writer *writer, const char *name)
 void
 registry_lock_or_create(Writer *writer, const char *name)
 {
-	while (!lock_model(writer, name, 1))
+	while (!lock_model(writer, name, REGISTRY_MANAGE, 1))
 	{
 		pg_uuid_t	id = registry_new_uuid();
 		ColumnValue values[] = {
@@ -212,16 +214,16 @@ registry_lock_or_create(Writer *writer, const char *name)
 
 		/* waits for another session that is making the same name, which may then be there */
 		CHECK_FOR_INTERRUPTS();
-		writer_execute("INSERT INTO mlaas.model (id, owner, created_at, name, last_version, last_event)"
-					   " VALUES ($1, $2, $3, $4, 0, 0) ON CONFLICT (name) DO NOTHING",
+		writer_execute("INSERT INTO mlaas.model (id, owner, created_at, name, last_version, last_event, versions)"
+					   " VALUES ($1, $2, $3, $4, 0, 0, 0) ON CONFLICT (name) DO NOTHING",
 					   SPI_OK_INSERT, lengthof(values), values);
 	}
 }
 
-/* Write the history of the change: version and from_version are 0 where there is none. */
+/* Write the history of the change. */
 void
 registry_write_event(const Writer *writer, const char *action, const char *alias, int32 version,
-			int32 from_version, const char *reason)
+					 int32 from_version, const char *reason, const char *detail_json)
 {
 	ColumnValue values[] = {
 		column_uuid("model_id", &writer->model.id),
@@ -234,8 +236,11 @@ registry_write_event(const Writer *writer, const char *action, const char *alias
 		column_text("name", writer->model.name),
 		column_text("who", GetUserNameFromId(writer->caller, false)),
 		column_text("alias", alias),
-		column_text("reason", reason)
+		column_text("reason", reason),
+		column_json("detail", detail_json)
 	};
+
+	values[lengthof(values) - 1].null = detail_json == NULL;
 
 	writer_insert("event", lengthof(values), values);
 }
@@ -283,12 +288,16 @@ write_version(const Writer *writer, const RegistryEntry *entry, const pg_uuid_t 
 		column_text("source", entry->source),
 		column_text("row_digest", entry->digest),
 		column_text("software_version", software_version()),
+		column_text("status", "candidate"),
+		{"parent_version_id", UUIDOID, UUIDPGetDatum(entry->parent_version), entry->parent_version == NULL},
+		column_text("parent", entry->parent),
 		column_json("parameters", entry->params_json),
 		column_json("preprocess", entry->preprocess_json),
 		column_json("validation", entry->validation_json),
 		column_json("features", entry->features_json != NULL ? entry->features_json : "[]"),
 		column_json("metrics", entry->metrics_json),
 		column_json("baseline", entry->baseline_json),
+		column_json("lineage", entry->lineage_json),
 		{"model", registry_model_type(), PointerGetDatum(entry->model), false}
 	};
 
@@ -312,7 +321,7 @@ registry_store(const RegistryEntry *entry)
 	stored.version = writer.last_version;
 	registry_set_model(&stored, &writer.model);
 	write_version(&writer, entry, &stored.id, snapshot);
-	registry_write_event(&writer, "train", NULL, stored.version, 0, entry->reason);
+	registry_write_event(&writer, "train", NULL, stored.version, 0, entry->reason, NULL);
 	writer_end(&writer);
 	return stored;
 }

@@ -76,15 +76,18 @@ extern pg_uuid_t registry_new_uuid(void);
 /* ---- changes of a model ---- */
 
 /*
- * Lock a model until the transaction ends, number the change, and check that the caller may make
- * it.  registry_lock wants a model that is there; the other makes one for a new version of a new name.
+ * Lock a model until the transaction ends, number the change, and check that the caller has the
+ * privilege to make it: manage for the second, which makes one for a new version of a new name.
  */
-extern void registry_lock(Writer *writer, const char *name);
+extern void registry_lock(Writer *writer, const char *name, RegistryPrivilege privilege);
 extern void registry_lock_or_create(Writer *writer, const char *name);
 
-/* Write the history of the change: version and from_version are 0 where there is none. */
+/*
+ * Write the history of the change: version and from_version are 0, and detail_json, an object with
+ * what the other columns do not tell, is NULL where there is none.
+ */
 extern void registry_write_event(const Writer *writer, const char *action, const char *alias, int32 version,
-								 int32 from_version, const char *reason);
+								 int32 from_version, const char *reason, const char *detail_json);
 
 /* Give the number of a change that changed nothing back: the history has no gap. */
 extern void registry_return_event(const Writer *writer);
@@ -94,11 +97,19 @@ extern bool registry_version_exists(const Writer *writer, int32 version, pg_uuid
 
 /* ---- what is there, as the active snapshot sees it ---- */
 
-/* The row of a model that the current user may use, or an error. */
-extern void registry_need_model(const char *name, RegistryModel *row);
+/* The row of a model that the current user has the privilege on, or an error. */
+extern void registry_need_model(const char *name, RegistryPrivilege privilege, RegistryModel *row);
 
-/* Error unless a user has the rights of a model's owner. */
-extern void registry_check_rights(const RegistryModel *model, Oid user);
+/* The row of a model by its identifier; false when there is none. */
+extern bool registry_find_model_id(const pg_uuid_t *id, RegistryModel *row);
+
+/* Tell whether a user has a privilege on a model; the other is an error unless he has. */
+extern bool registry_has_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege);
+extern void registry_check_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege);
+
+/* The privilege of that name, and the other way round; an error names the nearest. */
+extern RegistryPrivilege registry_privilege(const char *name);
+extern const char *registry_privilege_name(RegistryPrivilege privilege);
 
 /* The version of a model under an alias, or by its number; false when there is none. */
 extern bool registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersion *found);

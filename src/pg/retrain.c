@@ -109,7 +109,7 @@ retrain_registered(FunctionCallInfo fcinfo, MlRetrainKind kind, const char *func
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	need_argument(fcinfo, 0, "model");
-	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), &from);
+	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), REGISTRY_MANAGE, &from);
 	registry_check_train(from.name);
 	retrain.from = cache_model(&from, CurrentMemoryContext);
 	retrain.lineage.parent = psprintf("%s@%d", from.name, from.version);
@@ -135,7 +135,7 @@ retrain_value(FunctionCallInfo fcinfo, MlRetrainKind kind)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	retrain.from = model_argument_once(fcinfo);
+	retrain.from = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
 	read_args(ctx, fcinfo, &retrain, &args);
 	train_learn(ctx, &args, &result);

@@ -67,7 +67,7 @@ name_cost(Datum name)
 	RegistryVersion found;
 	const MlModel *model;
 
-	if (!registry_try_resolve(TextDatumGetCString(name), &found))
+	if (!registry_try_resolve(TextDatumGetCString(name), REGISTRY_PREDICT, &found))
 		return -1.0;
 	model = cache_model(&found, CurrentMemoryContext);
 	return model_cost(ml_prep_columns(model->prep), model->signature->nclasses);

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -17,12 +16,12 @@
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
+#include "utils/lsyscache.h"
 
 #include "model/binned.h"
+#include "pg/crossval.h"
 #include "pg/features.h"
 #include "pg/host.h"
 #include "pg/onepass.h"
@@ -34,10 +33,6 @@
 PG_FUNCTION_INFO_V1(ml_train);
 PG_FUNCTION_INFO_V1(ml_train_relation);
 
-#define DEFAULT_TEST_SIZE 0.2
-#define DEFAULT_SEED 42
-#define MAX_SEED 9007199254740992.0	/* 2^53: every integer up to it is a double */
-#define SEED_WANTED "an integer from 0 to 2^53"
 #define STREAM_BYTES ((size_t) 112 << 20)
 #define STREAM_SHARE 8			/* of mlaas.max_memory */
 #define WEIGHT_ROLE "weight column"
@@ -46,11 +41,7 @@ PG_FUNCTION_INFO_V1(ml_train_relation);
 
 static const char *const deploy_names[] = {"first", "if_better", "always", "never"};
 
-/* In the order of MlSplitKind. */
-static const char *const split_names[] = {"stratified", "random", "last", "column", "none"};
-
 StaticAssertDecl(lengthof(deploy_names) == DEPLOY_NEVER + 1, "one name per policy");
-StaticAssertDecl(lengthof(split_names) == ML_SPLIT_NONE + 1, "one name per split");
 
 /* What to read and how to learn from it. */
 typedef struct TrainPlan
@@ -125,6 +116,19 @@ train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
 	read_and_fit(ctx, &plan, result);
 }
 
+/* Read the rows and learn from them without each fold in turn; returns the folds. */
+MlFold *
+train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
+{
+	TrainPlan	plan;
+	MlTable    *table;
+
+	make_plan(args, false, &plan);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	source_load(ctx, plan.source, plan.columns, table, NULL);
+	return crossval_folds(ctx, table, &plan.spec, count);
+}
+
 /* Train by the arguments of the call. */
 static Datum
 train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
@@ -181,8 +185,8 @@ empty_object(void)
 }
 
 /* The index of a word among those allowed; an error names the nearest. */
-static int
-choose(MlContext *ctx, const char *what, const char *word, const char *const *words, size_t count)
+int
+train_choose(MlContext *ctx, const char *what, const char *word, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(words[i], word) == 0)
@@ -215,17 +219,6 @@ read_feature_names(ArrayType *array, TrainArgs *args)
 					 errmsg("features must not contain NULL")));
 		args->features[i] = TextDatumGetCString(elements[i]);
 	}
-}
-
-/* Error unless name and source are there, and the caller may train that name. */
-static void
-check_required(const TrainArgs *args)
-{
-	if (args->name == NULL || args->source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be NULL", args->name == NULL ? "name" : "source")));
-	registry_check_train(args->name);
 }
 
 /* Error when the target is missing, or is one that the algorithm has no use for. */
@@ -263,26 +256,26 @@ train_read_params(MlContext *ctx, TrainArgs *args)
 DeployPolicy
 train_deploy_policy(MlContext *ctx, const char *name)
 {
-	return choose(ctx, "deploy policy", name, deploy_names, lengthof(deploy_names));
+	return train_choose(ctx, "deploy policy", name, deploy_names, lengthof(deploy_names));
 }
 
-/* Read and check the arguments, without reading any row. */
-static void
-read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
+/* Read and check the arguments from the source on, without reading any row; args->name says whether there is one. */
+void
+train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *args)
 {
-	char	   *algorithm = text_argument(fcinfo, 3, "auto");
-	char	   *deploy = text_argument(fcinfo, 9, "first");
+	char	   *algorithm = text_argument(fcinfo, first + 2, "auto");
 
-	memset(args, 0, sizeof *args);
-	args->name = text_argument(fcinfo, 0, NULL);
-	args->source = text_argument(fcinfo, 1, NULL);
-	args->target = text_argument(fcinfo, 2, NULL);
-	args->params = json_argument(fcinfo, 5);
-	args->preprocess = json_argument(fcinfo, 6);
-	args->weight = text_argument(fcinfo, 8, NULL);
-	check_required(args);
-	if (!PG_ARGISNULL(4))
-		read_feature_names(PG_GETARG_ARRAYTYPE_P(4), args);
+	args->source = text_argument(fcinfo, first, NULL);
+	args->target = text_argument(fcinfo, first + 1, NULL);
+	args->params = json_argument(fcinfo, first + 4);
+	args->preprocess = json_argument(fcinfo, first + 5);
+	args->weight = text_argument(fcinfo, first + 7, NULL);
+	if (args->source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be NULL")));
+	if (!PG_ARGISNULL(first + 3))
+		read_feature_names(PG_GETARG_ARRAYTYPE_P(first + 3), args);
 
 	if (strcmp(algorithm, "auto") != 0)
 	{
@@ -290,174 +283,22 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 		train_read_params(ctx, args);
 	}
 	check_target(args);
-	train_read_validation(ctx, PG_ARGISNULL(7) ? empty_object() : PG_GETARG_JSONB_P(7), args);
-	args->deploy = train_deploy_policy(ctx, deploy);
+	train_read_validation(ctx, PG_ARGISNULL(first + 6) ? empty_object() : PG_GETARG_JSONB_P(first + 6), args);
 }
 
-/* ---- validation ---- */
-
-/* Error: a member of validation has a value of the wrong type or size. */
+/* The arguments of ml_train. */
 static void
-pg_attribute_noreturn()
-refuse_validation(const char *key, JsonbValue *value, const char *wanted)
+read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for \"%s\" of validation: %s", key,
-					jsonb_cstring(JsonbPGetDatum(JsonbValueToJsonb(value)))),
-			 errhint("It must be %s.", wanted)));
-}
-
-/* The member of that name; NULL when absent. */
-static JsonbValue *
-validation_member(Jsonb *object, const char *key)
-{
-	return getKeyJsonValueFromContainer(&object->root, key, (int) strlen(key), NULL);
-}
-
-/* A member that is a string; NULL when absent. */
-static char *
-validation_string(Jsonb *object, const char *key, const char *wanted)
-{
-	JsonbValue *value = validation_member(object, key);
-
-	if (value == NULL)
-		return NULL;
-	if (value->type != jbvString)
-		refuse_validation(key, value, wanted);
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
-/* A member that is a number from min to max; the default when absent. */
-static double
-validation_number(Jsonb *object, const char *key, double when_absent, double min, double max, const char *wanted)
-{
-	JsonbValue *value = validation_member(object, key);
-	double		number;
-
-	if (value == NULL)
-		return when_absent;
-	if (value->type != jbvNumeric)
-		refuse_validation(key, value, wanted);
-	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)));
-	if (!(number >= min && number <= max))
-		refuse_validation(key, value, wanted);
-	return number;
-}
-
-/* Error unless validation may have a member of that name. */
-static void
-check_validation_key(MlContext *ctx, const char *key)
-{
-	static const char *const keys[] = {"split", "test_size", "seed", "order_by", "column"};
-
-	for (size_t i = 0; i < lengthof(keys); i++)
-		if (strcmp(keys[i], key) == 0)
-			return;
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("validation has no key \"%s\"", key),
-			 errhint("%s", ml_candidates_hint(ctx, "key", key, keys, lengthof(keys)))));
-}
-
-/* Error unless validation is an object whose members all have a meaning. */
-static void
-check_validation_keys(MlContext *ctx, Jsonb *object)
-{
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue	value;
-
-	if (!JB_ROOT_IS_OBJECT(object))
+	memset(args, 0, sizeof *args);
+	args->name = text_argument(fcinfo, 0, NULL);
+	if (args->name == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("validation must be a JSON object"),
-				 errhint("For example {\"test_size\": 0.25}.")));
-	iterator = JsonbIteratorInit(&object->root);
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-		if (token == WJB_KEY)
-			check_validation_key(ctx, pnstrdup(value.val.string.val, value.val.string.len));
-}
-
-/* Error when a member is given that the kind of split makes no use of. */
-static void
-refuse_unused(Jsonb *object, const char *key, MlSplitKind kind)
-{
-	if (validation_member(object, key) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" of validation does not apply to \"split\": \"%s\"", key, split_names[kind])));
-}
-
-/* The kind of split: as said, else what the column given implies. */
-static MlSplitKind
-validation_split(MlContext *ctx, Jsonb *object, const char *order_by, const char *column, MlSplitKind when_unsaid)
-{
-	const char *split = validation_string(object, "split", "the name of a split");
-	MlSplitKind kind = column ? ML_SPLIT_COLUMN : order_by ? ML_SPLIT_LAST : when_unsaid;
-
-	if (split != NULL)
-		kind = choose(ctx, "split", split, split_names, lengthof(split_names));
-	if (kind != ML_SPLIT_LAST)
-		refuse_unused(object, "order_by", kind);
-	if (kind != ML_SPLIT_COLUMN)
-		refuse_unused(object, "column", kind);
-	if (kind == ML_SPLIT_COLUMN || kind == ML_SPLIT_NONE)
-		refuse_unused(object, "test_size", kind);
-	if (kind != ML_SPLIT_STRATIFIED && kind != ML_SPLIT_RANDOM)
-		refuse_unused(object, "seed", kind);
-	if ((kind == ML_SPLIT_LAST && order_by == NULL) || (kind == ML_SPLIT_COLUMN && column == NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"split\": \"%s\" of validation needs \"%s\"", split_names[kind],
-						kind == ML_SPLIT_LAST ? "order_by" : "column"),
-				 kind == ML_SPLIT_LAST ? errhint("Name the column that orders the rows, such as a time.") :
-				 errhint("Name a boolean column that is true in the rows to hold out.")));
-	return kind;
-}
-
-/* How to hold rows out, from the JSON of the argument. */
-void
-train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
-{
-	char	   *order_by;
-	char	   *column;
-	double		seed;
-
-	check_validation_keys(ctx, object);
-	order_by = validation_string(object, "order_by", "the name of a column");
-	column = validation_string(object, "column", "the name of a column");
-	/* without a target there is nothing to measure on rows held out */
-	args->split.kind = validation_split(ctx, object, order_by, column,
-										args->target != NULL ? ML_SPLIT_STRATIFIED : ML_SPLIT_NONE);
-	args->split_column = args->split.kind == ML_SPLIT_LAST ? order_by : column;
-	args->split.test_size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, 1 - DBL_EPSILON,
-											  "a number greater than 0 and less than 1, the share of rows to hold out");
-	seed = validation_number(object, "seed", DEFAULT_SEED, 0, MAX_SEED, SEED_WANTED);
-	if (seed != floor(seed))
-		refuse_validation("seed", validation_member(object, "seed"), SEED_WANTED);
-	args->split.seed = (uint64) seed;
-}
-
-/* What is stored about it: the defaults filled in. */
-static char *
-validation_json(const TrainArgs *args)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"split\": \"%s\"", split_names[args->split.kind]);
-	if (args->split.kind != ML_SPLIT_COLUMN && args->split.kind != ML_SPLIT_NONE)
-		appendStringInfo(&json, ", \"test_size\": %s", number_text(args->split.test_size));
-	if (args->split.kind == ML_SPLIT_STRATIFIED || args->split.kind == ML_SPLIT_RANDOM)
-		appendStringInfo(&json, ", \"seed\": " UINT64_FORMAT, (uint64) args->split.seed);
-	if (args->split_column != NULL)
-	{
-		appendStringInfo(&json, ", \"%s\": ", args->split.kind == ML_SPLIT_LAST ? "order_by" : "column");
-		escape_json(&json, args->split_column);
-	}
-	appendStringInfoChar(&json, '}');
-	return json.data;
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("name must not be NULL")));
+	registry_check_train(args->name);
+	train_read_args(ctx, fcinfo, 1, args);
+	args->deploy = train_deploy_policy(ctx, text_argument(fcinfo, 9, "first"));
 }
 
 /* ---- the plan ---- */
@@ -535,7 +376,7 @@ plan_all_features(TrainPlan *plan, const int *others, int nothers)
 static const char *
 split_role(MlSplitKind kind)
 {
-	return kind == ML_SPLIT_LAST ? "order_by column" : "validation column";
+	return kind == ML_SPLIT_LAST ? "order_by column" : kind == ML_SPLIT_GROUP ? "group_by column" : "validation column";
 }
 
 /* Is the type one of integers? */
@@ -634,10 +475,28 @@ plan_number(TrainPlan *plan, int column, const char *role)
 	return plan_column(plan, column);
 }
 
+/* The number that a text stands for in the type of the column that orders the rows. */
+static double
+read_after(const ValueReader *reader, const char *text)
+{
+	Oid			input;
+	Oid			parameter;
+	double		number;
+
+	getTypeInputInfo(reader->type, &input, &parameter);
+	number = value_number(reader, OidInputFunctionCall(input, unconstify(char *, text), parameter, -1));
+	if (!isfinite(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"after\" of validation is not finite: %s", text)));
+	return number;
+}
+
 /* Add the column of validation; -1 when there is none. */
 static int
-plan_split(TrainPlan *plan, int column, MlSplitKind kind)
+plan_split(TrainPlan *plan, int column, const TrainArgs *args)
 {
+	MlSplitKind kind = args->split.kind;
 	const SourceColumn *source;
 	ValueReader reader;
 
@@ -650,6 +509,10 @@ plan_split(TrainPlan *plan, int column, MlSplitKind kind)
 		refuse_type(source, split_role(kind), "It must be boolean: true in the rows to hold out.");
 	if (kind == ML_SPLIT_LAST && reader.kind != ML_KIND_NUMBER)
 		refuse_type(source, split_role(kind), "It must be a number, a date or a time.");
+	if (kind == ML_SPLIT_GROUP && (reader.kind == ML_KIND_INVALID || reader.kind == ML_KIND_VECTOR))
+		refuse_type(source, split_role(kind), "A group must be a number, a time, text, an enum or a UUID.");
+	if (args->after != NULL)
+		plan->spec.split.after = read_after(&reader, args->after);
 	return plan_column(plan, column);
 }
 
@@ -692,7 +555,7 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 	spec->weight = plan_number(plan, weight, WEIGHT_ROLE);
 	spec->group = plan_group(plan, group);
 	spec->start = plan_number(plan, start, START_ROLE);
-	spec->split_column = plan_split(plan, split, args->split.kind);
+	spec->split_column = plan_split(plan, split, args);
 }
 
 /* ---- learning ---- */
@@ -711,13 +574,18 @@ static void
 load_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 {
 	MlTable    *table = source_table(ctx, plan->source, plan->columns, plan->ncolumns);
-	MlStream   *stream = ml_stream_create(ctx, &plan->spec, table, stream_threshold(ctx));
+	MlStream   *stream = NULL;
 
+	/* folds read the rows again and again */
+	if (plan->spec.split.folds == 0)
+		stream = ml_stream_create(ctx, &plan->spec, table, stream_threshold(ctx));
 	if (stream != NULL && !source_is_repeatable(plan->source, plan->columns, plan->ncolumns))
 		stream = NULL;
 	source_load(ctx, plan->source, plan->columns, table, stream);
 	if (stream == NULL)
 	{
+		if (plan->spec.split.folds > 0)
+			plan->spec.folds = crossval_folds(ctx, table, &plan->spec, &plan->spec.nfolds);
 		ml_pipeline_train(ctx, table, &plan->spec, result);
 		return;
 	}
@@ -789,7 +657,7 @@ store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult 
 		.source = args->source,
 		.params_json = result->params_json,
 		.preprocess_json = args->preprocess,
-		.validation_json = validation_json(args),
+		.validation_json = train_validation_json(args),
 		.metrics_json = metrics,
 		.baseline_json = metrics_json(result->baseline, result->nbaseline),
 		.features_json = features_json(plan),

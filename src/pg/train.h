@@ -37,14 +37,30 @@ typedef struct TrainArgs
 	const char *group;			/* columns that parameters name; NULL = none */
 	const char *start;
 	MlSplit		split;
-	char	   *split_column;	/* of order_by or column; NULL = none */
+	char	   *split_column;	/* of order_by, column or group_by; NULL = none */
+	char	   *after;			/* a value of the order_by column, as text; NULL = none */
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */
 	const char *reason;			/* for the history; NULL = none */
 } TrainArgs;
 
+/*
+ * Read and check the arguments (source, target, algorithm, features, params, preprocess, validation, weight), of
+ * which the source is number first, into args, which is zero but for what the caller put there.
+ */
+extern void train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *args);
+
 /* Read how to hold rows out into args. */
 extern void train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args);
+
+/* Make sure that args says how many folds there are, an error where there can be none; object may be NULL. */
+extern void train_need_folds(Jsonb *object, TrainArgs *args);
+
+/* What is stored about it: JSON with the defaults filled in. */
+extern char *train_validation_json(const TrainArgs *args);
+
+/* The index of a word among those allowed; an error names the nearest. */
+extern int	train_choose(MlContext *ctx, const char *what, const char *word, const char *const *words, size_t count);
 
 /* The policy of that name; an error names the nearest. */
 extern DeployPolicy train_deploy_policy(MlContext *ctx, const char *name);
@@ -55,7 +71,10 @@ extern void train_read_params(MlContext *ctx, TrainArgs *args);
 /* Read the rows and learn from them. */
 extern void train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result);
 
-/* The same, and store and perhaps deploy the version; returns the row of ml_train. */
+/* Read the rows and learn from them without each fold of args->split in turn; returns the folds. */
+extern MlFold *train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count);
+
+/* As train_learn, and store and perhaps deploy the version; returns the row of ml_train. */
 extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only,
 							instr_time start);
 

@@ -129,7 +129,7 @@ edit_registered(FunctionCallInfo fcinfo, EditFunction edit, MlLineage lineage, c
 	INSTR_TIME_SET_CURRENT(start);
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
-	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), &from);
+	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), REGISTRY_MANAGE, &from);
 	registry_check_train(from.name);
 	parent = cache_model(&from, CurrentMemoryContext);
 	lineage.parent = psprintf("%s@%d", from.name, from.version);
@@ -150,7 +150,7 @@ edit_value(FunctionCallInfo fcinfo, EditFunction edit, const MlLineage *lineage,
 	MlEdited	edited;
 	struct varlena *result;
 
-	edit(ctx, model_argument_once(fcinfo), lineage, &edited);
+	edit(ctx, model_argument_once(fcinfo, REGISTRY_DESCRIBE), lineage, &edited);
 	result = model_datum(edited.bytes, edited.size);
 	host_context_delete(ctx);
 	return PointerGetDatum(result);
@@ -214,7 +214,7 @@ ml_prune_path(PG_FUNCTION_ARGS)
 	size_t		count;
 
 	InitMaterializedSRF(fcinfo, 0);
-	count = ml_trees_prune_path(ctx, model_argument_once(fcinfo), &steps);
+	count = ml_trees_prune_path(ctx, model_argument_once(fcinfo, REGISTRY_DESCRIBE), &steps);
 	for (size_t i = 0; i < count; i++)
 	{
 		Datum		values[3] = {

@@ -170,7 +170,7 @@ ml_trees(PG_FUNCTION_ARGS)
 	ShownTree	shown = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
-	shown.model = model_argument_once(fcinfo);
+	shown.model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	shown.forest = trees_argument(shown.model)->forest;
 	shown.parent = palloc_extended(sizeof(int32) * largest_tree(shown.forest), MCXT_ALLOC_HUGE);
 	shown.depth = palloc_extended(sizeof(int32) * largest_tree(shown.forest), MCXT_ALLOC_HUGE);
@@ -292,7 +292,7 @@ append_tree(StringInfo text, const MlModel *model, const MlForest *forest, size_
 Datum
 ml_tree_text(PG_FUNCTION_ARGS)
 {
-	const MlModel *model = model_argument_once(fcinfo);
+	const MlModel *model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	const MlForest *forest = trees_argument(model)->forest;
 	int32		number = PG_GETARG_INT32(1);
 	const char *class;

@@ -632,7 +632,7 @@ ml_tree_sql(PG_FUNCTION_ARGS)
 	SqlWriter	writer = {0};
 	Size		columns;
 
-	writer.model = model_argument_once(fcinfo);
+	writer.model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	writer.ensemble = ml_trees_of(ctx, writer.model);
 	writer.forest = writer.ensemble->forest;
 	check_options(ctx, options);

@@ -14,6 +14,8 @@
 
 #include "base/columns.h"
 #include "base/random.h"
+#include "learn/learners.h"
+#include "model/composite.h"
 #include "model/container.h"
 #include "model/pipeline.h"
 
@@ -106,9 +108,19 @@ make_table(MlContext *ctx, MlTargetKind kind, int classes)
 	return table;
 }
 
-/* Train one algorithm on one target and write the model. */
+/* Write a model as bytes and as text. */
 static void
-write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_t target)
+write_bytes(MlContext *ctx, const char *dir, const char *name, const void *bytes, size_t size)
+{
+	char	   *json = ml_container_to_json(ctx, bytes);
+
+	write_file(ctx, dir, "model", name, bytes, size);
+	write_file(ctx, dir, "json", name, json, strlen(json));
+}
+
+/* Train one algorithm on one target. */
+static MlTrainResult
+train_model(MlContext *ctx, const MlAlgorithm *algorithm, size_t target)
 {
 	static const char *const types[] = {"double precision", "text", "double precision[]"};
 	MlTrainSpec spec = {
@@ -123,13 +135,40 @@ write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_
 		.split_column = -1,.group = -1,.start = -1,
 	};
 	MlTrainResult result;
-	char	   *name = ml_format(ctx, "%s_%s", algorithm->name, targets[target].name);
-	char	   *json;
 
 	ml_pipeline_train(ctx, make_table(ctx, targets[target].kind, targets[target].classes), &spec, &result);
-	write_file(ctx, dir, "model", name, result.bytes, result.size);
-	json = ml_container_to_json(ctx, result.bytes);
-	write_file(ctx, dir, "json", name, json, strlen(json));
+	return result;
+}
+
+/* Train and write one. */
+static void
+write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_t target)
+{
+	MlTrainResult result = train_model(ctx, algorithm, target);
+
+	write_bytes(ctx, dir, ml_format(ctx, "%s_%s", algorithm->name, targets[target].name), result.bytes, result.size);
+}
+
+/* Write a model made of two models, one of them within another that is made of it. */
+static void
+write_composite(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, MlEnsembleMethod method)
+{
+	MlTrainResult first = train_model(ctx, &ml_decision_tree, 1);
+	MlTrainResult second = train_model(ctx, &ml_logistic_regression, 1);
+	MlMemberSpec members[] = {
+		{ml_model_open(ctx, first.bytes, first.size), "first", "", 1},
+		{ml_model_open(ctx, second.bytes, second.size), "second", "", 2},
+	};
+	MlCompositeSpec inner = {.algorithm = &ml_ensemble_model,.count = 1,.members = members,.summary = {.row_digest = ""}};
+	MlCompositeSpec outer = {.algorithm = algorithm,.method = method,.count = 2,.members = members,.summary = {.row_digest = ""}};
+	size_t		size;
+	void	   *bytes = ml_composite_build(ctx, &inner, &size);
+
+	members[0].model = ml_model_open(ctx, bytes, size);
+	if (algorithm == &ml_pipeline_model)
+		outer.count = 1;
+	bytes = ml_composite_build(ctx, &outer, &size);
+	write_bytes(ctx, dir, ml_format(ctx, "%s_%d", algorithm->name, (int) method), bytes, size);
 }
 
 /* Write a JSON document with everything in it that JSON's reader knows. */
@@ -164,6 +203,9 @@ main(int argc, char **argv)
 	make_folder(ml_format(&fuzz.ctx, "%s/model", argv[1]));
 	make_folder(ml_format(&fuzz.ctx, "%s/json", argv[1]));
 	write_document(&fuzz.ctx, argv[1]);
+	write_composite(&fuzz.ctx, argv[1], &ml_ensemble_model, ML_ENSEMBLE_MEAN);
+	write_composite(&fuzz.ctx, argv[1], &ml_ensemble_model, ML_ENSEMBLE_VOTE);
+	write_composite(&fuzz.ctx, argv[1], &ml_pipeline_model, ML_ENSEMBLE_MEAN);
 	for (size_t i = 0; i < ml_algorithm_count(); i++)
 	{
 		for (size_t target = 0; target < sizeof targets / sizeof targets[0]; target++)

@@ -3,7 +3,7 @@
 -- A signature as the reference writes it: without results, types by their short names.
 CREATE FUNCTION pg_temp.signature(function oid) RETURNS text LANGUAGE sql AS $$
 	SELECT replace(replace(replace(
-			regexp_replace(regexp_replace(pg_get_function_arguments(function), '(, )?OUT .*', ''), '::[a-z]+(\[\])?', '', 'g'),
+			regexp_replace(regexp_replace(pg_get_function_arguments(function), '(, )?OUT .*', ''), '::(double precision|[a-z]+)(\[\])?', '', 'g'),
 			' DEFAULT ', ' = '), 'double precision', 'float8'), 'integer', 'int')
 $$;
 

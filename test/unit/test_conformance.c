@@ -164,11 +164,20 @@ test_table(MlContext *ctx)
 		CHECK(a->id != 0);
 		CHECK(i == 0 || a->id > ml_algorithm_table[i - 1]->id);
 		CHECK(ml_algorithm_by_id(a->id) == a);
-		CHECK(ml_algorithm_by_name(ctx, a->name) == a);
+		CHECK(ml_algorithm_of_model(ctx, a->name) == a);
 		CHECK(strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(a->name));
 		CHECK(strlen(a->help) > 10 && a->help[strlen(a->help) - 1] == '.');
+		CHECK(a->params != NULL);
+		/* models made of models learn nothing */
+		if (a->composite)
+		{
+			CHECK(a->tasks == 0 && a->fit == NULL);
+			CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, ml_algorithm_by_name(ctx, a->name));
+			continue;
+		}
+		CHECK(ml_algorithm_by_name(ctx, a->name) == a);
 		CHECK(a->tasks != 0 && (a->tasks & ~(unsigned) (ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION | ML_TASK_RANKING | ML_TASK_ANOMALY)) == 0);
-		CHECK(a->fit != NULL && a->load != NULL && a->score != NULL && a->params != NULL);
+		CHECK(a->fit != NULL && a->load != NULL && a->score != NULL);
 		for (const MlParam *p = a->params; p->name != NULL; p++)
 		{
 			CHECK(p->help != NULL && strlen(p->help) > 5 && p->help[strlen(p->help) - 1] == '.');

@@ -123,10 +123,12 @@ put_values(MlRawRows *rows, size_t slot, const double *values, double *shuffled,
 		*ml_raw_rows_at(rows, i, slot) = shuffled[i];
 }
 
-/* Is a slot one that the model's preparation reads at all? */
+/* Is a slot one that the model's preparation reads at all? One that models have in common is. */
 static bool
 is_read(const MlModel *model, size_t slot)
 {
+	if (model->composite != NULL)
+		return true;
 	for (int j = 0; j < ml_prep_columns(model->prep) && !model->algorithm->no_features; j++)
 		if ((size_t) ml_prep_column(model->prep, j)->slot == slot)
 			return true;

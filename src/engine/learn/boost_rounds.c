@@ -330,6 +330,7 @@ boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams
 {
 	begin_boost(b, ctx, design, params);
 	b->bins = ml_bins_create(ctx, b->design, (int) params->max_bins, (uint64_t) params->seed);
+	ml_bins_bundle(ctx, b->bins);
 	take_held_out(b);
 	if (b->kind == BOOST_LAMBDARANK)
 		boost_rank_begin(b);

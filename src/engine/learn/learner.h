@@ -217,6 +217,9 @@ typedef struct MlAlgorithm
 
 	/* Takes numbers, missing values and categories as they are: one prepared column a slot. */
 	bool		native_inputs;
+
+	/* Made of models (model/composite.h): nothing to learn, so tasks and the functions are left out. */
+	bool		composite;
 } MlAlgorithm;
 
 /* ---- the table (registry.c) ---- */
@@ -225,8 +228,11 @@ extern const MlAlgorithm *const ml_algorithm_table[];	/* ended by NULL, in order
 extern size_t ml_algorithm_count(void);
 extern const MlAlgorithm *ml_algorithm_by_id(uint32_t id);	/* NULL when unknown */
 
-/* By name; raises ML_ERROR_UNDEFINED naming the nearest. */
+/* One that learns, by name; raises ML_ERROR_UNDEFINED naming the nearest. */
 extern const MlAlgorithm *ml_algorithm_by_name(MlContext *ctx, const char *name);
+
+/* The same for the algorithm of a model, which may be made of models. */
+extern const MlAlgorithm *ml_algorithm_of_model(MlContext *ctx, const char *name);
 
 /* The best choice there is so far ('auto') for a task. */
 extern const MlAlgorithm *ml_algorithm_auto(MlTaskKind task);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "learn/composites.h"
 #include "learn/learners.h"
 
 const MlAlgorithm *const ml_algorithm_table[] = {
@@ -14,6 +15,8 @@ const MlAlgorithm *const ml_algorithm_table[] = {
 	&ml_random_forest,
 	&ml_extra_trees,
 	&ml_isolation_forest,
+	&ml_pipeline_model,
+	&ml_ensemble_model,
 	NULL
 };
 
@@ -34,19 +37,41 @@ ml_algorithm_by_id(uint32_t id)
 	return NULL;
 }
 
-const MlAlgorithm *
-ml_algorithm_by_name(MlContext *ctx, const char *name)
+/* By name, among those that learn or among all; raises naming the nearest. */
+static const MlAlgorithm *
+find_algorithm(MlContext *ctx, const char *name, bool composites)
 {
 	const char *names[ALGORITHMS];
+	size_t		n = 0;
 
 	for (size_t i = 0; i < ALGORITHMS; i++)
 	{
-		names[i] = ml_algorithm_table[i]->name;
-		if (strcmp(names[i], name) == 0)
-			return ml_algorithm_table[i];
+		const MlAlgorithm *algorithm = ml_algorithm_table[i];
+
+		if (strcmp(algorithm->name, name) == 0)
+		{
+			if (algorithm->composite && !composites)
+				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
+							  "Its models are made of models.", "Use ml_pipeline or ml_ensemble.");
+			return algorithm;
+		}
+		if (!algorithm->composite)
+			names[n++] = algorithm->name;
 	}
 	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "algorithm \"%s\" does not exist", name), NULL,
-				  ml_candidates_hint(ctx, "algorithm", name, names, ALGORITHMS));
+				  ml_candidates_hint(ctx, "algorithm", name, names, n));
+}
+
+const MlAlgorithm *
+ml_algorithm_by_name(MlContext *ctx, const char *name)
+{
+	return find_algorithm(ctx, name, false);
+}
+
+const MlAlgorithm *
+ml_algorithm_of_model(MlContext *ctx, const char *name)
+{
+	return find_algorithm(ctx, name, true);
 }
 
 const MlAlgorithm *

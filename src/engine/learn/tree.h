@@ -22,7 +22,7 @@ typedef struct MlBinSample
 	const double *weights;		/* [rows], NULL = all one */
 } MlBinSample;
 
-/* Some columns side by side: bytes[row * count + (column - first)]. */
+/* Some tracks side by side: bytes[row * count + (track - first)]. */
 typedef struct MlBinGroup
 {
 	int			first;
@@ -30,13 +30,29 @@ typedef struct MlBinGroup
 	uint8_t    *bytes;
 } MlBinGroup;
 
-/* Columns of a group whose packed sums fit into the nearest cache. */
+/* Tracks of a group whose packed sums fit into the nearest cache. */
 typedef struct MlBinChunk
 {
 	int			group;
 	int			first;
 	int			count;
+	int			member;			/* the first of their columns, which follow one another in member */
+	int			members;
+	size_t		offset;			/* of these columns' bins in a histogram */
+	size_t		bins;
 } MlBinChunk;
+
+/*
+ * A byte of every row: the bin of a column or, of a bundle of columns no two of which are off their usual bin in the
+ * same row, a code of the column that is and of its bin.
+ */
+typedef struct MlBinTrack
+{
+	int			first;			/* of its columns, in member */
+	int			count;
+	int			codes;			/* of a bundle: how many; code 0 = all columns at their usual bins.  Else 0 */
+	uint32_t   *place;			/* of a bundle: [codes] where in a histogram the bin of a code is; that of code 0 says nothing */
+} MlBinTrack;
 
 /* The bins of one column. */
 typedef struct MlBinColumn
@@ -45,7 +61,6 @@ typedef struct MlBinColumn
 	int			levels;			/* of a category, 0 for a number */
 	double	   *edges;			/* numbers: [nbins - 1] ascending; bin b holds edges[b - 1] < x <= edges[b] */
 	uint8_t    *level_bins;		/* categories: [levels]; nbins = a level too rare for a bin of its own */
-	size_t		offset;			/* of its first bin in a histogram */
 } MlBinColumn;
 
 /* The training rows of positive weight, binned. */
@@ -58,11 +73,18 @@ typedef struct MlBins
 	int			nchunks;
 	size_t		total;			/* bins of a histogram */
 	MlBinColumn *column;		/* [columns] */
+	int			tracks;			/* = columns, track j being that of column j, where there are no bundles */
+	MlBinTrack *track;			/* [tracks] */
+	int		   *member;			/* [columns], track by track */
+	int		   *track_of;		/* [columns] */
+	size_t	   *offset;			/* [columns] of its first bin in a histogram; in the order of member */
+	uint8_t    *usual;			/* [columns] the bin of most rows; NULL where there are no bundles */
 	MlBinGroup *group;			/* [ngroups] */
 	MlBinChunk *chunk;			/* [nchunks], group by group */
-	int		   *group_of;		/* [columns] */
+	int		   *group_of;		/* [tracks] */
 	int		   *order;			/* the columns in an order that their content decides, for ties */
-	uint8_t    *by_column;		/* [columns][rows]: the same bytes once more, NULL where they would be too many */
+	uint8_t    *by_track;		/* [tracks][rows]: the same bytes once more, NULL where they would be too many */
+	bool		borrowed;		/* the groups' bytes are the design's */
 } MlBins;
 
 /*
@@ -79,13 +101,22 @@ extern MlBins *ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *
 extern MlBins *ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample,
 								   int max_bins);
 
-/* Make room for the bytes of that many rows. */
+/* Make room for the bytes of that many rows; with a track a column where there are no tracks yet. */
 extern void ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows);
+
+/* Make room for the same bytes track by track, if they are few. */
+extern void ml_bins_make_by_track(MlContext *ctx, MlBins *bins);
+
+/* Put sparse columns into bundles, where that saves enough; growing and walking trees know them, nobody else does. */
+extern void ml_bins_bundle(MlContext *ctx, MlBins *bins);
+
+/* Turn marks by the bins of a column into marks by the bytes of its track. */
+extern void ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t marks[256]);
 
 /* The bins of n (at most ML_BLOCK_ROWS) values of a column, to every stride-th byte of out; any thread. */
 extern void ml_bins_find(const MlBinColumn *column, const double *values, size_t n, uint8_t *out, size_t stride);
 
-/* The bin of a row of a column. */
+/* The bin of a row of a column, where there are no bundles. */
 static inline int
 ml_bins_get(const MlBins *bins, int column, size_t row)
 {

@@ -107,9 +107,9 @@ ml_grower_leaf(const MlGrower *t, int place, const uint32_t **rows, int *node)
 /* A node of a tree as bins see it; a leaf leads to itself. */
 typedef struct BinNode
 {
-	const uint8_t *bytes;		/* of its column, one each stride */
+	const uint8_t *bytes;		/* of its track, one each stride */
 	size_t		stride;
-	const uint8_t *goes_right;	/* by bin: 0 or 1 */
+	const uint8_t *goes_right;	/* by byte: 0 or 1 */
 	int			left;
 	int			right;
 } BinNode;
@@ -121,10 +121,12 @@ typedef struct Walk
 	double	   *add;
 } Walk;
 
-/* Write down which bins of a node's column go right. */
+/* Write down which bytes of a node's column go right. */
 static void
-mark_right(const MlBinColumn *column, const MlTree *tree, const MlTreeNode *node, uint8_t *goes_right)
+mark_right(const MlBins *bins, const MlTree *tree, const MlTreeNode *node, uint8_t *goes_right)
 {
+	const MlBinColumn *column = &bins->column[node->feature];
+
 	memset(goes_right, 0, 256);
 	if (node->set < 0)
 		for (int b = node->bin + 1; b < column->nbins; b++)
@@ -133,6 +135,7 @@ mark_right(const MlBinColumn *column, const MlTree *tree, const MlTreeNode *node
 		goes_right[column->level_bins[level]] =
 			!(tree->sets[(size_t) node->set + (size_t) level / 32] >> level % 32 & 1);
 	goes_right[column->nbins] = !node->missing_left;
+	ml_bins_mark_bytes(bins, node->feature, goes_right);
 }
 
 static void
@@ -169,17 +172,19 @@ ml_tree_walk(MlContext *ctx, const MlBins *bins, const MlTree *tree, double rate
 	{
 		const MlTreeNode *node = &tree->nodes[i];
 		const MlBinGroup *group;
+		int			track;
 
 		value[i] = rate * node->value;
 		nodes[i].left = nodes[i].right = (int) i;
 		if (node->feature < 0)
 			continue;
-		group = &bins->group[bins->group_of[node->feature]];
+		track = bins->track_of[node->feature];
+		group = &bins->group[bins->group_of[track]];
 		nodes[i] = (BinNode) {
-			group->bytes + (node->feature - group->first), (size_t) group->count, marks + 256 * marked,
+			group->bytes + (track - group->first), (size_t) group->count, marks + 256 * marked,
 			node->left, node->right
 		};
-		mark_right(&bins->column[node->feature], tree, node, marks + 256 * marked++);
+		mark_right(bins, tree, node, marks + 256 * marked++);
 	}
 	ml_parallel_for(ctx, bins->rows, WALK_ROWS, walk_piece, &w);
 	ml_free(ctx, nodes);

@@ -27,8 +27,8 @@
 #define SAMPLE_VALUES 4000000
 #define BLOCKS_A_PIECE 16
 #define DIGEST_ROWS 4096		/* that the order of columns is made from */
-#define BY_COLUMN_BYTES ((size_t) 64 << 20) /* of bytes that are there twice, at most */
-#define FEW_COLUMNS 32
+#define BY_TRACK_BYTES ((size_t) 64 << 20) /* of bytes that are there twice, at most */
+#define FEW_TRACKS 32
 #define ALIGNED_BINS 8			/* a column's bins in a histogram begin at a multiple of that */
 
 /* A value in the order of unsigned numbers, and its weight. */
@@ -326,11 +326,7 @@ make_columns(MlContext *ctx, Binning *b, const int *levels)
 	}
 	ml_parallel_for(ctx, p, 1, bin_piece, b);
 	for (size_t j = 0; j < p; j++)
-	{
-		bins->column[j].offset = bins->total;
-		bins->total += ((size_t) bins->column[j].nbins + ALIGNED_BINS) / ALIGNED_BINS * ALIGNED_BINS;
 		ml_free(ctx, b->level_weights[j]);
-	}
 	ml_free(ctx, b->level_weights);
 	ml_free(ctx, b->keyed);
 }
@@ -414,7 +410,7 @@ byte_piece(void *arg, size_t begin, size_t end, int worker)
 			const MlBinGroup *group = &b->bins->group[b->bins->group_of[j]];
 			size_t		stride = (size_t) group->count;
 			uint8_t    *out = group->bytes + b->kept_before[block] * stride + (j - (size_t) group->first);
-			uint8_t    *by_column = b->bins->by_column;
+			uint8_t    *by_track = b->bins->by_track;
 
 			find_column(column, x + j * n, n, bins);
 			for (size_t i = 0; i < n; i++)
@@ -423,26 +419,78 @@ byte_piece(void *arg, size_t begin, size_t end, int worker)
 					*out = (uint8_t) bins[i];
 					out += stride;
 				}
-			if (by_column == NULL)
+			if (by_track == NULL)
 				continue;
-			by_column += j * b->bins->rows + b->kept_before[block];
+			by_track += j * b->bins->rows + b->kept_before[block];
 			for (size_t i = 0; i < n; i++)
 				if (has_weight(design, row + i))
-					*by_column++ = (uint8_t) bins[i];
+					*by_track++ = (uint8_t) bins[i];
 		}
 	}
 }
 
+/* A track for each column. */
+static void
+make_tracks(MlContext *ctx, MlBins *bins)
+{
+	size_t		p = (size_t) bins->columns;
+
+	bins->tracks = bins->columns;
+	bins->track = ml_alloc_array_zero(ctx, p + 1, sizeof(MlBinTrack));
+	bins->member = ml_alloc_array(ctx, p + 1, sizeof(int));
+	bins->track_of = ml_alloc_array(ctx, p + 1, sizeof(int));
+	for (int j = 0; j < bins->columns; j++)
+	{
+		bins->track[j] = (MlBinTrack) {.first = j,.count = 1};
+		bins->member[j] = bins->track_of[j] = j;
+	}
+}
+
+/* Lay out a histogram: the bins of columns in the order of their tracks. */
+static void
+place_bins(MlContext *ctx, MlBins *bins)
+{
+	bins->offset = ml_alloc_array(ctx, (size_t) bins->columns + 1, sizeof(size_t));
+	bins->total = 0;
+	for (int i = 0; i < bins->columns; i++)
+	{
+		int			j = bins->member[i];
+
+		bins->offset[j] = bins->total;
+		bins->total += ((size_t) bins->column[j].nbins + ALIGNED_BINS) / ALIGNED_BINS * ALIGNED_BINS;
+	}
+}
+
+/* Some tracks of a group as a chunk. */
+static MlBinChunk
+make_chunk(const MlBins *bins, int group, int first, int count)
+{
+	const MlBinTrack *last = &bins->track[first + count - 1];
+	int			member = bins->track[first].first;
+	int			end = last->first + last->count;
+	size_t		offset = bins->offset[bins->member[member]];
+	int			j = bins->member[end - 1];
+
+	return (MlBinChunk) {
+		group, first, count, member, end - member, offset, bins->offset[j] + (size_t) bins->column[j].nbins + 1 - offset
+	};
+}
+
 /*
- * Columns are divided among groups, as few as their size allows, and groups into chunks; of few columns each chunk
+ * Tracks are divided among groups, as few as their size allows, and groups into chunks; of few tracks each chunk
  * is a group, whose shorter rows cost less to come by.
  */
 void
 ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows)
 {
-	int			p = bins->columns;
-	int			most = p <= FEW_COLUMNS ? ML_TREE_CHUNK : ML_TREE_GROUP;
+	int			p;
+	int			most;
 
+	if (bins->track == NULL)
+		make_tracks(ctx, bins);
+	place_bins(ctx, bins);
+	p = bins->tracks;
+	most = p <= FEW_TRACKS ? ML_TREE_CHUNK : ML_TREE_GROUP;
 	bins->rows = rows;
 	bins->nchunks = 0;
 	bins->ngroups = (p + most - 1) / most;
@@ -465,17 +513,35 @@ ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows)
 			int			first = group->first + group->count * c / chunks;
 			int			end = group->first + group->count * (c + 1) / chunks;
 
-			bins->chunk[bins->nchunks++] = (MlBinChunk) {g, first, end - first};
+			bins->chunk[bins->nchunks++] = make_chunk(bins, g, first, end - first);
 		}
 	}
 }
 
-/* Have the bytes column by column too, if they are few. */
-static void
-make_by_column(MlContext *ctx, MlBins *bins)
+void
+ml_bins_make_by_track(MlContext *ctx, MlBins *bins)
 {
-	if ((size_t) bins->columns * bins->rows <= BY_COLUMN_BYTES)
-		bins->by_column = ml_alloc_array(ctx, bins->rows + 1, (size_t) bins->columns);
+	if ((size_t) bins->tracks * bins->rows <= BY_TRACK_BYTES)
+		bins->by_track = ml_alloc_array(ctx, bins->rows + 1, (size_t) bins->tracks);
+}
+
+void
+ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t marks[256])
+{
+	const MlBinTrack *track = &bins->track[bins->track_of[column]];
+	uint8_t		by_bin[256];
+
+	if (track->codes == 0)
+		return;
+	memcpy(by_bin, marks, 256);
+	memset(marks, by_bin[bins->usual[column]], 256);
+	for (int code = 1; code < track->codes; code++)
+	{
+		size_t		place = track->place[code];
+
+		if (place >= bins->offset[column] && place <= bins->offset[column] + (size_t) bins->column[column].nbins)
+			marks[code] = by_bin[place - bins->offset[column]];
+	}
 }
 
 /* What every block has before it, and the rows in all. */
@@ -569,7 +635,7 @@ static void
 make_bytes(MlContext *ctx, Binning *b)
 {
 	ml_bins_make_room(ctx, b->bins, b->bins->rows);
-	make_by_column(ctx, b->bins);
+	ml_bins_make_by_track(ctx, b->bins);
 	ml_parallel_for(ctx, (b->design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS, BLOCKS_A_PIECE, byte_piece, b);
 	order_columns(ctx, b->bins);
 }
@@ -597,9 +663,9 @@ copy_piece(void *arg, size_t begin, size_t end, int worker)
 
 		for (size_t i = begin; i < end && job->rows != NULL; i++)
 			memcpy(group->bytes + i * count, job->from->group[g].bytes + job->rows[i] * count, count);
-		for (size_t j = 0; j < count && job->to->by_column != NULL; j++)
+		for (size_t j = 0; j < count && job->to->by_track != NULL; j++)
 		{
-			uint8_t    *out = job->to->by_column + ((size_t) group->first + j) * job->to->rows;
+			uint8_t    *out = job->to->by_track + ((size_t) group->first + j) * job->to->rows;
 
 			for (size_t i = begin; i < end; i++)
 				out[i] = group->bytes[i * count + j];
@@ -617,6 +683,7 @@ take_bytes(MlContext *ctx, const MlDesign *design)
 	size_t		n = 0;
 
 	*bins = *design->bins;
+	bins->borrowed = true;
 	for (size_t row = 0; row < design->rows; row++)
 		n += has_weight(design, row);
 	if (n < design->rows)
@@ -627,8 +694,9 @@ take_bytes(MlContext *ctx, const MlDesign *design)
 			if (has_weight(design, row))
 				rows[n++] = row;
 		ml_bins_make_room(ctx, bins, n);
+		bins->borrowed = false;
 	}
-	make_by_column(ctx, bins);
+	ml_bins_make_by_track(ctx, bins);
 	ml_parallel_for(ctx, n, BLOCKS_A_PIECE * ML_BLOCK_ROWS, copy_piece, &job);
 	ml_free(ctx, rows);
 	order_columns(ctx, bins);
@@ -680,7 +748,6 @@ ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design)
 	like->columns = bins->columns;
 	like->max_bins = bins->max_bins;
 	like->column = bins->column;
-	like->total = bins->total;
 	count_rows(ctx, &b, (design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS);
 	b.scratch = ml_alloc_array(ctx, threads * (p * ML_BLOCK_ROWS + 1), sizeof(double));
 	make_bytes(ctx, &b);

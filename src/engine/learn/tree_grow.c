@@ -217,14 +217,14 @@ find_splits(const MlGrower *t, const MlLeaf *leaf, const MlBinChunk *chunk, cons
 {
 	const int64_t *sums = t->slots[leaf->slot];
 
-	for (int j = chunk->first; j < chunk->first + chunk->count; j++)
+	for (int i = chunk->member; i < chunk->member + chunk->members; i++)
 	{
-		const MlBinColumn *column = &t->bins->column[j];
+		int			j = t->bins->member[i];
+		const int64_t *g = sums + t->bins->offset[j];
 
 		found[j].gain = -1;
 		if ((use == NULL || use[j]) && may_split(t, leaf))
-			ml_split_find(&t->scale, &leaf->at, column, j, sums + column->offset,
-						  sums + t->bins->total + column->offset, &found[j]);
+			ml_split_find(&t->scale, &leaf->at, &t->bins->column[j], j, g, g + t->bins->total, &found[j]);
 	}
 }
 
@@ -240,9 +240,7 @@ search_piece(void *arg, size_t begin, size_t end, int worker)
 		const MlExpansion *e = &t->batch[piece / chunks];
 		int			number = (int) (piece % chunks);
 		const MlBinChunk *chunk = &t->bins->chunk[number];
-		const MlBinColumn *last = &t->bins->column[chunk->first + chunk->count - 1];
-		size_t		from = t->bins->column[chunk->first].offset;
-		size_t		n = last->offset + (size_t) last->nbins + 1 - from;
+		size_t		from = chunk->offset;
 
 		if (e->summed == NULL)
 			continue;
@@ -255,9 +253,9 @@ search_piece(void *arg, size_t begin, size_t end, int worker)
 			continue;
 		if (e->subtract)
 		{
-			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, n);
+			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, chunk->bins);
 			from += t->bins->total;
-			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, n);
+			subtract(t->slots[e->summed->slot] + from, t->slots[e->other->slot] + from, chunk->bins);
 		}
 		else
 			ml_tree_sum_chunk(t, e->other, number, worker);
@@ -305,7 +303,7 @@ search_batch(MlGrower *t)
 			continue;
 		if (e->summed->rows > ML_TREE_STRETCH && wide < t->wide_most)
 			e->wide = wide++;
-		work += e->summed->rows * (size_t) t->bins->columns + t->bins->total;
+		work += e->summed->rows * (size_t) t->bins->tracks + t->bins->total;
 		for (int side = 0; side < 2; side++)
 		{
 			size_t		at = (size_t) (2 * i + side) * (size_t) t->bins->columns;

@@ -1,13 +1,15 @@
 /*
  * Histograms: the sums of gradients and hessians of a leaf's rows, bin by bin.
  *
- * Shapes: a leaf of m rows, groups of columns whose bytes of a row lie together (tree.h); a histogram is
+ * Shapes: a leaf of m rows, groups of tracks whose bytes of a row lie together (tree.h); a histogram is
  *     [total] gradients, then [total] hessians, integers.
  * A pass goes over 4,096 rows chunk by chunk of a group: all columns of a group are on the same one or two lines
  * of the cache, and the sums of a chunk stay in the nearest one.  Gradient and hessian are added as one
  * 64-bit number, which is widened after the pass.  The packed gradients of a leaf are gathered once, in the
  * order of its rows, for all chunks.
- * Threads: over chunks of columns; over stretches of rows where a leaf has many, each thread into a histogram of
+ * A bundle of columns (tree_bundle.c) is one byte of a row.  Its sums go where the bins of its columns are; what a
+ * column has at its usual bin, in rows without a code of it, is the leaf's sum without its other bins.
+ * Threads: over chunks of tracks; over stretches of rows where a leaf has many, each thread into a histogram of
  *     its own.  All are integers, so that nobody's order matters.
  */
 #include <string.h>
@@ -25,9 +27,9 @@
 /* Rows of a pass. */
 typedef struct Pass
 {
-	const uint8_t *bytes;		/* of the chunk's first column */
+	const uint8_t *bytes;		/* of the chunk's first track */
 	size_t		stride;
-	const uint8_t *fetch;		/* of the group's first column, NULL = the lines are in the cache */
+	const uint8_t *fetch;		/* of the group's first track, NULL = the lines are in the cache */
 	const uint32_t *rows;		/* NULL = in order, from bytes on */
 	const int64_t *packed;		/* in the order of rows */
 	size_t		n;
@@ -112,6 +114,60 @@ widen(int64_t *restrict packed, int64_t *restrict g, int64_t *restrict h, int n,
 		}
 }
 
+/*
+ * The same of a bundle: the sums of a code belong to a bin of one of its columns.  Those of the usual bins stay zero
+ * until all is there.
+ */
+static void
+widen_bundle(const MlBins *bins, const MlBinTrack *track, int64_t *restrict packed, int64_t *restrict sums, bool first)
+{
+	if (first)
+	{
+		int			last = bins->member[track->first + track->count - 1];
+		size_t		begin = bins->offset[bins->member[track->first]];
+		size_t		n = bins->offset[last] + (size_t) bins->column[last].nbins + 1 - begin;
+
+		memset(sums + begin, 0, n * sizeof(int64_t));
+		memset(sums + bins->total + begin, 0, n * sizeof(int64_t));
+	}
+	for (int code = 1; code < track->codes; code++)
+	{
+		sums[track->place[code]] += packed[code] >> 30;
+		sums[bins->total + track->place[code]] += packed[code] & ((1 << 30) - 1);
+	}
+	memset(packed, 0, (size_t) track->codes * sizeof(int64_t));
+}
+
+/* What a column of a bundle has at its usual bin: the leaf's sum without all else. */
+static ML_MULTIVERSION int64_t
+sum_of_rest(const int64_t *sums, int n, int64_t all)
+{
+	for (int b = 0; b < n; b++)
+		all -= sums[b];
+	return all;
+}
+
+/* Fill in the usual bins of the bundles of a chunk, once all rows of the leaf have been summed. */
+static void
+complete_bundles(const MlBins *bins, const MlBinChunk *chunk, MlBinSum all, int64_t *sums)
+{
+	for (int k = chunk->first; k < chunk->first + chunk->count && bins->usual != NULL; k++)
+	{
+		const MlBinTrack *track = &bins->track[k];
+
+		for (int i = track->first; i < track->first + track->count && track->codes > 0; i++)
+		{
+			int			j = bins->member[i];
+			int64_t    *g = sums + bins->offset[j];
+			int64_t    *h = g + bins->total;
+			int			n = bins->column[j].nbins + 1;
+
+			g[bins->usual[j]] = sum_of_rest(g, n, all.g);
+			h[bins->usual[j]] = sum_of_rest(h, n, all.h);
+		}
+	}
+}
+
 /* Add wide sums to others, or put them there. */
 static ML_MULTIVERSION void
 collect(const int64_t *restrict from, int64_t *restrict to, size_t n, bool first)
@@ -142,10 +198,14 @@ sum_pass(MlGrower *t, const MlLeaf *leaf, size_t from, size_t n, const MlBinChun
 	add_chunk(&pass, local, chunk->count);
 	for (int f = 0; f < chunk->count; f++)
 	{
-		const MlBinColumn *column = &t->bins->column[chunk->first + f];
+		const MlBinTrack *track = &t->bins->track[chunk->first + f];
+		int			j = t->bins->member[track->first];
+		size_t		offset = t->bins->offset[j];
 
-		widen(local + f * 256, sums + column->offset, sums + t->bins->total + column->offset, column->nbins + 1,
-			  first);
+		if (track->codes > 0)
+			widen_bundle(t->bins, track, local + f * 256, sums, first);
+		else
+			widen(local + f * 256, sums + offset, sums + t->bins->total + offset, t->bins->column[j].nbins + 1, first);
 	}
 }
 
@@ -174,6 +234,7 @@ ml_tree_sum_chunk(MlGrower *t, const MlLeaf *leaf, int chunk, int worker)
 		sum_pass(t, leaf, from, n, &t->bins->chunk[chunk], true, packed, scratch->packed, t->slots[leaf->slot],
 				 from == 0);
 	}
+	complete_bundles(t->bins, &t->bins->chunk[chunk], leaf->at.sum, t->slots[leaf->slot]);
 }
 
 /* ---- leaves of many rows ---- */
@@ -257,9 +318,8 @@ void
 ml_tree_collect_chunk(MlGrower *t, const MlExpansion *e, int number)
 {
 	const MlBinChunk *chunk = &t->bins->chunk[number];
-	const MlBinColumn *last = &t->bins->column[chunk->first + chunk->count - 1];
-	size_t		from = t->bins->column[chunk->first].offset;
-	size_t		n = last->offset + (size_t) last->nbins + 1 - from;
+	size_t		from = chunk->offset;
+	size_t		n = chunk->bins;
 	int64_t    *sums = t->slots[e->summed->slot];
 	bool		first = true;
 
@@ -273,6 +333,7 @@ ml_tree_collect_chunk(MlGrower *t, const MlExpansion *e, int number)
 		collect(scratch->wide[e->wide] + t->bins->total + from, sums + t->bins->total + from, n, first);
 		first = false;
 	}
+	complete_bundles(t->bins, chunk, e->summed->at.sum, sums);
 }
 
 /* ---- packed gradients in the order of rows ---- */

@@ -81,9 +81,9 @@ typedef struct MlExpansion
 	MlLeaf	   *other;			/* what its parent's histogram leaves, or NULL */
 	bool		subtract;		/* else other is built from rows, too */
 	int			wide;			/* which of the threads' histograms have summed, -1 = none */
-	const uint8_t *bytes;		/* of the split's column, one each stride */
+	const uint8_t *bytes;		/* of the split's track, one each stride */
 	size_t		stride;
-	uint8_t		goes_left[256]; /* by bin: 0 or 255 */
+	uint8_t		goes_left[256]; /* by byte: 0 or 255 */
 	size_t		first_part;		/* its parts among those of the batch */
 	size_t		parts;
 	uint32_t   *aside;			/* room for its rows, then for half as many packed gradients */

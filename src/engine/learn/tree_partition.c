@@ -149,10 +149,11 @@ append_piece(void *arg, size_t begin, size_t end, int worker)
 	}
 }
 
-/* Which bins of the split's column go left. */
+/* Which bytes of the split's column go left. */
 static void
-mark_left(MlExpansion *e, const MlBinColumn *column)
+mark_left(MlExpansion *e, const MlBins *bins)
 {
+	const MlBinColumn *column = &bins->column[e->parent->feature];
 	const MlSplitFound *split = &e->parent->split;
 
 	memset(e->goes_left, 0, sizeof e->goes_left);
@@ -166,6 +167,7 @@ mark_left(MlExpansion *e, const MlBinColumn *column)
 			goes = b == column->nbins ? split->missing_left : b <= split->bin;
 		e->goes_left[b] = goes ? 255 : 0;
 	}
+	ml_bins_mark_bytes(bins, e->parent->feature, e->goes_left);
 }
 
 /* Say where the rows of a leaf's parts go, and what its children have. */
@@ -211,13 +213,13 @@ ml_tree_partition(MlGrower *t)
 	{
 		MlExpansion *e = &t->batch[i];
 		const MlBins *bins = t->bins;
-		int			feature = e->parent->feature;
-		const MlBinGroup *group = &bins->group[bins->group_of[feature]];
+		int			track = bins->track_of[e->parent->feature];
+		const MlBinGroup *group = &bins->group[bins->group_of[track]];
 
-		e->bytes = bins->by_column != NULL ? bins->by_column + (size_t) feature * bins->rows :
-			group->bytes + (feature - group->first);
-		e->stride = bins->by_column != NULL ? 1 : (size_t) group->count;
-		mark_left(e, &bins->column[feature]);
+		e->bytes = bins->by_track != NULL ? bins->by_track + (size_t) track * bins->rows :
+			group->bytes + (track - group->first);
+		e->stride = bins->by_track != NULL ? 1 : (size_t) group->count;
+		mark_left(e, bins);
 		e->first_part = parts;
 		e->parts = (e->parent->rows + ML_TREE_PART - 1) / ML_TREE_PART;
 		/* whole lines of the cache */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "model/folds.h"
 #include "model/retrain.h"
 
 static MlSectionBytes
@@ -22,30 +23,64 @@ write_metrics(MlWriter *w, const char *key, const MlMetric *metrics, int n)
 	ml_write_end(w);
 }
 
+/* The figures of every fold of a cross-validation, and how far they spread. */
+static void
+write_folds(MlWriter *w, const MlTrainSpec *spec)
+{
+	MlMetric	means[ML_MAX_METRICS];
+	double		deviations[ML_MAX_METRICS];
+	int			n = ml_folds_mean(spec->folds, spec->nfolds, false, means, deviations);
+
+	ml_write_int(w, "n_folds", spec->split.folds);
+	ml_write_int(w, "n_repeats", spec->split.repeats);
+	ml_write_object(w, "metrics_sd");
+	for (int i = 0; i < n; i++)
+		ml_write_double(w, means[i].name, deviations[i]);
+	ml_write_end(w);
+	ml_write_list(w, "folds");
+	for (int f = 0; f < spec->nfolds; f++)
+	{
+		ml_write_object(w, NULL);
+		ml_write_int(w, "repeat", spec->folds[f].repeat);
+		ml_write_int(w, "fold", spec->folds[f].fold);
+		ml_write_int(w, "n_train", (int64_t) spec->folds[f].n_train);
+		ml_write_int(w, "n_test", (int64_t) spec->folds[f].n_test);
+		write_metrics(w, "metrics", spec->folds[f].metrics, spec->folds[f].nmetrics);
+		write_metrics(w, "baseline", spec->folds[f].baseline, spec->folds[f].nbaseline);
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+}
+
 /* How it was trained: nothing that differs between two trainings of the same rows. */
 static MlSectionBytes
-summary_section(MlContext *ctx, const MlSplit *split, const MlRetrain *retrain, const MlTrainResult *result)
+summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *result)
 {
-	static const char *const splits[] = {"stratified", "random", "last", "column", "none"};
+	static const char *const splits[] = {"stratified", "random", "last", "column", "group", "none"};
+	const MlSplit *split = &spec->split;
+	bool		by_share = split->kind != ML_SPLIT_NONE && split->kind != ML_SPLIT_COLUMN && split->folds == 0 && !split->has_after;
 	MlWriter   *w = ml_writer_create(ctx);
 
 	ml_write_int(w, "n_train", (int64_t) result->n_train);
 	ml_write_int(w, "n_test", (int64_t) result->n_test);
 	ml_write_int(w, "n_skipped", (int64_t) result->n_skipped);
-	ml_write_string(w, "metrics_on", result->held_out ? "held-out rows" : "training rows");
+	ml_write_string(w, "metrics_on",
+					spec->nfolds > 0 ? "folds" : result->held_out ? "held-out rows" : "training rows");
 	write_metrics(w, "metrics", result->metrics, result->nmetrics);
 	write_metrics(w, "baseline", result->baseline, result->nbaseline);
 	ml_write_string(w, "split", splits[split->kind]);
-	ml_write_double(w, "test_size", split->kind == ML_SPLIT_NONE || split->kind == ML_SPLIT_COLUMN ? 0 : split->test_size);
+	ml_write_double(w, "test_size", by_share ? split->test_size : 0);
 	ml_write_int(w, "seed", (int64_t) split->seed);
 	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
-	if (retrain != NULL)
-		ml_lineage_write(ctx, w, retrain->from, &retrain->lineage);
+	if (spec->nfolds > 0)
+		write_folds(w, spec);
+	if (spec->retrain != NULL)
+		ml_lineage_write(ctx, w, spec->retrain->from, &spec->retrain->lineage);
 	return finish(w);
 }
 
 void
-ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTrainResult *result)
+ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlTrainSpec *spec, MlTrainResult *result)
 {
 	MlSectionBytes sections[ML_SECTION_LAST + 1] = {0};
 	MlWriter   *w = ml_writer_create(ctx);
@@ -58,7 +93,7 @@ ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTra
 	w = ml_writer_create(ctx);
 	ml_params_write(w, parts->algorithm, parts->params);
 	sections[ML_SECTION_PARAMETERS] = finish(w);
-	sections[ML_SECTION_SUMMARY] = summary_section(ctx, split, parts->retrain, result);
+	sections[ML_SECTION_SUMMARY] = summary_section(ctx, spec, result);
 	sections[ML_SECTION_PAYLOAD] = parts->payload;
 	result->params_json = ml_node_to_json(ctx, ml_document_root(sections[ML_SECTION_PARAMETERS].bytes), true);
 	result->bytes = ml_container_build(ctx, parts->algorithm->id, sections, &result->size);

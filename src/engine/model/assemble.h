@@ -13,13 +13,12 @@ typedef struct MlAssembly
 	const MlSignature *signature;
 	const MlPrep *prep;
 	MlSectionBytes payload;
-	const struct MlRetrain *retrain;	/* as in MlTrainSpec */
 } MlAssembly;
 
 /*
  * Write the model from the parts and the result's counts and metrics into result->bytes; sets
  * params_json too.
  */
-extern void ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlSplit *split, MlTrainResult *result);
+extern void ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlTrainSpec *spec, MlTrainResult *result);
 
 #endif

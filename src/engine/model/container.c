@@ -243,7 +243,7 @@ ml_container_from_json(MlContext *ctx, const char *json, size_t length, size_t *
 								ML_FORMAT_VERSION), NULL);
 	if (version < 1)
 		raise_text(ctx, "Member \"mlaas_model\" is not a format version.");
-	algorithm = ml_algorithm_by_name(ctx, ml_node_string(text_member(ctx, root, "algorithm", ML_NODE_STRING)));
+	algorithm = ml_algorithm_of_model(ctx, ml_node_string(text_member(ctx, root, "algorithm", ML_NODE_STRING)));
 
 	/* a node that is an object is a document wherever it stands */
 	for (int id = 1; id <= ML_SECTION_LAST; id++)

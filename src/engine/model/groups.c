@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/split.h"
+
 typedef struct Keyed
 {
 	uint64_t	key;
@@ -81,18 +83,30 @@ ml_groups_mark(MlContext *ctx, const MlGroups *groups, const MlSplit *split, con
 {
 	Keyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(Keyed));
 	uint8_t    *held_out = ml_alloc_zero(ctx, groups->count + 1);
-	double		wanted = (double) n * split->test_size;
+	double		wanted = (double) n * ml_split_share(ctx, split, n);
 	size_t		taken = 0;
+	size_t		smallest = 0;
 
 	for (size_t g = 0; g < groups->count; g++)
 		keyed[g] = (Keyed) {ml_mix64(groups->hash[g] ^ ml_mix64(split->seed)), (uint32_t) g};
 	qsort(keyed, groups->count, sizeof(Keyed), by_key);
-	/* one group at least on either side, where there are two */
-	for (size_t i = 0; i + 1 < groups->count && (i == 0 || (double) taken < wanted); i++)
+	/* a group that would pass the share by more than it lacks is left to learn from, so that none swallows a side */
+	for (size_t i = 0; i < groups->count; i++)
 	{
+		double		rows_of_group = (double) groups->rows[keyed[i].item];
+
+		if (groups->rows[keyed[i].item] < groups->rows[smallest])
+			smallest = keyed[i].item;
+		if ((double) taken + rows_of_group / 2 > wanted)
+			continue;
 		held_out[keyed[i].item] = 1;
 		taken += groups->rows[keyed[i].item];
 	}
+	/* one group at least on either side, where there are two */
+	if (taken == 0 && groups->count > 1)
+		held_out[smallest] = 1;
+	else if (taken == n)
+		held_out[smallest] = 0;
 	for (size_t i = 0; i < n; i++)
 		test[rows[i]] = held_out[groups->of_row[rows[i]]];
 	ml_free(ctx, held_out);

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/composite.h"
+
 /* ---- signature ---- */
 
 void
@@ -119,32 +121,48 @@ ml_signature_read(MlContext *ctx, const MlNode *object)
 /* ---- opening and scoring ---- */
 
 MlModel *
+ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *const *sections, int depth)
+{
+	MlModel    *model = ml_alloc_zero(ctx, sizeof *model);
+	MlSignature *signature;
+
+	memcpy(model->sections, sections, sizeof model->sections);
+	model->algorithm = algorithm;
+	signature = ml_signature_read(ctx, sections[ML_SECTION_SIGNATURE]);
+	if (!algorithm->composite && !(algorithm->tasks & signature->task))
+		corrupted(ctx, "its algorithm does not have its task");
+	model->signature = signature;
+	model->prep = ml_prep_read(ctx, sections[ML_SECTION_PREPARATION], signature->features, signature->nfeatures);
+	model->params = ml_params_read(ctx, algorithm, sections[ML_SECTION_PARAMETERS]);
+	ml_model_shape(model);
+	if (algorithm->composite)
+		model->composite = ml_composite_read(ctx, model, depth);
+	else
+		model->loaded = algorithm->load(ctx, sections[ML_SECTION_PAYLOAD], &model->shape);
+	return model;
+}
+
+MlModel *
 ml_model_open(MlContext *ctx, const void *bytes, size_t size)
 {
 	const char *reason = ml_container_check(bytes, size);
+	const MlNode *sections[ML_SECTION_LAST + 1] = {NULL};
+	const MlAlgorithm *algorithm;
 	MlModel    *model;
-	MlSignature *signature;
 
 	if (reason != NULL)
 		corrupted(ctx, reason);
-	model = ml_alloc_zero(ctx, sizeof *model);
-	model->bytes = bytes;
-	model->size = size;
-	model->algorithm = ml_algorithm_by_id(ml_container_algorithm(bytes));
-	if (model->algorithm == NULL)
+	algorithm = ml_algorithm_by_id(ml_container_algorithm(bytes));
+	if (algorithm == NULL)
 		ml_raise_full(ctx, ML_ERROR_CORRUPTED,
 					  ml_format(ctx, "model uses algorithm number %u, which this version does not know",
 								ml_container_algorithm(bytes)), NULL,
 					  "It may have been written by a later version of mlaas.");
-	signature = ml_signature_read(ctx, ml_container_section(bytes, ML_SECTION_SIGNATURE));
-	if (!(model->algorithm->tasks & signature->task))
-		corrupted(ctx, "its algorithm does not have its task");
-	model->signature = signature;
-	model->prep = ml_prep_read(ctx, ml_container_section(bytes, ML_SECTION_PREPARATION),
-							   signature->features, signature->nfeatures);
-	model->params = ml_params_read(ctx, model->algorithm, ml_container_section(bytes, ML_SECTION_PARAMETERS));
-	ml_model_shape(model);
-	model->loaded = model->algorithm->load(ctx, ml_container_section(bytes, ML_SECTION_PAYLOAD), &model->shape);
+	for (int id = 1; id <= ML_SECTION_LAST; id++)
+		sections[id] = ml_container_section(bytes, (MlSection) id);
+	model = ml_model_open_sections(ctx, algorithm, sections, 0);
+	model->bytes = bytes;
+	model->size = size;
 	return model;
 }
 
@@ -168,6 +186,8 @@ ml_model_outputs(const MlModel *model)
 size_t
 ml_model_scratch(const MlModel *model, size_t n)
 {
+	if (model->composite != NULL)
+		return ml_composite_scratch(model, n);
 	return (size_t) model->shape.columns * n + 1;
 }
 
@@ -175,6 +195,11 @@ void
 ml_model_score(const MlModel *model, const double *raw, size_t ldraw, size_t n,
 			   double *out, size_t ldout, double *scratch)
 {
+	if (model->composite != NULL)
+	{
+		ml_composite_score(model, raw, ldraw, n, out, ldout, scratch);
+		return;
+	}
 	if (!model->algorithm->no_features)
 		ml_prep_apply(model->prep, raw, ldraw, n, scratch, n);
 	model->algorithm->score(model->loaded, scratch, n, n, out, ldout);
@@ -320,20 +345,23 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
 char *
 ml_model_describe(MlContext *ctx, const MlModel *model)
 {
-	const MlNode *payload = ml_container_section(model->bytes, ML_SECTION_PAYLOAD);
+	const MlNode *payload = model->sections[ML_SECTION_PAYLOAD];
 	const MlNode *history = ml_node_find(payload, "history");
 	MlWriter   *w = ml_writer_create(ctx);
 	size_t		size;
 
 	ml_write_string(w, "algorithm", model->algorithm->name);
 	describe_signature(w, model->signature);
-	ml_write_node(w, "parameters", ml_container_section(model->bytes, ML_SECTION_PARAMETERS));
-	describe_preparation(w, model->prep, ml_container_section(model->bytes, ML_SECTION_PREPARATION));
-	ml_write_node(w, "training", ml_container_section(model->bytes, ML_SECTION_SUMMARY));
+	ml_write_node(w, "parameters", model->sections[ML_SECTION_PARAMETERS]);
+	if (model->composite != NULL)
+		ml_composite_describe(w, model);
+	else
+		describe_preparation(w, model->prep, model->sections[ML_SECTION_PREPARATION]);
+	ml_write_node(w, "training", model->sections[ML_SECTION_SUMMARY]);
 	/* of a training that watched the rows held out: their loss by round */
 	if (history != NULL && ml_node_count(history) > 0)
 		ml_write_node(w, "history", history);
-	if (model->size <= SMALL_PAYLOAD)
+	if (model->size <= SMALL_PAYLOAD && model->composite == NULL)
 		ml_write_node(w, "learned", payload);
 	ml_write_int(w, "format_version", ML_FORMAT_VERSION);
 	ml_write_int(w, "bytes", (int64_t) model->size);

@@ -39,12 +39,20 @@ typedef struct MlModel
 	const void *params;			/* the learner's, as ml_params_parse gives them */
 	const void *loaded;			/* the learner's */
 	MlShape		shape;
-	const void *bytes;			/* the caller's, must outlive the model */
+	const struct MlComposite *composite;	/* of models (model/composite.h); NULL = a learner's own */
+	const MlNode *sections[ML_SECTION_LAST + 1];
+	const void *bytes;			/* the caller's, must outlive the model; NULL for a member of another model */
 	size_t		size;
 } MlModel;
 
 /* Check and open; raises ML_ERROR_CORRUPTED.  bytes: 8-byte aligned, must outlive the model. */
 extern MlModel *ml_model_open(MlContext *ctx, const void *bytes, size_t size);
+
+/*
+ * The same for a model whose sections are given, checked as documents; it stands below so many others
+ * that are made of models.  It has no bytes of its own.
+ */
+extern MlModel *ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *const *sections, int depth);
 
 /* Fill in shape from the signature and the preparation (ml_model_open does). */
 extern void ml_model_shape(MlModel *model);

@@ -628,5 +628,5 @@ ml_one_pass_finish(MlContext *ctx, MlOnePass *s, const MlTrainSpec *spec, MlFeat
 	result->n_train = (size_t) (s->rows - s->skipped);
 	result->n_skipped = (size_t) s->skipped;
 	result->digest = s->digest;
-	ml_assemble(ctx, &assembly, &spec->split, result);
+	ml_assemble(ctx, &assembly, spec, result);
 }

@@ -13,7 +13,7 @@
 #include "learn/learners.h"
 #include "model/assemble.h"
 #include "model/binned.h"
-#include "model/groups.h"
+#include "model/folds.h"
 #include "model/retrain.h"
 #include "model/sample.h"
 #include "model/split.h"
@@ -475,43 +475,78 @@ attach_preparation(MlContext *ctx, MlDesign *design, const Training *t)
 	design->features = features;
 }
 
-/* Mark the held-out rows, of which each has a hash, and drop classes that only they have. */
+/* The values of the column that orders or flags the rows. */
+static double *
+read_order(MlContext *ctx, const Training *t, const MlTarget *target)
+{
+	const MlColumn *column = t->table->columns[t->spec->split_column];
+	double	   *order = ml_alloc_array(ctx, target->n + 1, sizeof(double));
+
+	ml_column_read(column, 0, target->rows, 0, target->n, order);
+	for (size_t i = 0; i < target->n && t->spec->split.kind == ML_SPLIT_LAST; i++)
+		if (order[i] != order[i])
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+						  ml_format(ctx, "column \"%s\" that orders the rows has NULLs or NaNs", column->name),
+						  NULL, "Every row needs its place in time: filter these rows out.");
+	return order;
+}
+
+/* Mark the sides of the rows, of which each has a hash. */
+static void
+mark_sides(MlContext *ctx, const Training *t, const MlTarget *target, const uint64_t *hashes, uint8_t *test)
+{
+	const MlTrainSpec *spec = t->spec;
+	const MlSplit *split = &spec->split;
+	const double *klass = ml_task_is_number(target->task) ? NULL : target->values;
+	const MlGroups *groups = t->groups;
+	double	   *order = NULL;
+
+	if (split->kind == ML_SPLIT_LAST || split->kind == ML_SPLIT_COLUMN)
+		order = read_order(ctx, t, target);
+	if (split->kind == ML_SPLIT_GROUP)
+	{
+		groups = ml_groups_read(ctx, t->table, spec->split_column, target->rows, target->n);
+		if (groups->count < 2)
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+						  ml_format(ctx, "all rows have the same \"%s\"", t->table->columns[spec->split_column]->name),
+						  "A group is held out whole, and another must be left to learn from.", NULL);
+	}
+	if (split->folds > 0)
+		ml_fold_mark(ctx, split,
+					 &(MlFoldRows) {target->rows, target->n, klass, target->nclasses, target->labels, hashes, order, groups},
+					 test);
+	else if (groups != NULL && (split->kind == ML_SPLIT_STRATIFIED || split->kind == ML_SPLIT_RANDOM ||
+								split->kind == ML_SPLIT_GROUP))
+		ml_groups_mark(ctx, groups, split, target->rows, target->n, test);
+	else
+		ml_split_mark(ctx, split, target->rows, target->n, klass, target->nclasses, hashes, order, test);
+	ml_free(ctx, order);
+}
+
+/* Divide the rows, of which each has a hash, and drop classes that only held-out rows have. */
 static uint8_t *
 split_rows(MlContext *ctx, const Training *t, MlTarget *target, const uint64_t *hashes)
 {
 	const MlTable *table = t->table;
 	const MlTrainSpec *spec = t->spec;
 	uint8_t    *test = ml_alloc_zero(ctx, table->rows + 1);
-	double	   *order = NULL;
 	uint8_t    *training;
 	size_t		n_train = 0;
 
-	if (spec->split_column >= 0)
-	{
-		order = ml_alloc_array(ctx, target->n + 1, sizeof(double));
-		ml_column_read(table->columns[spec->split_column], 0, target->rows, 0, target->n, order);
-		for (size_t i = 0; i < target->n && spec->split.kind == ML_SPLIT_LAST; i++)
-			if (order[i] != order[i])
-				ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-							  ml_format(ctx, "column \"%s\" that orders the rows has NULLs or NaNs", table->columns[spec->split_column]->name),
-							  NULL, "Every row needs its place in time: filter these rows out.");
-	}
-	if (t->groups != NULL && (spec->split.kind == ML_SPLIT_STRATIFIED || spec->split.kind == ML_SPLIT_RANDOM))
-		ml_groups_mark(ctx, t->groups, &spec->split, target->rows, target->n, test);
-	else
-		ml_split_mark(ctx, &spec->split, target->rows, target->n,
-					  ml_task_is_number(target->task) ? NULL : target->values, target->nclasses, hashes, order, test);
-	ml_free(ctx, order);
+	/* after a cross-validation all rows are learned from */
+	if (spec->nfolds == 0)
+		mark_sides(ctx, t, target, hashes, test);
 	training = ml_alloc(ctx, target->n + 1);
 	for (size_t i = 0; i < target->n; i++)
 	{
-		training[i] = !test[target->rows[i]];
+		training[i] = test[target->rows[i]] == ML_SIDE_TRAIN;
 		n_train += training[i];
 	}
 	if (n_train == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no rows to train on", "Every row is held out.",
+					  spec->split.has_after ? "Choose a later value for \"after\" of validation." :
 					  "Check the column named in validation.");
-	if (spec->split.kind == ML_SPLIT_COLUMN && n_train == target->n && !t->quiet)
+	if ((spec->split.kind == ML_SPLIT_COLUMN || spec->split.has_after) && n_train == target->n && !t->quiet)
 		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
 				  "The metrics are those of the training rows.");
 	if (spec->target >= 0 && spec->retrain == NULL)
@@ -560,8 +595,8 @@ static void
 fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const MlDesign *scored, MlAssembly *assembly,
 			  MlTrainResult *result)
 {
-	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, assembly->retrain, design, t->signature, t->prep,
-									   &assembly->payload);
+	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, t->spec->retrain, design, t->signature,
+									   t->prep, &assembly->payload);
 	MlSectionBytes baseline;
 
 	/* without a target there is nothing to compare with */
@@ -676,7 +711,7 @@ typedef struct Rows
 	MlTarget	target;
 	MlPrepOptions options;
 	void	   *params;
-	uint8_t    *test;			/* by row of the table: is it held out? */
+	uint8_t    *test;			/* by row of the table: its side, ML_SIDE_... */
 } Rows;
 
 /* Check columns and parameters, read the target and split the rows, each of which has a hash. */
@@ -739,7 +774,7 @@ plan_preparation(MlContext *ctx, Training *t, const Rows *rows, const MlSampledR
 	size_t		n = 0;
 
 	for (size_t i = 0; i < rows->target.n; i++)
-		if (!rows->test[rows->target.rows[i]])
+		if (rows->test[rows->target.rows[i]] == ML_SIDE_TRAIN)
 			training[n++] = rows->target.rows[i];
 	t->signature = make_signature(ctx, t->table, t->spec, &rows->target);
 	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n);
@@ -789,14 +824,26 @@ attach_bytes(MlContext *ctx, MlStream *stream, DesignSource sources[2], MlDesign
 
 /* ---- the whole ---- */
 
+/* The metrics of a model that learned from all rows are the means of the folds before it. */
+static void
+take_folds(const MlTrainSpec *spec, MlTrainResult *result)
+{
+	result->nmetrics = ml_folds_mean(spec->folds, spec->nfolds, false, result->metrics, NULL);
+	result->nbaseline = ml_folds_mean(spec->folds, spec->nfolds, true, result->baseline, NULL);
+	result->held_out = true;
+	result->n_test = 0;
+	for (int f = 0; f < spec->nfolds; f++)
+		if (spec->folds[f].repeat == 0)
+			result->n_test += spec->folds[f].n_test;
+}
+
 /* Train on rows that have been split, whose designs know them. */
 static void
 finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTrainResult *result)
 {
 	const MlAlgorithm *algorithm = rows->target.algorithm;
 	MlAssembly	assembly = {
-		.algorithm = algorithm,.params = rows->params,.retrain = t->spec->retrain,.signature = t->signature,
-		.prep = t->prep
+		.algorithm = algorithm,.params = rows->params,.signature = t->signature,.prep = t->prep
 	};
 
 	fit_and_score(ctx, t, &designs[0], designs[1].rows > 0 ? &designs[1] : &designs[0], &assembly, result);
@@ -806,7 +853,9 @@ finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTra
 	result->n_train = designs[0].rows;
 	result->n_test = designs[1].rows;
 	result->n_skipped = t->table->rows - rows->target.n;
-	ml_assemble(ctx, &assembly, &t->spec->split, result);
+	if (t->spec->nfolds > 0)
+		take_folds(t->spec, result);
+	ml_assemble(ctx, &assembly, t->spec, result);
 }
 
 /* Train on a table whose rows have these hashes, which are freed. */
@@ -823,8 +872,8 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	find_rows(ctx, t, hashes, &rows);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
 	ml_free(ctx, hashes);
-	make_design(ctx, t, &rows.target, rows.test, 0, &sources[0], &designs[0]);
-	make_design(ctx, t, &rows.target, rows.test, 1, &sources[1], &designs[1]);
+	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
+	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
 	free_rows(ctx, t, &rows);
 	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, designs[0].rows);
 	attach_preparation(ctx, &designs[0], t);

@@ -15,6 +15,7 @@ typedef enum MlSplitKind
 	ML_SPLIT_RANDOM,
 	ML_SPLIT_LAST,				/* the last part in the order of a column */
 	ML_SPLIT_COLUMN,			/* rows where a boolean column is true are held out */
+	ML_SPLIT_GROUP,				/* whole groups, the values of a column */
 	ML_SPLIT_NONE
 } MlSplitKind;
 
@@ -23,7 +24,34 @@ typedef struct MlSplit
 	MlSplitKind kind;
 	double		test_size;		/* share, 0 < test_size < 1 */
 	uint64_t	seed;
+	bool		has_after;		/* LAST: hold out the rows from this value on, whatever their share */
+	double		after;
+	int			folds;			/* of a cross-validation (folds.h), 0 = one part is held out */
+	int			repeats;		/* of it, at least 1 */
+	int			fold;			/* the one to train without, 0 <= fold < folds */
+	int			repeat;			/* 0 <= repeat < repeats */
 } MlSplit;
+
+/* What becomes of a row. */
+enum
+{
+	ML_SIDE_TRAIN = 0,
+	ML_SIDE_TEST = 1,
+	ML_SIDE_NEITHER = 2
+};
+
+/* One fold of a cross-validation: what the model without its rows showed on them. */
+typedef struct MlFold
+{
+	int			repeat;
+	int			fold;
+	size_t		n_train;
+	size_t		n_test;
+	MlMetric	metrics[ML_MAX_METRICS];
+	int			nmetrics;
+	MlMetric	baseline[ML_MAX_METRICS];
+	int			nbaseline;
+} MlFold;
 
 typedef struct MlTrainSpec
 {
@@ -39,7 +67,9 @@ typedef struct MlTrainSpec
 	MlTargetKind target_kind;	/* ML_TARGET_NONE: there is none */
 	bool		target_integer; /* an integer type: two distinct values are classes for 'auto' */
 	int			weight;
-	int			split_column;	/* the order (LAST) or the flag (COLUMN) */
+	int			split_column;	/* the order (LAST), the flag (COLUMN) or the group (GROUP) */
+	const MlFold *folds;		/* [nfolds] of a cross-validation that came before: the model's metrics are their means */
+	int			nfolds;
 	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */
 	int			start;			/* the same of role ML_ROLE_START */
 	const struct MlRetrain *retrain;	/* learn on from a model (model/retrain.h); NULL = a model of its own */

@@ -93,6 +93,17 @@ held_out_count(size_t n, double share)
 	return count < n ? count : n - 1;
 }
 
+double
+ml_split_share(MlContext *ctx, const MlSplit *split, size_t n)
+{
+	if (split->test_size < 1)
+		return split->test_size;
+	if (split->test_size >= (double) n)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "%.0f rows cannot be held out of %zu", split->test_size, n),
+					  NULL, "Make test_size smaller.");
+	return split->test_size / (double) n;
+}
+
 #define BINS 65536				/* by the first 16 bits of a key */
 
 /* The k-th smallest (from 0) of keys: by counting first bits, then among the few that share them. */
@@ -192,6 +203,7 @@ ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t
 			  const double *klass, int classes, const uint64_t *hashes, const double *order, uint8_t *test)
 {
 	uint64_t   *keys;
+	double		share;
 
 	if (split->kind == ML_SPLIT_NONE || n == 0)
 		return;
@@ -201,13 +213,20 @@ ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *rows, size_t
 			test[rows[i]] = order[i] == order[i] && order[i] != 0;
 		return;
 	}
+	if (split->has_after)
+	{
+		for (size_t i = 0; i < n; i++)
+			test[rows[i]] = order[i] >= split->after;
+		return;
+	}
+	share = ml_split_share(ctx, split, n);
 	keys = ml_alloc_array(ctx, n, sizeof(uint64_t));
 	for (size_t i = 0; i < n; i++)
 		keys[i] = split->kind == ML_SPLIT_LAST ? descending_bits(order[i]) :
 			ml_mix64(hashes[rows[i]] ^ ml_mix64(split->seed));
 	if (split->kind == ML_SPLIT_STRATIFIED && klass != NULL)
-		mark_classes(ctx, rows, keys, n, klass, classes, split->test_size, test);
+		mark_classes(ctx, rows, keys, n, klass, classes, share, test);
 	else
-		mark_smallest(ctx, rows, keys, n, split->test_size, test);
+		mark_smallest(ctx, rows, keys, n, share, test);
 	ml_free(ctx, keys);
 }

@@ -19,6 +19,9 @@ extern void ml_split_mark(MlContext *ctx, const MlSplit *split, const uint32_t *
 						  const double *klass, int classes, const uint64_t *hashes,
 						  const double *order, uint8_t *test);
 
+/* The share of n rows to hold out, where test_size may be their number; raises when that leaves none. */
+extern double ml_split_share(MlContext *ctx, const MlSplit *split, size_t n);
+
 /* The k-th smallest (from 0) of keys, which are reordered. */
 extern uint64_t ml_select_key(uint64_t *keys, size_t n, size_t k);
 

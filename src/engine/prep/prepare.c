@@ -324,6 +324,23 @@ ml_prep_fit(MlContext *ctx, const MlPrepOptions *options, const MlFeature *featu
 	return prep;
 }
 
+MlPrep *
+ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries)
+{
+	MlPrep	   *prep = prep_create(ctx, features, nfeatures, 0);
+
+	prep->options.max_categories = INT32_MAX;
+	for (int f = 0; f < nfeatures; f++)
+		if (features[f].kind == ML_KIND_CATEGORY)
+			prep->levels[f] = (Levels)
+		{
+			.kept = dictionaries[f],.nlevels = (int) dictionaries[f]->count,.null_level = -1,.other_level = -1,
+				.reference = -1,.unseen = -1,.null_target = -1
+		};
+	prep_seal(ctx, prep);
+	return prep;
+}
+
 /* ---- what there is ---- */
 
 int
@@ -385,6 +402,18 @@ const char *
 ml_prep_feature_level_name(const MlPrep *prep, int feature, int level)
 {
 	return level_label(&prep->levels[feature], level);
+}
+
+const MlDictionary *
+ml_prep_feature_strings(const MlPrep *prep, int feature)
+{
+	return prep->levels[feature].kept;
+}
+
+double
+ml_prep_feature_unseen(const MlPrep *prep, int feature)
+{
+	return prep->levels[feature].unseen;
 }
 
 int

@@ -75,6 +75,9 @@ extern MlPrep *ml_prep_fit(MlContext *ctx, const MlPrepOptions *options,
 						   const MlMoments *moments, MlDictionary *const *dictionaries,
 						   const double *const *level_counts, const double *null_counts);
 
+/* One without a column, that knows the strings of categories only: level = code in dictionaries[f]. */
+extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries);
+
 extern int	ml_prep_slots(const MlPrep *prep);
 extern int	ml_prep_columns(const MlPrep *prep);
 extern const MlPreparedColumn *ml_prep_column(const MlPrep *prep, int column);
@@ -97,6 +100,12 @@ extern double ml_prep_null(const MlPrep *prep, int column);
 /* How many levels a category feature has, those for NULL and "(other)" included, and the name of each. */
 extern int	ml_prep_feature_levels(const MlPrep *prep, int feature);
 extern const char *ml_prep_feature_level_name(const MlPrep *prep, int feature, int level);
+
+/* The levels of a category feature that are strings, code = level. */
+extern const MlDictionary *ml_prep_feature_strings(const MlPrep *prep, int feature);
+
+/* The slot value of a string that is none of them. */
+extern double ml_prep_feature_unseen(const MlPrep *prep, int feature);
 
 /* Features that give no column, with the reason ("constant", "all NULL"); returns the count. */
 extern int	ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons);

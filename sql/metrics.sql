@@ -1,184 +1,292 @@
 -- Metrics as aggregates.  Every one runs in parallel and, on Citus, in parts on the workers; takes FILTER,
--- GROUP BY and OVER; skips rows where an argument is NULL; and gives NULL over no rows.
+-- GROUP BY, DISTINCT and OVER; skips rows where an argument is NULL or the weight is 0; and gives NULL over no rows.
 --
--- Labels: text, boolean, bigint (and the smaller integers), float8 (and real, numeric); char(n), varchar and name
--- read as text; enum, uuid and others by a cast to text.  Two columns of labels must be of one kind, except
--- that boolean labels also take 0 and 1 as predicted, which is what ml_predict returns for them.
+-- Labels: text, boolean, bigint (and the smaller integers), float8 (and real), numeric, enums; char(n), varchar and
+-- name read as text; uuid and others by a cast to text.  Two columns of labels must be of one kind, except
+-- that boolean labels also take 0 and 1 as predicted, which is what ml_predict returns for them.  On Citus an enum
+-- goes by a cast to text too, since its nodes do not share the numbers of types.
 
--- ---- classification: labels and how often each pair was seen ----
+-- ---- rows of results ----
 
-CREATE FUNCTION ml_classification_text(ml_state, actual text, predicted text) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_classification_text(ml_state, text, text) IS 'Adds a row to the state of classification metrics; text labels.';
-CREATE FUNCTION ml_classification_boolean(ml_state, actual boolean, predicted boolean) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_classification_boolean(ml_state, boolean, boolean) IS 'Adds a row to the state of classification metrics; boolean labels.';
-CREATE FUNCTION ml_classification_bigint(ml_state, actual bigint, predicted bigint) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_classification_bigint(ml_state, bigint, bigint) IS 'Adds a row to the state of classification metrics; integer labels.';
-CREATE FUNCTION ml_classification_float8(ml_state, actual float8, predicted float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_classification_float8(ml_state, float8, float8) IS 'Adds a row to the state of classification metrics; numeric labels.';
-CREATE FUNCTION ml_classification_truth(ml_state, actual boolean, predicted float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_classification_truth(ml_state, boolean, float8) IS 'Adds a row to the state of classification metrics; boolean labels, predicted as 0 or 1 (others are errors).';
+CREATE TYPE ml_confusion_cell AS (actual text, predicted text, rows float8);
+COMMENT ON TYPE ml_confusion_cell IS 'A row of ml_confusion_cells: how many rows (or which weight) have a pair of labels.';
+CREATE TYPE ml_class_report AS (class text, average text, "precision" float8, recall float8, f1 float8, support float8);
+COMMENT ON TYPE ml_class_report IS 'A row of ml_classification_report: of one class (average is NULL), or an average over them (class is NULL).';
+CREATE TYPE ml_roc_point AS (threshold float8, fpr float8, tpr float8);
+COMMENT ON TYPE ml_roc_point IS 'A row of ml_roc_curve: the shares of the negative and of the positive rows whose score is at least the threshold.';
+CREATE TYPE ml_precision_recall_point AS (threshold float8, "precision" float8, recall float8);
+COMMENT ON TYPE ml_precision_recall_point IS 'A row of ml_precision_recall_curve: precision and recall when scores of at least the threshold are positive.';
+CREATE TYPE ml_lift_point AS (fraction float8, threshold float8, gain float8, lift float8);
+COMMENT ON TYPE ml_lift_point IS 'A row of ml_lift_curve: of this fraction of the rows, those with the greatest scores, the least score, the share of all positives, and that share over the fraction.';
+CREATE TYPE ml_calibration_bin AS (low float8, high float8, predicted float8, observed float8, support float8);
+COMMENT ON TYPE ml_calibration_bin IS 'A row of ml_calibration_curve: the probabilities above low up to high, their mean, the share of positive rows, and how many rows they are.';
+
+-- ---- parts: functions that combine states ----
+
 CREATE FUNCTION ml_classification_combine(ml_state, ml_state) RETURNS ml_state
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ml_classification_combine(ml_state, ml_state) IS 'Adds the second state of classification metrics to the first.';
-
-CREATE FUNCTION ml_accuracy_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_balanced_accuracy_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_precision_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_recall_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_f1_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_mcc_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_confusion_matrix_final(ml_state) RETURNS jsonb
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
--- ---- scores: those of the positive and of the negative rows ----
-
-CREATE FUNCTION ml_scores_boolean(ml_state, actual boolean, score float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_scores_boolean(ml_state, boolean, float8) IS 'Adds a row to the state of rank metrics.';
-CREATE FUNCTION ml_scores_float8(ml_state, actual float8, score float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_scores_float8(ml_state, float8, float8) IS 'Adds a row to the state of rank metrics; 1 is positive, 0 and -1 are negative.';
 CREATE FUNCTION ml_scores_combine(ml_state, ml_state) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ml_scores_combine(ml_state, ml_state) IS 'Adds the second state of rank metrics to the first.';
-
-CREATE FUNCTION ml_roc_auc_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_average_precision_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
--- ---- regression: sums ----
-
-CREATE FUNCTION ml_regression_float8(ml_state, actual float8, predicted float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_regression_float8(ml_state, float8, float8) IS 'Adds a row to the state of regression metrics.';
-CREATE FUNCTION ml_probability_boolean(ml_state, actual boolean, probability float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_probability_boolean(ml_state, boolean, float8) IS 'Adds a row to the state of probability metrics.';
-CREATE FUNCTION ml_probability_float8(ml_state, actual float8, probability float8) RETURNS ml_state
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ml_probability_float8(ml_state, float8, float8) IS 'Adds a row to the state of probability metrics; 1 is positive, 0 and -1 are negative.';
 CREATE FUNCTION ml_regression_combine(ml_state, ml_state) RETURNS ml_state
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ml_regression_combine(ml_state, ml_state) IS 'Adds the second state of regression or probability metrics to the first.';
+CREATE FUNCTION ml_loss_combine(ml_state, ml_state) RETURNS ml_state
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ml_loss_combine(ml_state, ml_state) IS 'Adds the second state of a mean loss to the first.';
+CREATE FUNCTION ml_calibration_combine(ml_state, ml_state) RETURNS ml_state
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ml_calibration_combine(ml_state, ml_state) IS 'Adds the second state of calibration metrics to the first.';
 
-CREATE FUNCTION ml_mae_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_mse_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_rmse_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_mape_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_r2_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_log_loss_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION ml_brier_final(ml_state) RETURNS float8
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+-- ---- the aggregates ----
 
--- The aggregates: each metric of a family, for each pair of argument types of the family.
---
--- family: prefix of the transition functions, combine function, the bytes a state is planned with
+-- A family is a kind of rows.  Its forms: the arguments, the transition function, its combine function and the bytes
+-- a state is planned with.  Its extras, each a letter: what may stand behind the arguments.  A metric: its family, which combinations
+-- of extras it has ('' = none), the type of its result, its final function, and its comment.
 DO $create$
 DECLARE
-	metric	record;
-	form	record;
+	statement text;
+	label_note constant text :=
+		' Labels are text (compared by bytes), boolean, integers, float8, numeric or an enum; others by a cast to text.'
+		' Errors: a label that is NaN or infinite, more than 10000 distinct labels.';
 	binary_note constant text :=
 		' With at most two labels it is that of the positive class, the greater label: true, 1, ''yes'' over ''no'' by bytes'
 		' (of boolean labels, and of 0 and 1, it is true or 1 even when that was not seen); with more, the mean over the classes.'
 		' 0 where there is nothing to divide by.';
-	label_note constant text :=
-		' Labels are text (compared by bytes), boolean, integers or float8; others by a cast to text. Errors: a float8 label'
-		' that is NaN or infinite, more than 10000 distinct labels.';
+	average_note constant text :=
+		' average: binary (two labels), macro (the mean over the classes), micro (of the sums over the classes), weighted (the'
+		' mean over the classes, each counting as its actual rows).';
 	class_note constant text :=
 		' The actual value is a boolean, or a number: 1 is positive, 0 and -1 are negative, others are errors.';
 	score_note constant text :=
 		' Greater scores are more positive; ties are counted right; infinite scores rank first and last, NaN is an error.'
-		' Exact: keeps 8 bytes a row and needs up to 16 at the end, bounded by mlaas.max_memory.';
+		' Exact, in bounded memory: what outgrows work_mem is sorted in temporary files.';
+	curve_note constant text :=
+		' An array of rows for unnest, from the greatest score down. A value can have 1 GB: round the scores where there are'
+		' many millions of them.';
 	number_note constant text :=
 		' Errors: NaN or infinity in either argument, overflow of a sum.';
 	probability_note constant text :=
 		' The second argument is the probability of the positive class; one that is not between 0 and 1 is an error.';
+	bins_note constant text :=
+		' n_bins: bins of equal width, 10 where it is not given, at most 10000; each holds its upper edge.';
+	grouping_note constant text :=
+		' How far two groupings of rows agree, whatever their labels; 1 where they are the same.';
 	every_note constant text :=
-		' Rows with a NULL in either argument are skipped; NULL over no rows.';
+		' Rows with a NULL in an argument are skipped, so are those of weight 0; a weight that is negative or not finite is an'
+		' error. NULL over no rows.';
 BEGIN
-	FOR metric IN
-		SELECT * FROM (VALUES
-			('classification', 'ml_accuracy',
+	FOR statement IN
+		WITH extra (letter, argument, type) AS (VALUES
+			('w', 'weight', 'float8'),
+			('a', 'average', 'text'),
+			('b', 'beta', 'float8'),
+			('n', 'n_bins', 'int'),
+			('f', 'n_features', 'int'),
+			('q', 'alpha', 'float8'),
+			('d', 'delta', 'float8'),
+			('t', 'power', 'float8')),
+		form (family, arguments, types, transition, combine, space, what) AS (VALUES
+			('labels', 'actual text, predicted text', 'text, text', 'ml_classification_text', 'ml_classification_combine', 2048,
+			 'classification metrics; text labels'),
+			('labels', 'actual boolean, predicted boolean', 'boolean, boolean', 'ml_classification_boolean',
+			 'ml_classification_combine', 2048, 'classification metrics; boolean labels'),
+			('labels', 'actual bigint, predicted bigint', 'bigint, bigint', 'ml_classification_bigint', 'ml_classification_combine',
+			 2048, 'classification metrics; integer labels'),
+			('labels', 'actual float8, predicted float8', 'float8, float8', 'ml_classification_float8', 'ml_classification_combine',
+			 2048, 'classification metrics; numeric labels as float8'),
+			('labels', 'actual numeric, predicted numeric', 'numeric, numeric', 'ml_classification_numeric',
+			 'ml_classification_combine', 2048, 'classification metrics; numeric labels, exact'),
+			('labels', 'actual anyenum, predicted anyenum', 'anyenum, anyenum', 'ml_classification_enum',
+			 'ml_classification_combine', 2048, 'classification metrics; labels of an enum'),
+			('labels', 'actual boolean, predicted float8', 'boolean, float8', 'ml_classification_truth', 'ml_classification_combine',
+			 2048, 'classification metrics; boolean labels, predicted as 0 or 1 (others are errors)'),
+			('scores', 'actual boolean, score float8', 'boolean, float8', 'ml_scores_boolean', 'ml_scores_combine', 8192,
+			 'rank metrics'),
+			('scores', 'actual float8, score float8', 'float8, float8', 'ml_scores_float8', 'ml_scores_combine', 8192,
+			 'rank metrics; 1 is positive, 0 and -1 are negative'),
+			('errors', 'actual float8, predicted float8', 'float8, float8', 'ml_errors_float8', 'ml_scores_combine', 8192,
+			 'the median of errors'),
+			('numbers', 'actual float8, predicted float8', 'float8, float8', 'ml_regression_float8', 'ml_regression_combine', 1024,
+			 'regression metrics'),
+			('features', 'actual float8, predicted float8', 'float8, float8', 'ml_regression_features', 'ml_regression_combine', 1024,
+			 'regression metrics that count features'),
+			('signed', 'actual float8, predicted float8', 'float8, float8', 'ml_regression_signed', 'ml_regression_combine', 1024,
+			 'metrics of the signed error'),
+			('probability', 'actual boolean, probability float8', 'boolean, float8', 'ml_probability_boolean',
+			 'ml_regression_combine', 1024, 'probability metrics'),
+			('probability', 'actual float8, probability float8', 'float8, float8', 'ml_probability_float8', 'ml_regression_combine',
+			 1024, 'probability metrics; 1 is positive, 0 and -1 are negative'),
+			('calibration', 'actual boolean, probability float8', 'boolean, float8', 'ml_calibration_boolean',
+			 'ml_calibration_combine', 2048, 'calibration metrics'),
+			('calibration', 'actual float8, probability float8', 'float8, float8', 'ml_calibration_float8', 'ml_calibration_combine',
+			 2048, 'calibration metrics; 1 is positive, 0 and -1 are negative'),
+			('smape', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_smape', 'ml_loss_combine', 1024, 'the mean of a loss'),
+			('rmsle', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_squared_log', 'ml_loss_combine', 1024,
+			 'the mean of a loss'),
+			('pinball', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_pinball', 'ml_loss_combine', 1024,
+			 'the mean of a loss'),
+			('huber', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_huber', 'ml_loss_combine', 1024, 'the mean of a loss'),
+			('poisson', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_poisson', 'ml_loss_combine', 1024,
+			 'the mean of a loss'),
+			('gamma', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_gamma', 'ml_loss_combine', 1024, 'the mean of a loss'),
+			('tweedie', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_tweedie', 'ml_loss_combine', 1024,
+			 'the mean of a loss')),
+		metric (family, name, extras, result, final, comment) AS (VALUES
+			('labels', 'ml_accuracy', '{"",w}', 'float8', 'ml_accuracy_final',
 			 'The share of rows whose predicted label is the actual one.' || label_note),
-			('classification', 'ml_balanced_accuracy',
+			('labels', 'ml_balanced_accuracy', '{"",w}', 'float8', 'ml_balanced_accuracy_final',
 			 'The mean recall of the labels that occur in actual.' || label_note),
-			('classification', 'ml_precision',
-			 'The share of rows predicted as a class that are of it.' || binary_note || label_note),
-			('classification', 'ml_recall',
-			 'The share of rows of a class that are predicted so.' || binary_note || label_note),
-			('classification', 'ml_f1',
-			 'The harmonic mean of precision and recall.' || binary_note || label_note),
-			('classification', 'ml_mcc',
+			('labels', 'ml_precision', '{"",w,a,aw}', 'float8', 'ml_precision_final',
+			 'The share of rows predicted as a class that are of it.' || binary_note || average_note || label_note),
+			('labels', 'ml_recall', '{"",w,a,aw}', 'float8', 'ml_recall_final',
+			 'The share of rows of a class that are predicted so.' || binary_note || average_note || label_note),
+			('labels', 'ml_f1', '{"",w,a,aw}', 'float8', 'ml_fbeta_final',
+			 'The harmonic mean of precision and recall.' || binary_note || average_note || label_note),
+			('labels', 'ml_fbeta', '{b,bw,ba,baw}', 'float8', 'ml_fbeta_final',
+			 'The harmonic mean of precision and recall, recall counting beta times as much.' || binary_note || average_note || label_note),
+			('labels', 'ml_specificity', '{"",w,a,aw}', 'float8', 'ml_specificity_final',
+			 'The share of rows of other classes that are not predicted as a class.' || binary_note || average_note || label_note),
+			('labels', 'ml_jaccard', '{"",w,a,aw}', 'float8', 'ml_jaccard_final',
+			 'Of the rows that are of a class or predicted so, the share that is both.' || binary_note || average_note || label_note),
+			('labels', 'ml_mcc', '{"",w}', 'float8', 'ml_mcc_final',
 			 'Matthews'' correlation coefficient of actual and predicted labels, -1 to 1; 0 where either has one label only.'
 			 || label_note),
-			('classification', 'ml_confusion_matrix',
-			 '{"labels": [...], "matrix": [[...]]}: how many rows have each pair of labels; rows of the matrix are actual,'
-			 ' columns predicted labels, both in the order of "labels" (ascending, text by bytes). More than 1000 labels are'
-			 ' an error.' || label_note),
-			('scores', 'ml_roc_auc',
+			('labels', 'ml_cohen_kappa', '{"",w}', 'float8', 'ml_cohen_kappa_final',
+			 'Cohen''s kappa: the accuracy beyond what two independent columns would have, -1 to 1. NULL where all labels are one'
+			 ' and the same, since then there is nothing beyond.' || label_note),
+			('labels', 'ml_confusion_matrix', '{"",w}', 'jsonb', 'ml_confusion_matrix_final',
+			 '{"labels": [...], "matrix": [[...]]}: how many rows (or which weight) have each pair of labels; rows of the matrix'
+			 ' are actual, columns predicted labels, both in the order of "labels" (ascending, text by bytes). More than 1000'
+			 ' labels are an error.' || label_note),
+			('labels', 'ml_confusion_cells', '{"",w}', 'ml_confusion_cell[]', 'ml_confusion_cells_final',
+			 'The confusion matrix as an array of rows for unnest: actual, predicted, rows (or their weight), in the order of'
+			 ' ml_confusion_matrix, pairs that do not occur too.' || label_note),
+			('labels', 'ml_classification_report', '{"",w}', 'ml_class_report[]', 'ml_classification_report_final',
+			 'An array of rows for unnest: precision, recall, f1 and support (rows, or their weight) of each class, then their'
+			 ' micro, macro and weighted averages.' || label_note),
+			('labels', 'ml_ari', '{""}', 'float8', 'ml_ari_final',
+			 'The adjusted Rand index, 0 by chance.' || grouping_note || label_note),
+			('labels', 'ml_homogeneity', '{""}', 'float8', 'ml_homogeneity_final',
+			 'How far each group of the second argument has rows of one group of the first only, 0 to 1.' || label_note),
+			('labels', 'ml_completeness', '{""}', 'float8', 'ml_completeness_final',
+			 'How far the rows of each group of the first argument are in one group of the second, 0 to 1.' || label_note),
+			('labels', 'ml_v_measure', '{""}', 'float8', 'ml_v_measure_final',
+			 'The harmonic mean of homogeneity and completeness, 0 to 1.' || grouping_note || label_note),
+			('labels', 'ml_nmi', '{""}', 'float8', 'ml_v_measure_final',
+			 'The mutual information over the mean of both entropies, 0 to 1; the same number as ml_v_measure.' || grouping_note || label_note),
+			('scores', 'ml_roc_auc', '{"",w}', 'float8', 'ml_roc_auc_final',
 			 'The area under the ROC curve: the probability that a positive row has a greater score than a negative one, a tie'
-			 ' counting one half. NULL with one class only.' || class_note || score_note),
-			('scores', 'ml_average_precision',
+			 ' counting one half. NULL with one class only, since there is no pair.' || class_note || score_note),
+			('scores', 'ml_gini', '{"",w}', 'float8', 'ml_gini_final',
+			 'The Gini coefficient of scores: 2 ml_roc_auc - 1. NULL with one class only.' || class_note || score_note),
+			('scores', 'ml_average_precision', '{"",w}', 'float8', 'ml_average_precision_final',
 			 'The average precision: the mean of the precision at each threshold, weighted by the recall gained there. NULL'
-			 ' without a positive row.' || class_note || score_note),
-			('regression', 'ml_mae', 'The mean absolute error, in the unit of the values.' || number_note),
-			('regression', 'ml_mse', 'The mean squared error, in the unit of the values squared.' || number_note),
-			('regression', 'ml_rmse', 'The root of the mean squared error, in the unit of the values.' || number_note),
-			('regression', 'ml_mape',
+			 ' without a positive row, since there is no recall.' || class_note || score_note),
+			('scores', 'ml_ks', '{"",w}', 'float8', 'ml_ks_final',
+			 'The Kolmogorov-Smirnov statistic: the greatest distance between the distributions of the scores of positive and of'
+			 ' negative rows, 0 to 1. NULL with one class only.' || class_note || score_note),
+			('scores', 'ml_roc_curve', '{"",w}', 'ml_roc_point[]', 'ml_roc_curve_final',
+			 'The ROC curve: threshold, fpr, tpr, beginning with Infinity, 0, 0; points between two equal steps are left out. NULL'
+			 ' with one class only.' || curve_note || class_note || score_note),
+			('scores', 'ml_precision_recall_curve', '{"",w}', 'ml_precision_recall_point[]', 'ml_precision_recall_curve_final',
+			 'Precision and recall at each threshold, beginning with NULL, 1, 0. NULL without a positive row.' || curve_note
+			 || class_note || score_note),
+			('scores', 'ml_lift_curve', '{n,nw}', 'ml_lift_point[]', 'ml_lift_curve_final',
+			 'Gain and lift at each of n_bins (1 to 10000) equal parts of the rows; tied rows that a part ends in count as if spread'
+			 ' evenly. NULL without a positive row.' || curve_note || class_note || score_note),
+			('numbers', 'ml_mae', '{"",w}', 'float8', 'ml_mae_final', 'The mean absolute error, in the unit of the values.' || number_note),
+			('numbers', 'ml_mse', '{"",w}', 'float8', 'ml_mse_final',
+			 'The mean squared error, in the unit of the values squared.' || number_note),
+			('numbers', 'ml_rmse', '{"",w}', 'float8', 'ml_rmse_final',
+			 'The root of the mean squared error, in the unit of the values.' || number_note),
+			('numbers', 'ml_mape', '{"",w}', 'float8', 'ml_mape_final',
 			 'The mean of |actual - predicted| / |actual|, a share, not percent; an actual value nearer to 0 than 2.2e-16 counts as'
 			 ' that.' || number_note),
-			('regression', 'ml_r2',
+			('numbers', 'ml_max_error', '{"",w}', 'float8', 'ml_max_error_final',
+			 'The greatest absolute error, in the unit of the values.' || number_note),
+			('numbers', 'ml_r2', '{"",w}', 'float8', 'ml_r2_final',
 			 'The coefficient of determination: 1 is perfect, 0 as good as the mean, below 0 worse. NULL below two rows; where all'
 			 ' actual values are equal, 1 when every prediction is right, else 0.' || number_note),
-			('probability', 'ml_log_loss',
+			('features', 'ml_adjusted_r2', '{f,fw}', 'float8', 'ml_adjusted_r2_final',
+			 'ml_r2 less what n_features explain by chance: 1 - (1 - r2) (n - 1) / (n - n_features - 1). NULL unless there are two'
+			 ' rows more than features.' || number_note),
+			('signed', 'ml_explained_variance', '{"",w}', 'float8', 'ml_explained_variance_final',
+			 'As ml_r2, but an error that all rows share does not count: 1 - var(actual - predicted) / var(actual). NULL below two'
+			 ' rows.' || number_note),
+			('errors', 'ml_median_absolute_error', '{"",w}', 'float8', 'ml_median_absolute_error_final',
+			 'The median of the absolute errors, in the unit of the values; with weights the least error that half the weight does'
+			 ' not pass. Exact, in bounded memory: what outgrows work_mem is sorted in temporary files.' || number_note),
+			('smape', 'ml_smape', '{"",w}', 'float8', 'ml_loss_final',
+			 'The mean of 2 |actual - predicted| / (|actual| + |predicted|), 0 to 2, not percent; 0 where both are 0.' || number_note),
+			('rmsle', 'ml_rmsle', '{"",w}', 'float8', 'ml_loss_root_final',
+			 'The root of the mean of (log(1 + actual) - log(1 + predicted))^2; both must be above -1.' || number_note),
+			('pinball', 'ml_pinball', '{q,qw}', 'float8', 'ml_loss_final',
+			 'The mean pinball loss of predictions of the quantile alpha (0 to 1): alpha times the error where the actual value is'
+			 ' greater, 1 - alpha times it where it is less.' || number_note),
+			('huber', 'ml_huber', '{d,dw}', 'float8', 'ml_loss_final',
+			 'The mean Huber loss: half the squared error up to delta, then delta (|error| - delta / 2).' || number_note),
+			('poisson', 'ml_poisson_deviance', '{"",w}', 'float8', 'ml_loss_final',
+			 'The mean Poisson deviance. Actual values must not be negative, predicted ones must be above 0.' || number_note),
+			('gamma', 'ml_gamma_deviance', '{"",w}', 'float8', 'ml_loss_final',
+			 'The mean gamma deviance. Both values must be above 0.' || number_note),
+			('tweedie', 'ml_tweedie_deviance', '{t,tw}', 'float8', 'ml_loss_final',
+			 'The mean Tweedie deviance of a power of the variance function: 0 normal, 1 Poisson, 2 gamma, 3 inverse Gaussian; not'
+			 ' between 0 and 1. Predicted values must be above 0 unless it is 0, actual ones not negative from 1 on, above 0 from'
+			 ' 2 on.' || number_note),
+			('probability', 'ml_log_loss', '{"",w}', 'float8', 'ml_log_loss_final',
 			 'The mean negative logarithm (base e) of the probability given to the actual class, probabilities kept 2.2e-16 away'
 			 ' from 0 and 1.' || class_note || probability_note),
-			('probability', 'ml_brier',
+			('probability', 'ml_brier', '{"",w}', 'float8', 'ml_brier_final',
 			 'The Brier score: the mean squared difference between the probability and what happened, 0 to 1, less is better.'
-			 || class_note || probability_note)
-		) AS metrics (family, name, comment)
+			 || class_note || probability_note),
+			('calibration', 'ml_expected_calibration_error', '{"",n,nw}', 'float8', 'ml_expected_calibration_error_final',
+			 'The expected calibration error: the mean over rows of |mean probability - share of positives| of their bin.'
+			 || bins_note || class_note || probability_note),
+			('calibration', 'ml_calibration_curve', '{"",n,nw}', 'ml_calibration_bin[]', 'ml_calibration_curve_final',
+			 'Said and seen: an array of rows for unnest, one for each bin that has rows: its edges, the mean probability, the share of'
+			 ' positives, and how many rows (or which weight) it has.' || bins_note || class_note || probability_note)),
+		-- extras as they stand behind other arguments
+		behind AS (
+			SELECT letters, coalesce(string_agg(', ' || argument || ' ' || type, '' ORDER BY n), '') AS arguments,
+				   coalesce(string_agg(', ' || type, '' ORDER BY n), '') AS types,
+				   -- beta and a weight alone are of one type
+				   CASE WHEN letters LIKE 'b%' THEN '_beta' ELSE '' END AS mark
+			FROM (SELECT DISTINCT unnest(extras::text[]) FROM metric) AS e (letters)
+				 LEFT JOIN LATERAL regexp_split_to_table(letters, '') WITH ORDINALITY AS l (letter, n) ON letters <> ''
+				 LEFT JOIN extra USING (letter)
+			GROUP BY letters),
+		-- transition functions, each with the extras that some metric of its family has
+		transition AS (
+			SELECT DISTINCT f.transition || b.mark AS transition, f.types || b.types AS types, f.what,
+				   f.transition || CASE b.letters WHEN '' THEN '' ELSE '_' || b.letters END AS symbol
+			FROM form f JOIN metric m USING (family), unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters)),
+		-- the aggregates: each metric of a family, for each form of the family
+		aggregate AS (
+			SELECT m.name, f.arguments || b.arguments AS arguments, f.transition || b.mark AS transition, f.space, m.final, f.combine, m.comment
+			FROM metric m JOIN form f USING (family), unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters))
+		SELECT s.statement FROM (
+			SELECT 1, format('CREATE FUNCTION %I(ml_state, %s) RETURNS ml_state AS ''MODULE_PATHNAME'', %L LANGUAGE C IMMUTABLE'
+							 ' PARALLEL SAFE', transition, types, symbol) FROM transition
+			UNION ALL
+			SELECT 2, format('COMMENT ON FUNCTION %I(ml_state, %s) IS %L', transition, types,
+							 'Adds a row to the state of ' || what || '.') FROM transition
+			UNION ALL
+			SELECT 1, format('CREATE FUNCTION %I(ml_state) RETURNS %s AS ''MODULE_PATHNAME'' LANGUAGE C IMMUTABLE STRICT'
+							 ' PARALLEL SAFE', final, min(result)) FROM metric GROUP BY final
+			UNION ALL
+			SELECT 2, format('COMMENT ON FUNCTION %I(ml_state) IS %L', final,
+							 'The result of ' || string_agg(name, ' and ' ORDER BY name) || ' from its state.') FROM metric GROUP BY final
+			UNION ALL
+			SELECT 3, format('CREATE AGGREGATE %I(%s) (SFUNC = %I, STYPE = ml_state, SSPACE = %s, FINALFUNC = %I, COMBINEFUNC = %I,'
+							 ' PARALLEL = SAFE)', name, arguments, transition, space, final, combine) FROM aggregate
+			UNION ALL
+			SELECT 4, format('COMMENT ON AGGREGATE %I(%s) IS %L', name, arguments, comment || every_note) FROM aggregate
+			) AS s (step, statement)
+		ORDER BY s.step, s.statement
 	LOOP
-		FOR form IN
-			SELECT * FROM (VALUES
-				('classification', 'actual text, predicted text', 'ml_classification_text', 'ml_classification_combine', 2048),
-				('classification', 'actual boolean, predicted boolean', 'ml_classification_boolean', 'ml_classification_combine', 2048),
-				('classification', 'actual bigint, predicted bigint', 'ml_classification_bigint', 'ml_classification_combine', 2048),
-				('classification', 'actual float8, predicted float8', 'ml_classification_float8', 'ml_classification_combine', 2048),
-				('classification', 'actual boolean, predicted float8', 'ml_classification_truth', 'ml_classification_combine', 2048),
-				('scores', 'actual boolean, score float8', 'ml_scores_boolean', 'ml_scores_combine', 8192),
-				('scores', 'actual float8, score float8', 'ml_scores_float8', 'ml_scores_combine', 8192),
-				('regression', 'actual float8, predicted float8', 'ml_regression_float8', 'ml_regression_combine', 1024),
-				('probability', 'actual boolean, probability float8', 'ml_probability_boolean', 'ml_regression_combine', 1024),
-				('probability', 'actual float8, probability float8', 'ml_probability_float8', 'ml_regression_combine', 1024)
-			) AS forms (family, arguments, transition, combine, space)
-			WHERE forms.family = metric.family
-		LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE AGGREGATE %I(%s) (SFUNC = %I, STYPE = ml_state, SSPACE = %s, FINALFUNC = %I, COMBINEFUNC = %I,'
-				' PARALLEL = SAFE)',
-				metric.name, form.arguments, form.transition, form.space, metric.name || '_final', form.combine);
-			EXECUTE pg_catalog.format('COMMENT ON AGGREGATE %I(%s) IS %L', metric.name, form.arguments, metric.comment || every_note);
-		END LOOP;
-		EXECUTE pg_catalog.format('COMMENT ON FUNCTION %I(ml_state) IS %L', metric.name || '_final',
-					   'The result of ' || metric.name || ' from its state.');
+		EXECUTE statement;
 	END LOOP;
 END
 $create$;

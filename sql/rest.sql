@@ -1,10 +1,15 @@
--- What a REST client sees through PostgREST: schema mlaas_api.
+-- What a REST client sees through PostgREST: schema mlaas_api (src/pg/rest.c, predict_json.c,
+-- predict_key.c), beside the functions that ml_publish makes.
 --
 -- Names and comments become the API and its description, so arguments have plain names and
 -- types.  Everything runs with the rights of the role of the request.
 
+-- ---- views ----
+
 CREATE VIEW mlaas_api.models WITH (security_barrier) AS
 SELECT m.name,
+	   m.description,
+	   m.tags,
 	   m.task,
 	   m.target,
 	   m.algorithm,
@@ -12,37 +17,212 @@ SELECT m.name,
 	   m.latest_version,
 	   m.metrics,
 	   m.features,
+	   p.function_name AS function,
+	   p.key,
 	   m.owner,
 	   m.created_at,
 	   m.trained_at
-FROM mlaas.models m;
+FROM mlaas.models m
+LEFT JOIN mlaas.published p ON p.model_name = m.name;
 
 COMMENT ON VIEW mlaas_api.models IS
 'The models that the role of the request may use.';
-COMMENT ON COLUMN mlaas_api.models.name IS 'Name: the argument model of predict.';
-COMMENT ON COLUMN mlaas_api.models.task IS 'regression, binary or multiclass.';
+COMMENT ON COLUMN mlaas_api.models.name IS 'Name: the argument model of the functions.';
+COMMENT ON COLUMN mlaas_api.models.description IS 'What the model is for, in the words of who manages it.';
+COMMENT ON COLUMN mlaas_api.models.tags IS 'Tags, in order.';
+COMMENT ON COLUMN mlaas_api.models.task IS 'regression, binary, multiclass, ranking or anomaly.';
 COMMENT ON COLUMN mlaas_api.models.target IS 'What is predicted.';
 COMMENT ON COLUMN mlaas_api.models.algorithm IS 'Algorithm of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas_api.models.deployed_version IS 'Version that the bare name uses; null when none is deployed.';
 COMMENT ON COLUMN mlaas_api.models.latest_version IS 'Highest version: use it as name@version.';
 COMMENT ON COLUMN mlaas_api.models.metrics IS 'Metrics on held-out rows, by name: {"roc_auc": 0.84, ...}.';
 COMMENT ON COLUMN mlaas_api.models.features IS 'What an input must have: name, kind and type of each feature.';
+COMMENT ON COLUMN mlaas_api.models.function IS 'Function of its own under /rpc/, with the features as arguments; null when there is none.';
+COMMENT ON COLUMN mlaas_api.models.key IS 'What the argument key of predict_by_key is; null when the model cannot be asked by key.';
 COMMENT ON COLUMN mlaas_api.models.owner IS 'Role that owns the model.';
 COMMENT ON COLUMN mlaas_api.models.created_at IS 'When the name was trained first.';
 COMMENT ON COLUMN mlaas_api.models.trained_at IS 'When this version was trained.';
 
-GRANT SELECT ON mlaas_api.models TO PUBLIC;
+CREATE VIEW mlaas_api.versions WITH (security_barrier) AS
+SELECT v.name,
+	   v.version,
+	   v.status,
+	   v.aliases,
+	   v.parent,
+	   v.algorithm,
+	   v.task,
+	   v.target,
+	   v.metrics,
+	   v.baseline,
+	   v.features,
+	   v.parameters,
+	   v.preprocess,
+	   v.validation,
+	   v.source,
+	   v.n_train,
+	   v.n_test,
+	   v.n_skipped,
+	   v.seconds,
+	   v.bytes,
+	   v.trained_by,
+	   v.created_at,
+	   v.row_digest,
+	   v.software_version
+FROM mlaas.versions v;
 
--- The body is parsed here, once, so no search_path can change what it calls; and it can be
--- inlined, which a SET clause would forbid.
+COMMENT ON VIEW mlaas_api.versions IS
+'The versions of the models that the role of the request may describe, and how each came to be.';
+COMMENT ON COLUMN mlaas_api.versions.name IS 'Name of the model.';
+COMMENT ON COLUMN mlaas_api.versions.version IS 'Number: name@version uses this one.';
+COMMENT ON COLUMN mlaas_api.versions.status IS 'candidate, approved or archived.';
+COMMENT ON COLUMN mlaas_api.versions.aliases IS 'Aliases that point at this version; null when there is none.';
+COMMENT ON COLUMN mlaas_api.versions.parent IS 'Version it was made from, as name@version; null for a model of its own.';
+COMMENT ON COLUMN mlaas_api.versions.algorithm IS 'Algorithm.';
+COMMENT ON COLUMN mlaas_api.versions.task IS 'regression, binary, multiclass, ranking or anomaly.';
+COMMENT ON COLUMN mlaas_api.versions.target IS 'What is predicted.';
+COMMENT ON COLUMN mlaas_api.versions.metrics IS 'Metrics on held-out rows, by name.';
+COMMENT ON COLUMN mlaas_api.versions.baseline IS 'The same metrics of the mean, or of the shares of the classes.';
+COMMENT ON COLUMN mlaas_api.versions.features IS 'What it learned from: name, kind and type.';
+COMMENT ON COLUMN mlaas_api.versions.parameters IS 'All parameters of the algorithm.';
+COMMENT ON COLUMN mlaas_api.versions.preprocess IS 'Options of the preparation, as given.';
+COMMENT ON COLUMN mlaas_api.versions.validation IS 'How rows were held out, as given.';
+COMMENT ON COLUMN mlaas_api.versions.source IS 'Table, view or query, as given.';
+COMMENT ON COLUMN mlaas_api.versions.n_train IS 'Rows learned from.';
+COMMENT ON COLUMN mlaas_api.versions.n_test IS 'Rows held out.';
+COMMENT ON COLUMN mlaas_api.versions.n_skipped IS 'Rows left out because their target is null.';
+COMMENT ON COLUMN mlaas_api.versions.seconds IS 'Duration of the training in seconds.';
+COMMENT ON COLUMN mlaas_api.versions.bytes IS 'Size of the model in bytes.';
+COMMENT ON COLUMN mlaas_api.versions.trained_by IS 'Role that trained it.';
+COMMENT ON COLUMN mlaas_api.versions.created_at IS 'When it was stored.';
+COMMENT ON COLUMN mlaas_api.versions.row_digest IS 'Digest of the rows read: equal rows, equal digest.';
+COMMENT ON COLUMN mlaas_api.versions.software_version IS 'Versions of mlaas and PostgreSQL that trained it.';
+
+CREATE VIEW mlaas_api.metrics WITH (security_barrier) AS
+SELECT v.name,
+	   v.version,
+	   m.key AS metric,
+	   CASE pg_catalog.jsonb_typeof(m.value) WHEN 'number' THEN m.value::float8 END AS value,
+	   CASE pg_catalog.jsonb_typeof(v.baseline -> m.key) WHEN 'number' THEN (v.baseline -> m.key)::float8 END AS baseline
+FROM mlaas.versions v
+CROSS JOIN LATERAL pg_catalog.jsonb_each(v.metrics) m;
+
+COMMENT ON VIEW mlaas_api.metrics IS
+'The metrics of each version that the role of the request may describe, one a row.';
+COMMENT ON COLUMN mlaas_api.metrics.name IS 'Name of the model.';
+COMMENT ON COLUMN mlaas_api.metrics.version IS 'Number of the version.';
+COMMENT ON COLUMN mlaas_api.metrics.metric IS 'Name of the metric, as in scikit-learn.';
+COMMENT ON COLUMN mlaas_api.metrics.value IS 'On held-out rows; null where it is not defined.';
+COMMENT ON COLUMN mlaas_api.metrics.baseline IS 'Of the mean, or of the shares of the classes, on the same rows.';
+
+CREATE VIEW mlaas_api.deployments WITH (security_barrier) AS
+SELECT a.name, a.alias, a.version, a.deployed_at
+FROM mlaas.aliases a;
+
+COMMENT ON VIEW mlaas_api.deployments IS
+'What is deployed: where the aliases of each model that the role of the request may use point.';
+COMMENT ON COLUMN mlaas_api.deployments.name IS 'Name of the model.';
+COMMENT ON COLUMN mlaas_api.deployments.alias IS 'production is what the bare name means; others are used as name@alias.';
+COMMENT ON COLUMN mlaas_api.deployments.version IS 'Version that it points at.';
+COMMENT ON COLUMN mlaas_api.deployments.deployed_at IS 'When it was moved there.';
+
+CREATE VIEW mlaas_api.history WITH (security_barrier) AS
+SELECT h.name, h.number, h.at, h.who, h.action, h.alias, h.version, h.from_version, h.reason, h.detail
+FROM mlaas.history h;
+
+COMMENT ON VIEW mlaas_api.history IS
+'What happened to the models that the role of the request manages, deployments among it.';
+COMMENT ON COLUMN mlaas_api.history.name IS 'Name of the model.';
+COMMENT ON COLUMN mlaas_api.history.number IS 'Order of the events of one model.';
+COMMENT ON COLUMN mlaas_api.history.at IS 'When.';
+COMMENT ON COLUMN mlaas_api.history.who IS 'Role that did it.';
+COMMENT ON COLUMN mlaas_api.history.action IS 'train, deploy, rollback, approve, grant, publish, drop, ...';
+COMMENT ON COLUMN mlaas_api.history.alias IS 'Alias that was moved.';
+COMMENT ON COLUMN mlaas_api.history.version IS 'Version that it happened to.';
+COMMENT ON COLUMN mlaas_api.history.from_version IS 'Version that the alias pointed at before.';
+COMMENT ON COLUMN mlaas_api.history.reason IS 'As given.';
+COMMENT ON COLUMN mlaas_api.history.detail IS 'What the other columns do not tell.';
+
+CREATE VIEW mlaas_api.algorithms AS
+SELECT a.name,
+	   a.tasks,
+	   a.description,
+	   (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+				   'name', p.name, 'type', p.type, 'default', p.default_value, 'min', p.min, 'max', p.max,
+				   'choices', p.choices, 'description', p.description)))
+		FROM @extschema@.ml_params(a.name) p) AS parameters
+FROM @extschema@.ml_algorithms() a;
+
+COMMENT ON VIEW mlaas_api.algorithms IS
+'The algorithms that train can use, with their parameters.';
+COMMENT ON COLUMN mlaas_api.algorithms.name IS 'The argument algorithm of train.';
+COMMENT ON COLUMN mlaas_api.algorithms.tasks IS 'What it can learn: regression, binary, multiclass, ranking, anomaly.';
+COMMENT ON COLUMN mlaas_api.algorithms.description IS 'What it is.';
+COMMENT ON COLUMN mlaas_api.algorithms.parameters IS 'Members of the argument params of train: name, type, default, min, max, choices, description.';
+
+GRANT SELECT ON mlaas_api.models, mlaas_api.versions, mlaas_api.metrics, mlaas_api.deployments,
+	mlaas_api.history, mlaas_api.algorithms TO PUBLIC;
+
+-- ---- predictions ----
+
 CREATE FUNCTION mlaas_api.predict(model text, input json)
 RETURNS json
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN @extschema@.ml_predict_json(model, input::pg_catalog.jsonb)::pg_catalog.json;
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50
+AS 'MODULE_PATHNAME', 'ml_rest_predict';
 COMMENT ON FUNCTION mlaas_api.predict(text, json) IS
 'Predict for one input or for several.
 
-model: name of a model, or name@version, or name@alias. input: one object {"feature": value, ...}, or an array of such objects; null is a missing value, other members are ignored. Returns an object, or an array in the same order: {"prediction": number} for a regression, {"label": ..., "probabilities": {"class": ..., ...}} and, where the labels are numbers, "prediction", for a classifier. Errors: 42704 no such model, version or alias; 42501 a model of another role; 22023 a feature that is missing or of the wrong type.';
+model: name of a model, or name@version, or name@alias. input: one object {"feature": value, ...}, or an array of such objects; null is a missing value, other members are ignored. Returns an object, or an array in the same order: {"prediction": number} for a regression, {"label": ..., "probabilities": {"class": ..., ...}} and, where the labels are numbers, "prediction", for a classifier. Errors: 404 (42704) no such model, version or alias; 401 or 403 (42501) no right to predict with it; 422 (22023 and others) a feature that is missing or of the wrong type; 413 (54000) more rows or bytes than a request may have.';
+
+CREATE FUNCTION mlaas_api.predict_batch(model text, rows json, key text DEFAULT NULL,
+										OUT key text, OUT prediction float8, OUT label text, OUT probability float8)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'ml_rest_predict_batch';
+COMMENT ON FUNCTION mlaas_api.predict_batch(text, json, text) IS
+'Predict for many inputs: one row of the answer for each, which can be selected, filtered and ordered, or returned as CSV.
+
+model: as in predict. rows: an array of objects {"feature": value, ...}; null is a missing value. key: name of a member that identifies a row; default: the number of the row, from 1. Returns key, prediction (a number; null for text labels), label and its probability (classifiers). With ?columns=model,rows in the address PostgREST passes the body on without parsing it, which is faster. Errors as in predict.';
+
+CREATE FUNCTION mlaas_api.predict_by_key(model text, key text)
+RETURNS json
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'ml_rest_predict_by_key';
+COMMENT ON FUNCTION mlaas_api.predict_by_key(text, text) IS
+'Predict for a row of the database: the features are read where the model was published with a table or view and its key.
+
+model: as in predict. key: value of the key. Returns what predict returns for one object. The row is read with the rights of the role of the request. Errors: 404 no such model (42704) or no row with that key (P0002); 401 or 403 (42501) no right to predict with the model or to read the table; 409 (55000) the model is not published with a source; 422 (22P02) a key of the wrong type.';
+
+-- ---- judging ----
+
+CREATE FUNCTION mlaas_api.evaluate(model text, source text, OUT metric text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000 ROWS 10
+AS 'MODULE_PATHNAME', 'ml_rest_evaluate';
+COMMENT ON FUNCTION mlaas_api.evaluate(text, text) IS
+'Measure a model on the rows of a table or view.
+
+model: as in predict. source: a table or view that the role may read, with the features and the target, never SQL text. Returns every metric that fits the task, named as in scikit-learn; null where it is not defined. Errors: 404 no such model (42704), table or view (42P01); 401 or 403 (42501) no right to one of them; 400 SQL text as the source (22023), a column that is missing (42703) or values that do not fit.';
+
+CREATE FUNCTION mlaas_api.compare(model text, version int, other int,
+								  OUT metric text, OUT value float8, OUT other_value float8, OUT difference float8)
+RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10
+AS 'MODULE_PATHNAME', 'ml_rest_compare';
+COMMENT ON FUNCTION mlaas_api.compare(text, int, int) IS
+'Compare the metrics of two versions of a model.
+
+model: name. version, other: numbers of the versions. Returns for each metric the value of version, the other_value and their difference (other_value minus value). Each was measured on the rows that its own training held out; evaluate measures both on the same rows. Errors: 404 (42704) no such model or version; 401 or 403 (42501) no right to describe it.';
+
+CREATE FUNCTION mlaas_api.describe(model text)
+RETURNS jsonb
+LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000
+AS 'MODULE_PATHNAME', 'ml_rest_describe';
+COMMENT ON FUNCTION mlaas_api.describe(text) IS
+'Describe a model: its algorithm, task, classes, features, preparation, parameters and what it learned.
+
+model: as in predict. Errors: 404 (42704) no such model, version or alias; 401 or 403 (42501) no right to describe it, which the right to predict does not include.';
+
+-- ---- training and deploying ----
 
 -- The C function itself: a wrapper would have to fix its search_path, and then could not
 -- find the relation as the request's search_path finds it.
@@ -53,8 +233,28 @@ CREATE FUNCTION mlaas_api.train(name text, source text, target text DEFAULT NULL
 								OUT n_train bigint, OUT n_test bigint, OUT seconds float8, OUT deployed boolean)
 RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'ml_train_relation';
+AS 'MODULE_PATHNAME', 'ml_rest_train';
 COMMENT ON FUNCTION mlaas_api.train(text, text, text, text, text[], jsonb, jsonb, jsonb, text, text) IS
 'Train a model on a table or view.
 
-name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. Returns the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 42P01 no such table or view; 42501 one that the role may not read, or a name that a model of another role has; 42703 no such column; 42704 no such algorithm or parameter; 22023 SQL text as the source, or a value out of range; 54000 mlaas.max_memory reached.';
+name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. Returns the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 404 (42P01) no such table or view; 401 or 403 (42501) one that the role may not read, or a model that it may not manage; 400 no such column (42703), algorithm or parameter (42704), SQL text as the source or a value out of range (22023); 413 (54000) mlaas.max_memory reached.';
+
+CREATE FUNCTION mlaas_api.deploy(model text, version int, alias text DEFAULT 'production', reason text DEFAULT NULL,
+								 OUT name text, OUT alias text, OUT version int, OUT previous_version int)
+RETURNS record
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_rest_deploy';
+COMMENT ON FUNCTION mlaas_api.deploy(text, int, text, text) IS
+'Deploy a version: from then on requests that name the model, or name@alias, use it.
+
+model: name. version: its number. alias: production, which the bare name means, or another. reason: goes to the history. Returns name, alias, version and previous_version, null when the alias is new. Errors: 404 (42704) no such model or version; 401 or 403 (42501) no right to manage it; 409 (55000) the version is not to be deployed as it is: a guard fails, it is archived, or not approved.';
+
+CREATE FUNCTION mlaas_api.rollback(model text, alias text DEFAULT 'production',
+								   OUT name text, OUT alias text, OUT version int, OUT previous_version int)
+RETURNS record
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_rest_rollback';
+COMMENT ON FUNCTION mlaas_api.rollback(text, text) IS
+'Roll back to the version that was deployed before; again, one further back.
+
+model: name. alias: production, or another. Returns name, alias, version and previous_version. Errors: 404 (42704) no such model or alias; 401 or 403 (42501) no right to manage it; 409 (55000) nothing to roll back to.';

@@ -1,4 +1,4 @@
--- Trees to read and to edit (src/pg/trees.c, treesql.c, treeedit.c).
+-- Trees to read and to edit (src/pg/trees.c, treesql.c, oob.c, treeedit.c).
 
 CREATE FUNCTION ml_trees(model text, OUT tree int, OUT class text, OUT node int, OUT parent int, OUT depth int,
 						 OUT feature text, OUT threshold float8, OUT categories text[], OUT null_left boolean,
@@ -52,6 +52,29 @@ RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'ml_tree_sql';
 COMMENT ON FUNCTION ml_tree_sql(ml_model, jsonb) IS 'The same for a model as a value.';
+
+-- The source may be any query of the caller's, hence volatile and not in a parallel plan.
+
+CREATE FUNCTION ml_oob_predict(model text, source text, key text DEFAULT NULL,
+							   OUT key text, OUT prediction float8, OUT label text, OUT probability float8,
+							   OUT trees int, OUT trained boolean)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 10000
+AS 'MODULE_PATHNAME', 'ml_oob_predict';
+COMMENT ON FUNCTION ml_oob_predict(text, text, text) IS
+'Out of bag: what a random_forest or extra_trees predicts for the rows it was trained on, each row by the trees that did not draw it, so that each is as honest as a prediction for a new row; the statistics oob_* of the model sum them up.
+source: the source of the training, all of its rows as they were, in any order, under the names of features, target, weight and column of validation that it had; it runs with the rights and the row-level security of the caller, and its rows are held in memory (mlaas.max_memory). Filter the result, not the source. key: the column that identifies a row, returned as text; default: the number of the row as it was read, from 1. Rows alike in all that the training read are told apart by the order in which they are read.
+Returns key, prediction, label and probability as ml_predict_batch; NULL where every tree drew the row. trees: how many did not draw it, whose mean the prediction is. trained: whether the trees drew from the row; all of them vote for the others: rows held out, without a target or without weight.
+Errors: 22000 for rows that are not those of the training; 0A000 for another algorithm, for a model without {"bootstrap": true} or a max_samples below 1, and for one whose trees are not of one training (ml_continue, ml_refit); else as for ml_predict_batch and ml_train.';
+
+CREATE FUNCTION ml_oob_predict(model ml_model, source text, key text DEFAULT NULL,
+							   OUT key text, OUT prediction float8, OUT label text, OUT probability float8,
+							   OUT trees int, OUT trained boolean)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 10000
+AS 'MODULE_PATHNAME', 'ml_oob_predict';
+COMMENT ON FUNCTION ml_oob_predict(ml_model, text, text) IS
+'The same with a model as a value: the rows of its training by the trees that did not draw them.';
 
 CREATE FUNCTION ml_truncate(model text, n_trees int, OUT name text, OUT version int, OUT parent_version int,
 							OUT algorithm text, OUT trees bigint, OUT leaves bigint, OUT seconds float8)

@@ -22,6 +22,13 @@
 #define compat_ExecutorRun(query, direction, count) ExecutorRun(query, direction, count, true)
 #endif
 
+/* Whether a member may SET ROLE to a role is a right of its own since 16. */
+#if PG_VERSION_NUM >= 160000
+#define compat_can_set_role(member, role) member_can_set_role(member, role)
+#else
+#define compat_can_set_role(member, role) is_member_of_role(member, role)
+#endif
+
 /* 18 has another spelling for it, in another place of a declaration. */
 #ifndef pg_attribute_noreturn
 #define pg_attribute_noreturn() __attribute__((noreturn))

@@ -43,6 +43,11 @@ run_fold(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlFold *
 	fold->nbaseline = result.nbaseline;
 	memcpy(fold->metrics, result.metrics, sizeof fold->metrics);
 	memcpy(fold->baseline, result.baseline, sizeof fold->baseline);
+	if (result.scores != NULL)
+	{
+		fold->scores = ml_alloc_array(ctx, result.nscores + 1, sizeof(double));
+		memcpy(fold->scores, result.scores, result.nscores * sizeof(double));
+	}
 	host_context_delete(own);
 }
 

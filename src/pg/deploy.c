@@ -8,6 +8,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/registry.h"
 
@@ -16,24 +17,6 @@ PG_FUNCTION_INFO_V1(ml_rollback);
 PG_FUNCTION_INFO_V1(ml_drop);
 PG_FUNCTION_INFO_V1(ml_model);
 PG_FUNCTION_INFO_V1(ml_model_literal);
-
-/* Error unless an argument that must be there is; what names it in the message. */
-static void
-need_argument(FunctionCallInfo fcinfo, int index, const char *what)
-{
-	if (PG_ARGISNULL(index))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be NULL", what)));
-}
-
-/* A text argument that must be there. */
-static char *
-need_text(FunctionCallInfo fcinfo, int index, const char *what)
-{
-	need_argument(fcinfo, index, what);
-	return text_to_cstring(PG_GETARG_TEXT_PP(index));
-}
 
 /* The row (name, alias, version, previous_version) of a move. */
 static Datum
@@ -58,7 +41,7 @@ ml_deploy(PG_FUNCTION_ARGS)
 {
 	char	   *name = need_text(fcinfo, 0, "model name");
 	char	   *alias = need_text(fcinfo, 2, "alias");
-	char	   *reason = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	char	   *reason = optional_text(fcinfo, 3);
 	RegistryVersion version;
 	int32		previous;
 

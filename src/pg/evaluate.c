@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "pg/evaluate.h"
 #include "pg/host.h"
 #include "pg/modelarg.h"
 #include "pg/scorer.h"
@@ -208,40 +209,54 @@ emit_metrics(ReturnSetInfo *result, const MlMetric *metrics, int count)
 	}
 }
 
-/* The metrics of a model on a source. */
-Datum
-ml_evaluate(PG_FUNCTION_ARGS)
+/* The metrics of a model on the rows of a source. */
+int
+evaluate_source(MlContext *ctx, const MlModel *model, Source *source, MlMetric *metrics, size_t *rows)
 {
 	Evaluation *evaluation = palloc0(sizeof(Evaluation));
-	const MlModel *model;
-	Source	   *source;
-	int		   *columns;
+	int			nfeatures = model->signature->nfeatures;
 	int			ncolumns;
-	MlMetric	metrics[ML_MAX_METRICS];
+	int		   *columns;
 
-	InitMaterializedSRF(fcinfo, 0);
-	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
 	if (model->signature->target_kind == ML_TARGET_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("the model was trained without a target, so there is nothing to compare with"),
 				 errhint("Where anomalies are known, use a metric such as ml_roc_auc(label, ml_predict(...)).")));
-	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
-	evaluation->ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
+	evaluation->ctx = ctx;
 	evaluation->ranking = model->signature->task == ML_TASK_RANKING;
-	ncolumns = model->signature->nfeatures + (evaluation->ranking ? 2 : 1);
+	ncolumns = nfeatures + (evaluation->ranking ? 2 : 1);
 	columns = palloc(sizeof(int) * (Size) ncolumns);
-	scorer_init(&evaluation->scorer, evaluation->ctx, model, source, columns);
-	target_reader_init(&evaluation->target, model, source, model->signature->nfeatures, columns + model->signature->nfeatures);
+	scorer_init(&evaluation->scorer, ctx, model, source, columns);
+	target_reader_init(&evaluation->target, model, source, nfeatures, columns + nfeatures);
 	if (evaluation->ranking)
-		init_group(evaluation, source, columns + model->signature->nfeatures + 1);
+		init_group(evaluation, source, columns + nfeatures + 1);
 	evaluation->outputs = palloc0(sizeof(double *) * evaluation->scorer.outputs);
 
 	source_scan(source, columns, ncolumns, receive_row, evaluation);
 	keep_outputs(evaluation);
 	if (evaluation->rows == 0)
-		ml_raise_full(evaluation->ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
 					  "It has no rows, or the target is NULL in all of them.", NULL);
-	emit_metrics((ReturnSetInfo *) fcinfo->resultinfo, metrics, compute_metrics(evaluation, metrics));
+	*rows = evaluation->rows;
+	return compute_metrics(evaluation, metrics);
+}
+
+/* The metrics of a model on a source. */
+Datum
+ml_evaluate(PG_FUNCTION_ARGS)
+{
+	MlMetric	metrics[ML_MAX_METRICS];
+	const MlModel *model;
+	MlContext  *ctx;
+	size_t		rows;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
+	ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
+	count = evaluate_source(ctx, model, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), metrics, &rows);
+	emit_metrics((ReturnSetInfo *) fcinfo->resultinfo, metrics, count);
+	host_context_delete(ctx);
 	return (Datum) 0;
 }

@@ -42,7 +42,7 @@ typedef struct KeyReader
 } KeyReader;
 
 /*
- * Set up for a key column (NULL: the row's number) that is read as column number place of the slot; returns how many
+ * Set up for a key column (NULL: the row's number, from 1) that is read as column number place of the slot; returns how many
  * columns it adds to the scan, whose number in the source goes to *column.
  */
 extern int	key_reader_init(KeyReader *reader, const Source *source, const char *name, int place, int *column);

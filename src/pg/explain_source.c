@@ -58,6 +58,7 @@ key_reader_init(KeyReader *reader, const Source *source, const char *name, int p
 	if (name == NULL)
 		return 0;
 	*column = source_need(source, name, "key column");
+	source_check_unique(source, *column, "key column");
 	getTypeOutputInfo(source->columns[*column].type, &function, &is_varlena);
 	fmgr_info(function, &reader->output);
 	reader->column = place;

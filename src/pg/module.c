@@ -19,10 +19,14 @@ PG_MODULE_MAGIC;
 #define DEFAULT_MAX_THREADS 0
 #define LARGEST_MAX_THREADS 256
 #define DEFAULT_MODEL_CACHE (64 * 1024) /* 64 MB in kB */
+#define DEFAULT_MAX_REQUEST_SIZE (16 * 1024)	/* 16 MB in kB */
+#define DEFAULT_MAX_REQUEST_ROWS 100000
 
 int			mlaas_max_memory = DEFAULT_MAX_MEMORY;
 int			mlaas_max_threads = DEFAULT_MAX_THREADS;
 int			mlaas_model_cache = DEFAULT_MODEL_CACHE;
+int			mlaas_max_request_size = DEFAULT_MAX_REQUEST_SIZE;
+int			mlaas_max_request_rows = DEFAULT_MAX_REQUEST_ROWS;
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -61,6 +65,22 @@ settings_init(void)
 							&mlaas_model_cache,
 							DEFAULT_MODEL_CACHE, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlaas.max_request_size",
+							"Sets the maximum size of the rows that one request for predictions may send.",
+							"It bounds mlaas_api.predict and mlaas_api.predict_batch. Zero means no limit.",
+							&mlaas_max_request_size,
+							DEFAULT_MAX_REQUEST_SIZE, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("mlaas.max_request_rows",
+							"Sets the maximum number of rows that one request for predictions may send.",
+							"It bounds mlaas_api.predict and mlaas_api.predict_batch. Zero means no limit.",
+							&mlaas_max_request_rows,
+							DEFAULT_MAX_REQUEST_ROWS, 0, INT_MAX,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("mlaas");

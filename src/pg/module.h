@@ -13,4 +13,8 @@ extern int	mlaas_max_threads;
 /* kB of opened models that a backend keeps between statements */
 extern int	mlaas_model_cache;
 
+/* kB, and rows, that one request for predictions may send; 0 = no limit */
+extern int	mlaas_max_request_size;
+extern int	mlaas_max_request_rows;
+
 #endif

@@ -87,7 +87,7 @@ predict_check_model(const MlModel *model, PredictWhat what)
 {
 	const MlSignature *signature = model->signature;
 
-	if (what == PREDICT_NOTHING)
+	if (what == PREDICT_NOTHING || what == PREDICT_ANY)
 		return;
 	if (what == PREDICT_NUMBER)
 	{
@@ -96,6 +96,14 @@ predict_check_model(const MlModel *model, PredictWhat what)
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("the model predicts text labels, which are no numbers"),
 					 errhint("Use ml_predict_label for the label, or ml_probability for the probability of a class.")));
+	}
+	else if (what == PREDICT_INTERVAL)
+	{
+		if (signature->task != ML_TASK_REGRESSION)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("the model predicts no number that could lie in an interval"),
+					 signature->nclasses > 0 ? errhint("Use ml_predict_set for a set of classes.") : 0));
 	}
 	else if (what == PREDICT_QUANTILES)
 	{

@@ -19,6 +19,9 @@ typedef enum PredictWhat
 	PREDICT_LABEL,				/* a class */
 	PREDICT_PROBABILITY,		/* of classes */
 	PREDICT_QUANTILES,			/* of a number */
+	PREDICT_ANY,				/* whatever there is */
+	PREDICT_INTERVAL,			/* around a number */
+	PREDICT_SET,				/* of classes */
 	PREDICT_NOTHING				/* the row is read, not scored */
 } PredictWhat;
 
@@ -66,7 +69,7 @@ typedef struct PredictPlan
 	char	   *class_name;		/* NULL = none yet */
 	Size		class_length;
 
-	void	   *derived;		/* what a caller of predict_read made of the model, in memory; NULL at first */
+	void	   *derived;		/* what the caller made of the model, in memory; NULL at first */
 } PredictPlan;
 
 /*
@@ -83,6 +86,9 @@ extern PredictPlan *predict_read(FunctionCallInfo fcinfo, int argument);
 
 /* Refuse a model that cannot give what a call wants. */
 extern void predict_check_model(const MlModel *model, PredictWhat what);
+
+/* What ml_predict_json says of one result, out[outputs]. */
+extern Jsonb *prediction_json(const MlModel *model, const double *out);
 
 /* Refuse a class that the model does not have. */
 extern void predict_error_class(const MlModel *model, const char *name) pg_attribute_noreturn();

@@ -560,8 +560,8 @@ registry_raise_alias(const RegistryModel *model, const char *alias)
 /* ---------------------------------------------------------------- names */
 
 /* Tell what is wrong with a name of a model or alias; NULL when nothing is. */
-static const char *
-name_fault(const char *name)
+const char *
+registry_name_fault(const char *name)
 {
 	size_t		length = strlen(name);
 
@@ -585,7 +585,7 @@ name_fault(const char *name)
 void
 registry_check_name(const char *name)
 {
-	const char *fault = name_fault(name);
+	const char *fault = registry_name_fault(name);
 
 	if (fault != NULL)
 		ereport(ERROR,
@@ -606,7 +606,7 @@ is_number(const char *string)
 void
 registry_check_alias(const char *alias)
 {
-	const char *fault = name_fault(alias);
+	const char *fault = registry_name_fault(alias);
 
 	if (fault == NULL && is_number(alias))
 		fault = "A number after \"@\" is a version.";
@@ -667,7 +667,7 @@ registry_try_resolve(const char *spec, RegistryPrivilege privilege, RegistryVers
 	if (!find_model(name, &model) || !registry_has_rights(&model, GetUserId(), privilege))
 		return false;
 	if (is_number(alias) ? !registry_find_version(&model, version_number(alias), found) :
-		name_fault(alias) != NULL || !registry_find_alias(&model, alias, found))
+		registry_name_fault(alias) != NULL || !registry_find_alias(&model, alias, found))
 		return false;
 	registry_set_model(found, &model);
 	return true;

@@ -9,6 +9,10 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
+#include "pg/publish.h"
+
+#include "pg/rights.h"
+
 /* The version an alias of the locked model points at, 0 when there is no such alias. */
 static int32
 alias_version(const Writer *writer, const char *alias)
@@ -80,6 +84,7 @@ registry_deploy(const RegistryVersion *version, const char *alias, const char *r
 	if (previous != version->version)
 	{
 		write_alias(&writer, alias, version->version, &id);
+		publish_model_changed(&writer);
 		registry_write_event(&writer, "deploy", alias, version->version, previous, reason, NULL);
 	}
 	else
@@ -152,6 +157,7 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	if (!registry_version_exists(&writer, target, &restored->id))
 		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, name);
 	write_alias(&writer, alias, target, &restored->id);
+	publish_model_changed(&writer);
 	registry_write_event(&writer, "rollback", alias, target, current, NULL, NULL);
 	restored->version = target;
 	registry_set_model(restored, &writer.model);
@@ -174,17 +180,18 @@ registry_drop(const char *name)
 	id = column_uuid("model_id", &writer.model.id);
 	registry_write_event(&writer, "drop", NULL, 0, 0, NULL, NULL);
 	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	writer_execute("DELETE FROM mlaas.privilege WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
+	publish_model_changed(&writer);
 	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	dropped = (int32) SPI_processed;
 	writer_execute("DELETE FROM mlaas.model WHERE id = $1", SPI_OK_DELETE, 1, &id);
+	rights_forget_model(&writer);
 	writer_end(&writer);
 	return dropped;
 }
 
-/* Error when an alias of the locked model points at a version. */
-static void
-check_no_alias(const Writer *writer, int32 version)
+/* The aliases of the locked model that point at a version, quoted in a list; NULL when none does. */
+char *
+registry_aliases_of(const Writer *writer, int32 version)
 {
 	ColumnValue values[] = {
 		column_uuid("model_id", &writer->model.id),
@@ -194,13 +201,21 @@ check_no_alias(const Writer *writer, int32 version)
 	writer_execute("SELECT string_agg(format('\"%s\"', alias), ', ' ORDER BY alias) FROM mlaas.alias"
 				   " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0",
 				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed > 0)
+	return SPI_processed > 0 ? TextDatumGetCString(writer_result(0, 1)) : NULL;
+}
+
+/* Error when an alias of the locked model points at a version. */
+static void
+check_no_alias(const Writer *writer, int32 version)
+{
+	char	   *aliases = registry_aliases_of(writer, version);
+
+	if (aliases != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop version %d of model \"%s\" because it is deployed",
 						version, writer->model.name),
-				 errdetail("It is what these aliases point at: %s.",
-						   TextDatumGetCString(writer_result(0, 1))),
+				 errdetail("It is what these aliases point at: %s.", aliases),
 				 errhint("Deploy another version under them first, or drop the whole model with ml_drop(%s).",
 						 quote_literal_cstr(writer->model.name))));
 }

@@ -17,8 +17,11 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
+
+#include "pg/rights.h"
 
 /* Begin to write as the owner of the tables; command is for the error on a standby. */
 void
@@ -145,6 +148,19 @@ writer_result(uint64 row, int column)
 	return value;
 }
 
+/* A string as JSON, null for NULL. */
+char *
+json_string(const char *string)
+{
+	StringInfoData json;
+
+	if (string == NULL)
+		return pstrdup("null");
+	initStringInfo(&json);
+	escape_json(&json, string);
+	return json.data;
+}
+
 /* A random uuid, version 4. */
 pg_uuid_t
 registry_new_uuid(void)
@@ -217,6 +233,8 @@ registry_lock_or_create(Writer *writer, const char *name)
 		writer_execute("INSERT INTO mlaas.model (id, owner, created_at, name, last_version, last_event, versions)"
 					   " VALUES ($1, $2, $3, $4, 0, 0, 0) ON CONFLICT (name) DO NOTHING",
 					   SPI_OK_INSERT, lengthof(values), values);
+		if (SPI_processed > 0)
+			rights_tie_role(writer->caller);
 	}
 }
 

@@ -70,6 +70,9 @@ extern ColumnValue column_uuid(const char *name, const pg_uuid_t *id);
 extern ColumnValue column_int64(const char *name, int64 number);
 extern ColumnValue column_time(const char *name);
 
+/* A string as JSON, null for NULL: for the detail of an event. */
+extern char *json_string(const char *string);
+
 /* A random uuid, version 4. */
 extern pg_uuid_t registry_new_uuid(void);
 
@@ -95,6 +98,9 @@ extern void registry_return_event(const Writer *writer);
 /* Put the identifier of a version of the locked model into id; false when it is gone. */
 extern bool registry_version_exists(const Writer *writer, int32 version, pg_uuid_t *id);
 
+/* The aliases of the locked model that point at a version, quoted in a list; NULL when none does. */
+extern char *registry_aliases_of(const Writer *writer, int32 version);
+
 /* ---- what is there, as the active snapshot sees it ---- */
 
 /* The row of a model that the current user has the privilege on, or an error. */
@@ -117,6 +123,9 @@ extern bool registry_find_version(const RegistryModel *model, int32 version, Reg
 
 /* Fill in what all versions of a model share. */
 extern void registry_set_model(RegistryVersion *found, const RegistryModel *model);
+
+/* Tell what is wrong with a name of a model or alias; NULL when nothing is. */
+extern const char *registry_name_fault(const char *name);
 
 /* Error unless name is fit for an alias: as for a model, and not a version's number. */
 extern void registry_check_alias(const char *alias);

@@ -8,9 +8,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/features.h"
 #include "pg/host.h"
+#include "pg/lineage.h"
 #include "pg/modelarg.h"
 #include "pg/registry.h"
 #include "pg/train.h"
@@ -26,19 +28,9 @@ PG_FUNCTION_INFO_V1(ml_refit_value);
 #define ARGUMENT_WEIGHT 4
 #define ARGUMENT_DEPLOY 5		/* of registered models */
 
-/* Error unless an argument that must be there is. */
-static void
-need_argument(FunctionCallInfo fcinfo, int index, const char *what)
-{
-	if (PG_ARGISNULL(index))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be NULL", what)));
-}
-
 /* The names of a model's features. */
-static char **
-feature_names(const MlSignature *signature)
+char **
+model_feature_names(const MlSignature *signature)
 {
 	char	  **names = palloc(sizeof(char *) * (Size) Max(signature->nfeatures, 1));
 
@@ -82,7 +74,7 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainArgs
 	args->source = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	args->target = signature->task == ML_TASK_ANOMALY ? NULL : pstrdup(signature->target);
 	args->algorithm = retrain->from->algorithm;
-	args->features = feature_names(signature);
+	args->features = model_feature_names(signature);
 	args->nfeatures = signature->nfeatures;
 	args->preprocess = "{}";
 	read_retrain(ctx, fcinfo, retrain, args);
@@ -93,6 +85,24 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainArgs
 	if (!PG_ARGISNULL(ARGUMENT_WEIGHT))
 		args->weight = text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_WEIGHT));
 	args->retrain = retrain;
+}
+
+/* The lineage of a call. */
+static char *
+retrain_lineage(FunctionCallInfo fcinfo, const MlRetrain *retrain, const TrainArgs *args)
+{
+	StringInfoData json;
+
+	lineage_begin(&json, retrain->lineage.operation);
+	lineage_text(&json, "source", args->source);
+	if (retrain->kind == ML_RETRAIN_REFIT)
+		lineage_json(&json, "decay_rate", number_text(retrain->decay_rate));
+	else if (!PG_ARGISNULL(ARGUMENT_HOW))
+		lineage_json(&json, "params", jsonb_cstring(PG_GETARG_DATUM(ARGUMENT_HOW)));
+	if (!PG_ARGISNULL(ARGUMENT_VALIDATION))
+		lineage_json(&json, "validation", jsonb_cstring(PG_GETARG_DATUM(ARGUMENT_VALIDATION)));
+	lineage_text(&json, "weight", args->weight);
+	return lineage_end(&json, (int64) args->split.seed);
 }
 
 /* Learn on from a registered model: a new version. */
@@ -120,6 +130,9 @@ retrain_registered(FunctionCallInfo fcinfo, MlRetrainKind kind, const char *func
 	args.deploy = train_deploy_policy(ctx, PG_ARGISNULL(ARGUMENT_DEPLOY) ? "never" :
 									  text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_DEPLOY)));
 	args.reason = psprintf("%s of version %d", retrain.lineage.operation, from.version);
+	args.parent_version = &from.id;
+	args.parent = retrain.lineage.parent;
+	args.lineage = retrain_lineage(fcinfo, &retrain, &args);
 	return train_register(fcinfo, ctx, &args, false, start);
 }
 

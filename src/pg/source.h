@@ -81,4 +81,8 @@ extern MlTable *source_table(MlContext *ctx, const Source *source, const int *co
 /* Read those columns into that table; a stream (NULL = none) takes the rows as they come. */
 extern void source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream);
 
+/* The same without a stream, handing each row to a function too, with further columns after those of the table. */
+extern void source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row,
+							 void *arg);
+
 #endif

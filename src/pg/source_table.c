@@ -47,6 +47,8 @@ typedef struct Loader
 	MlStream   *stream;			/* takes rows as they come, NULL = none */
 	size_t		loaded;			/* rows in the table */
 	size_t		next_take;		/* rows at which the stream takes them */
+	SourceRow	row;			/* gets each row too; NULL = none */
+	void	   *arg;
 	ValueReader *readers;		/* [ncolumns] */
 	LoadRun    *runs;
 	int			nruns;
@@ -224,6 +226,8 @@ load_row(TupleTableSlot *slot, void *arg)
 				break;
 		}
 	}
+	if (loader->row != NULL)
+		loader->row(slot, loader->arg);
 	if (++loader->rows == BLOCK_ROWS)
 		flush_block(loader);
 }
@@ -262,25 +266,28 @@ source_table(MlContext *ctx, const Source *source, const int *columns, int ncolu
 	return table;
 }
 
-void
-source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream)
+/* Load the first columns of a scan. */
+static void
+load(Loader *loader, Source *source, const int *columns, int nscanned)
 {
+	MlContext  *ctx = loader->ctx;
+	MlTable    *table = loader->table;
+	MlStream   *stream = loader->stream;
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "mlaas loader", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(memory);
 	int			ncolumns = table->ncolumns;
-	Loader		loader = {.ctx = ctx,.table = table,.stream = stream};
 
-	loader.readers = palloc0(sizeof(ValueReader) * ncolumns);
-	loader.runs = palloc0(sizeof(LoadRun) * ncolumns);
-	loader.nulls = palloc0(sizeof(uint32) * ncolumns);
-	loader.block = palloc(sizeof(double) * ncolumns * BLOCK_STRIDE);
+	loader->readers = palloc0(sizeof(ValueReader) * ncolumns);
+	loader->runs = palloc0(sizeof(LoadRun) * ncolumns);
+	loader->nulls = palloc0(sizeof(uint32) * ncolumns);
+	loader->block = palloc(sizeof(double) * ncolumns * BLOCK_STRIDE);
 	for (int i = 0; i < ncolumns; i++)
-		loader_add_column(&loader, &source->columns[columns[i]], i);
+		loader_add_column(loader, &source->columns[columns[i]], i);
 	if (stream != NULL)
-		loader.next_take = ml_stream_batch(stream);
+		loader->next_take = ml_stream_batch(stream);
 
-	table->rows = source_scan(source, columns, ncolumns, load_row, &loader);
-	flush_block(&loader);
+	table->rows = source_scan(source, columns, nscanned, load_row, loader);
+	flush_block(loader);
 	if (stream != NULL)
 		ml_stream_take(stream, table->rows);
 	for (int i = 0; i < ncolumns; i++)
@@ -288,4 +295,20 @@ source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, 
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(memory);
+}
+
+void
+source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream)
+{
+	Loader		loader = {.ctx = ctx,.table = table,.stream = stream};
+
+	load(&loader, source, columns, table->ncolumns);
+}
+
+void
+source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row, void *arg)
+{
+	Loader		loader = {.ctx = ctx,.table = table,.row = row,.arg = arg};
+
+	load(&loader, source, columns, ncolumns);
 }

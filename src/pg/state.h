@@ -20,9 +20,11 @@ typedef enum StateKindId
 {
 	STATE_INVALID = 0,
 	STATE_FIT = 1,				/* ml_fit, ml_train (fitstate.c) */
-	STATE_CLASSIFICATION = 2,	/* confusion counts (metrics.c) */
-	STATE_SCORES = 3,			/* (label, score, weight) for roc_auc (metrics.c) */
-	STATE_REGRESSION = 4		/* sums for mae, rmse, r2 (metrics.c) */
+	STATE_CLASSIFICATION = 2,	/* confusion counts (metric_labels.c) */
+	STATE_SCORES = 3,			/* sorted scores with labels, for roc_auc (metric_scores.c) */
+	STATE_REGRESSION = 4,		/* sums for mae, rmse, r2 (metric_errors.c) */
+	STATE_LOSS = 5,				/* one mean loss (metric_losses.c) */
+	STATE_CALIBRATION = 6		/* bins of probabilities (metric_calibration.c) */
 } StateKindId;
 
 typedef struct StateKind
@@ -69,5 +71,7 @@ extern const StateKind fit_state_kind;
 extern const StateKind classification_state_kind;
 extern const StateKind scores_state_kind;
 extern const StateKind regression_state_kind;
+extern const StateKind loss_state_kind;
+extern const StateKind calibration_state_kind;
 
 #endif

@@ -24,6 +24,7 @@
 #include "pg/crossval.h"
 #include "pg/features.h"
 #include "pg/host.h"
+#include "pg/lineage.h"
 #include "pg/onepass.h"
 #include "pg/registry.h"
 #include "pg/source.h"
@@ -56,8 +57,9 @@ typedef struct TrainPlan
 static void read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args);
 static void make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan);
 static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result);
-static RegistryVersion store_version(const TrainArgs *args, const TrainPlan *plan,
+static RegistryVersion store_version(const TrainArgs *args, const char *features,
 									 const MlTrainResult *result, const char *metrics, double seconds);
+static char *features_json(const TrainPlan *plan);
 static bool deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
 						   const RegistryVersion *version);
 static char *metrics_json(const MlMetric *metrics, int count);
@@ -68,38 +70,45 @@ static char *metrics_json(const MlMetric *metrics, int count);
 Datum
 train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only, instr_time start)
 {
-	instr_time	duration;
 	TrainPlan	plan;
 	MlTrainResult result;
+
+	make_plan(args, relation_only, &plan);
+	memset(&result, 0, sizeof result);
+	read_and_fit(ctx, &plan, &result);
+	return train_store(fcinfo, ctx, args, &result, features_json(&plan), start);
+}
+
+/* Store a result and perhaps deploy it; returns the row. */
+Datum
+train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
+			const char *features, instr_time start)
+{
+	instr_time	duration;
 	RegistryVersion version;
 	TupleDesc	descriptor;
 	double		seconds;
-	char	   *metrics;
+	char	   *metrics = metrics_json(result->metrics, result->nmetrics);
 	Datum		values[9];
 	bool		nulls[9] = {0};
 	HeapTuple	row;
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	make_plan(args, relation_only, &plan);
-	memset(&result, 0, sizeof result);
-	read_and_fit(ctx, &plan, &result);
-
-	metrics = metrics_json(result.metrics, result.nmetrics);
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	seconds = INSTR_TIME_GET_DOUBLE(duration);
-	version = store_version(args, &plan, &result, metrics, seconds);
+	version = store_version(args, features, result, metrics, seconds);
 
 	values[0] = CStringGetTextDatum(args->name);
 	values[1] = Int32GetDatum(version.version);
-	values[2] = CStringGetTextDatum(ml_task_name(result.task));
-	values[3] = CStringGetTextDatum(result.algorithm->name);
+	values[2] = CStringGetTextDatum(ml_task_name(result->task));
+	values[3] = CStringGetTextDatum(result->algorithm->name);
 	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(metrics));
-	values[5] = Int64GetDatum((int64) result.n_train);
-	values[6] = Int64GetDatum((int64) result.n_test);
+	values[5] = Int64GetDatum((int64) result->n_train);
+	values[6] = Int64GetDatum((int64) result->n_test);
 	values[7] = Float8GetDatum(seconds);
-	values[8] = BoolGetDatum(deploy_version(ctx, args, &result, &version));
+	values[8] = BoolGetDatum(deploy_version(ctx, args, result, &version));
 	row = heap_form_tuple(BlessTupleDesc(descriptor), values, nulls);
 	host_context_delete(ctx);
 	return HeapTupleGetDatum(row);
@@ -116,9 +125,9 @@ train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
 	read_and_fit(ctx, &plan, result);
 }
 
-/* Read the rows and learn from them without each fold in turn; returns the folds. */
-MlFold *
-train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
+/* Read all rows, and say how they would be learned from. */
+MlTable *
+train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec)
 {
 	TrainPlan	plan;
 	MlTable    *table;
@@ -126,7 +135,36 @@ train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
 	make_plan(args, false, &plan);
 	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
 	source_load(ctx, plan.source, plan.columns, table, NULL);
-	return crossval_folds(ctx, table, &plan.spec, count);
+	*spec = plan.spec;
+	return table;
+}
+
+/* Only read the rows. */
+MlTable *
+train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg, MlTrainSpec *spec)
+{
+	TrainPlan	plan;
+	MlTable    *table;
+	int			keys;
+
+	make_plan(args, false, &plan);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	keys = key_reader_init(reader, plan.source, key, plan.ncolumns, plan.columns + plan.ncolumns);
+	source_load_with(ctx, plan.source, plan.columns, plan.ncolumns + keys, table, row, arg);
+	*spec = plan.spec;
+	/* after a cross-validation all rows were learned from */
+	spec->nfolds = spec->split.folds;
+	return table;
+}
+
+/* Read the rows and learn from them without each fold in turn; returns the folds. */
+MlFold *
+train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
+{
+	MlTrainSpec spec;
+	MlTable    *table = train_read_table(ctx, args, &spec);
+
+	return crossval_folds(ctx, table, &spec, count);
 }
 
 /* Train by the arguments of the call. */
@@ -286,6 +324,24 @@ train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *a
 	train_read_validation(ctx, PG_ARGISNULL(first + 6) ? empty_object() : PG_GETARG_JSONB_P(first + 6), args);
 }
 
+/* The lineage of a call with the arguments from the source on. */
+char *
+train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const TrainArgs *args)
+{
+	StringInfoData json;
+
+	lineage_begin(&json, operation);
+	lineage_text(&json, "source", text_argument(fcinfo, first, NULL));
+	lineage_text(&json, "target", text_argument(fcinfo, first + 1, NULL));
+	lineage_text(&json, "algorithm", text_argument(fcinfo, first + 2, NULL));
+	lineage_texts(&json, "features", args->features, args->nfeatures);
+	lineage_json(&json, "params", json_argument(fcinfo, first + 4));
+	lineage_json(&json, "preprocess", json_argument(fcinfo, first + 5));
+	lineage_json(&json, "validation", json_argument(fcinfo, first + 6));
+	lineage_text(&json, "weight", text_argument(fcinfo, first + 7, NULL));
+	return lineage_end(&json, (int64) args->split.seed);
+}
+
 /* The arguments of ml_train. */
 static void
 read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
@@ -299,6 +355,7 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 	registry_check_train(args->name);
 	train_read_args(ctx, fcinfo, 1, args);
 	args->deploy = train_deploy_policy(ctx, text_argument(fcinfo, 9, "first"));
+	args->lineage = train_lineage(fcinfo, 1, "train", args);
 }
 
 /* ---- the plan ---- */
@@ -529,14 +586,16 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 
 	memset(plan, 0, sizeof *plan);
 	plan->source = source_open(args->source, relation_only);
-	/* a column may be a feature and order the rows */
-	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 5));
+	/* a column may be a feature and order the rows; and a key may come after those of the table */
+	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 6));
 	spec->feature_types = plan->feature_types = palloc(sizeof(char *) * (plan->source->ncolumns + 1));
 	spec->algorithm = args->algorithm;
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
 	spec->split = args->split;
 	spec->retrain = args->retrain;
+	spec->validation = train_validation_json(args);
+	spec->weight_name = args->weight;
 
 	if (args->target != NULL)
 		target = source_need(plan->source, args->target, "target column");
@@ -644,9 +703,29 @@ features_json(const TrainPlan *plan)
 	return json.data;
 }
 
+/* [{"name": .., "kind": .., "type": ..}, ...] of a model. */
+char *
+train_features_json(const MlSignature *signature)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		appendStringInfo(&json, "%s{\"name\": ", f > 0 ? ", " : "");
+		escape_json(&json, signature->features[f].name);
+		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ", ml_kind_name(signature->features[f].kind));
+		escape_json(&json, signature->features[f].type);
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
 /* Store the result as the next version of the name. */
 static RegistryVersion
-store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult *result,
+store_version(const TrainArgs *args, const char *features, const MlTrainResult *result,
 			  const char *metrics, double seconds)
 {
 	RegistryEntry entry = {
@@ -660,12 +739,16 @@ store_version(const TrainArgs *args, const TrainPlan *plan, const MlTrainResult 
 		.validation_json = train_validation_json(args),
 		.metrics_json = metrics,
 		.baseline_json = metrics_json(result->baseline, result->nbaseline),
-		.features_json = features_json(plan),
+		.features_json = features,
 		.n_train = (int64) result->n_train,
 		.n_test = (int64) result->n_test,
 		.n_skipped = (int64) result->n_skipped,
 		.seconds = seconds,
-		.digest = psprintf("%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse),
+		.digest = args->source == NULL ? NULL :
+			psprintf("%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse),
+		.parent_version = args->parent_version,
+		.parent = args->parent,
+		.lineage_json = args->lineage,
 		.model = model_datum(result->bytes, result->size),
 		.reason = args->reason
 	};

@@ -9,8 +9,10 @@
 #include "fmgr.h"
 #include "portability/instr_time.h"
 #include "utils/jsonb.h"
+#include "utils/uuid.h"
 
 #include "model/retrain.h"
+#include "pg/explain.h"
 #include "pg/source.h"
 
 /* When the new version becomes the one that the bare name means. */
@@ -42,6 +44,9 @@ typedef struct TrainArgs
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */
 	const char *reason;			/* for the history; NULL = none */
+	const char *lineage;		/* JSON (lineage.h); NULL = none */
+	const pg_uuid_t *parent_version;	/* what it is made from; NULL = none */
+	const char *parent;			/* its name@version */
 } TrainArgs;
 
 /*
@@ -50,8 +55,14 @@ typedef struct TrainArgs
  */
 extern void train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *args);
 
+/* The lineage of a call with those arguments; operation is "train" or another that trains anew. */
+extern char *train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const TrainArgs *args);
+
 /* Read how to hold rows out into args. */
 extern void train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args);
+
+/* The names of a model's features, as args has them (retrain.c). */
+extern char **model_feature_names(const MlSignature *signature);
 
 /* Make sure that args says how many folds there are, an error where there can be none; object may be NULL. */
 extern void train_need_folds(Jsonb *object, TrainArgs *args);
@@ -74,8 +85,25 @@ extern void train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *re
 /* Read the rows and learn from them without each fold of args->split in turn; returns the folds. */
 extern MlFold *train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count);
 
+/*
+ * Only read the rows: the table, and what to learn from it.  A column (NULL = none) comes as another of the scan, after
+ * those of the table, and each row goes to a function too, when reader has been set up for that column.
+ */
+extern MlTable *train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg,
+						   MlTrainSpec *spec);
+
+/* Read the rows that train_learn would learn from, and say how it would. */
+extern MlTable *train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec);
+
 /* As train_learn, and store and perhaps deploy the version; returns the row of ml_train. */
 extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only,
 							instr_time start);
+
+/* The second half of it, for a model that was made otherwise: features is JSON, started when the call began. */
+extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
+						 const char *features, instr_time start);
+
+/* [{"name": .., "kind": .., "type": ..}, ...] of a model. */
+extern char *train_features_json(const MlSignature *signature);
 
 #endif

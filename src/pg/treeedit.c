@@ -5,21 +5,23 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/tuplestore.h"
 
 #include "edit/trees.h"
 #include "pg/cache.h"
 #include "pg/features.h"
 #include "pg/host.h"
+#include "pg/lineage.h"
 #include "pg/modelarg.h"
 #include "pg/registry.h"
+#include "pg/train.h"
 
 PG_FUNCTION_INFO_V1(ml_truncate);
 PG_FUNCTION_INFO_V1(ml_truncate_value);
@@ -46,24 +48,19 @@ edit_prune(MlContext *ctx, const MlModel *model, const MlLineage *lineage, MlEdi
 
 /* ---- the registry ---- */
 
-/* [{"name": .., "kind": .., "type": ..}, ...] of a model. */
+/* The lineage of an edit. */
 static char *
-signature_json(const MlSignature *signature)
+edit_lineage(const MlLineage *lineage)
 {
 	StringInfoData json;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
-	for (int f = 0; f < signature->nfeatures; f++)
-	{
-		appendStringInfo(&json, "%s{\"name\": ", f > 0 ? ", " : "");
-		escape_json(&json, signature->features[f].name);
-		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ", ml_kind_name(signature->features[f].kind));
-		escape_json(&json, signature->features[f].type);
-		appendStringInfoChar(&json, '}');
-	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
+	lineage_begin(&json, lineage->operation);
+	/* JSON has no infinity */
+	if (isinf(lineage->value))
+		lineage_text(&json, lineage->argument, number_text(lineage->value));
+	else
+		lineage_json(&json, lineage->argument, number_text(lineage->value));
+	return lineage_end(&json, -1);
 }
 
 /* Store an edited model as the next version of its parent's name. */
@@ -78,11 +75,14 @@ store_edited(MlContext *ctx, const MlModel *parent, const RegistryVersion *from,
 		.algorithm = parent->algorithm->name,
 		.target = parent->signature->target,
 		.params_json = ml_node_to_json(ctx, ml_container_section(parent->bytes, ML_SECTION_PARAMETERS), true),
-		.features_json = signature_json(parent->signature),
+		.features_json = train_features_json(parent->signature),
 		.n_train = ml_need_int(ctx, summary, "n_train", 0, PG_INT64_MAX),
 		.n_skipped = ml_need_int(ctx, summary, "n_skipped", 0, PG_INT64_MAX),
 		.seconds = seconds,
 		.digest = ml_need_string(ctx, summary, "row_digest"),
+		.parent_version = &from->id,
+		.parent = lineage->parent,
+		.lineage_json = edit_lineage(lineage),
 		.model = model_datum(edited->bytes, edited->size),
 		.reason = psprintf("%s of version %d: %s %s", lineage->operation, from->version, lineage->argument,
 						   number_text(lineage->value))

@@ -19,10 +19,14 @@ WHERE d.deptype = 'e' AND n.nspname <> 'mlaas'
   -- ml_fit for a fixed number of features is the variadic form by another way
   AND NOT (p.proname = 'ml_fit' AND 'x1' = ANY (p.proargnames));
 
--- Functions: those of support by name, metrics by name and by the forms they share, others whole.
+-- Functions: those of support by name, metrics by name, by the forms they share and by what may stand behind, others whole.
 SELECT DISTINCT 'function', '`' || name || '`' FROM functions WHERE support OR first_name = 'actual'
 UNION
-SELECT 'form of a metric', '`(' || arguments || ')`' FROM functions WHERE NOT support AND first_name = 'actual'
+SELECT 'form of a metric', '`(' || array_to_string((string_to_array(arguments, ', '))[:2], ', ') || ')`'
+FROM functions WHERE NOT support AND first_name = 'actual'
+UNION
+SELECT 'behind a metric', '`' || unnest((string_to_array(arguments, ', '))[3:]) || '`'
+FROM functions WHERE NOT support AND first_name = 'actual'
 UNION
 SELECT 'signature', '`' || CASE schema WHEN 'mlaas_api' THEN 'mlaas_api.' ELSE '' END || name || '(' || arguments || ')'
 FROM functions WHERE NOT support AND first_name IS DISTINCT FROM 'actual'

@@ -116,5 +116,67 @@ SELECT ml_train('forests_bad', 'made', NULL, 'isolation_forest', '{a,b}', '{"n_e
 SELECT ml_train('forests_bad', 'SELECT 1.0 AS a, 2 AS b', NULL, 'isolation_forest');
 SELECT ml_train('forests_bad', 'made', 'a', 'isolation_forest');
 
+-- 6. out of bag: the rows of the training, in any order, by the trees that did not draw them
+
+CREATE TABLE seen AS SELECT i AS id, sin(i * 1.7) * 10 AS a, (i * 31 % 89)::float8 AS b, CASE WHEN i % 9 <> 4 THEN 'k' || i * 17 % 6 END AS c, 1 + i % 3 AS w,
+	   i % 6 = 0 AS held, 1e5 + round(64 * (3 * sin(i * 1.7) + (i * 31 % 89) / 20.0 + cos(i * 12.9))) / 64 AS y, CASE WHEN sin(i * 1.7) + cos(i * 12.9) > 0.6 THEN 'yes' WHEN i % 11 = 0 THEN 'maybe' ELSE 'no' END AS z
+FROM generate_series(1, 1500) i;
+-- twice the same row, and rows without a target
+INSERT INTO seen SELECT id + 10000, a, b, c, w, held, y, z FROM seen WHERE id <= 40;
+INSERT INTO seen SELECT id + 20000, a, b, c, w, held, NULL, NULL FROM seen WHERE id <= 5;
+SELECT n_train, n_test FROM ml_train('forests_oob_y', 'seen', 'y', 'random_forest', '{a,b,c}', '{"n_estimators": 40}');
+SELECT n_train, n_test FROM ml_train('forests_oob_z', 'seen', 'z', 'extra_trees', '{a,b,c}', '{"n_estimators": 40, "bootstrap": true, "max_samples": 0.7, "class_weight": "balanced"}', validation => '{"column": "held"}', weight => 'w');
+SELECT n_train, n_test FROM ml_train('forests_oob_last', 'seen', 'z', 'extra_trees', '{a,b,c}', '{"n_estimators": 3, "max_samples": 0.5}', validation => '{"order_by": "id", "test_size": 0.1}');
+CREATE FUNCTION statistic(model text, name text) RETURNS float8 LANGUAGE sql AS 'SELECT value FROM ml_statistics(model) WHERE statistic = name';
+
+CREATE TABLE oob_y AS SELECT o.*, s.y, s.id FROM ml_oob_predict('forests_oob_y', 'SELECT * FROM seen ORDER BY b, id DESC', 'id') o JOIN seen s ON s.id = o.key::int;
+SELECT trained, y IS NULL AS no_target, count(*), max(trees) = 40 AS all_trees, bool_and(label IS NULL AND probability IS NULL) AS number FROM oob_y GROUP BY 1, 2 ORDER BY 1, 2;
+-- what the training said, and what the statistics of trees say: a tree leaves out 1 of e rows
+SELECT count(*) = statistic('forests_oob_y', 'oob_rows') AS rows, abs(ml_r2(y, prediction) - statistic('forests_oob_y', 'oob_r2')) < 1e-12 AS r2,
+	   abs(ml_rmse(y, prediction) / statistic('forests_oob_y', 'oob_rmse') - 1) < 1e-12 AS rmse, abs(avg(trees) / 40 - exp(-1)) < 0.005 AS share
+FROM oob_y WHERE trained AND trees > 0;
+SELECT bool_and(prediction = ml_predict('forests_oob_y', s)) AS held_out FROM oob_y o JOIN seen s USING (id) WHERE NOT trained;
+-- not what the trees say that have seen the row
+SELECT ml_rmse(o.y, o.prediction) / ml_rmse(o.y, ml_predict('forests_oob_y', s)) > 1.5 AS honest FROM oob_y o JOIN seen s USING (id) WHERE trained;
+SELECT sum(weight) FILTER (WHERE label = z) / sum(weight) - statistic('forests_oob_z', 'oob_accuracy') BETWEEN -1e-12 AND 1e-12 AS accuracy, bool_and(prediction IS NULL) AS text_label,
+	   min(probability) > 0.3 AS probability, count(*) = statistic('forests_oob_z', 'oob_rows') AS rows
+FROM (SELECT o.*, s.z, s.w / sum(s.w) OVER (PARTITION BY z)::float8 AS weight FROM ml_oob_predict(ml_model('forests_oob_z'), 'seen', 'id') o JOIN seen s ON s.id = o.key::int WHERE trained AND trees > 0) o;
+-- rows that every tree drew; the trees of a model that was cut
+SELECT count(*) FILTER (WHERE trees = 0) > 0 AS some, bool_and((label IS NULL) = (trees = 0) AND (probability IS NULL) = (trees = 0)) AS null, bool_and(key::int BETWEEN 1 AND 1545) AS number,
+	   count(*) FILTER (WHERE trained) - count(*) FILTER (WHERE trained AND trees = 0) = statistic('forests_oob_last', 'oob_rows') AS rows
+FROM ml_oob_predict('forests_oob_last', 'seen');
+SELECT version FROM ml_truncate('forests_oob_y', 10);
+SELECT max(trees) AS trees, bool_and(trained) AS trained FROM ml_oob_predict('forests_oob_y@2', 'seen') WHERE trees < 10;
+-- the same trees and the same predictions, in any order, on any number of threads, through a second scan
+SET mlaas.max_threads = 1;
+SELECT version FROM ml_train('forests_oob_y', 'SELECT * FROM seen ORDER BY id DESC', 'y', 'random_forest', '{a,b,c}', '{"n_estimators": 40}');
+SELECT count(*) AS others FROM (SELECT * FROM ml_trees('forests_oob_y@1') EXCEPT SELECT * FROM ml_trees('forests_oob_y@3')) t;
+SELECT count(*) AS others FROM (SELECT * FROM ml_oob_predict('forests_oob_y@3', 'SELECT * FROM seen ORDER BY b, id DESC', 'id') EXCEPT SELECT key, prediction, label, probability, trees, trained FROM oob_y) o;
+SET mlaas.max_threads = 8;
+SELECT count(*) AS others FROM (SELECT * FROM ml_oob_predict('forests_oob_y@3', 'SELECT * FROM seen ORDER BY b, id DESC', 'id') EXCEPT SELECT key, prediction, label, probability, trees, trained FROM oob_y) o;
+RESET mlaas.max_threads;
+SET mlaas.max_memory = '16MB';
+CREATE TABLE wide AS SELECT i AS id, sin(i) AS a, cos(i * 3) AS b, i * 7919 % 1009 AS c, sin(i::float8 * i) AS d, sin(i) * cos(i * 3) + (i * 31 % 17) / 40.0 AS y FROM generate_series(1, 80000) i;
+SELECT version FROM ml_train('forests_oob_wide', 'wide', 'y', 'random_forest', '{a,b,c,d}', '{"n_estimators": 6, "max_leaf_nodes": 100}');
+SELECT count(*) FROM ml_oob_predict('forests_oob_wide', 'wide');
+RESET mlaas.max_memory;
+SELECT abs(ml_rmse(y, prediction) / statistic('forests_oob_wide', 'oob_rmse') - 1) < 1e-12 AS rmse
+FROM ml_oob_predict('forests_oob_wide', 'wide', 'id') o JOIN wide ON id = key::int WHERE trained AND trees > 0;
+-- NULL arguments; other rows, other models
+SELECT count(*) FROM ml_oob_predict('forests_oob_y', NULL);
+SELECT count(*) FROM ml_oob_predict('forests_oob_y', 'SELECT * FROM seen WHERE id < 1000');
+SELECT count(*) FROM ml_oob_predict('forests_oob_y', 'SELECT id, b, a, c, y + 1 AS y FROM seen');
+SELECT count(*) FROM ml_oob_predict('forests_oob_z', 'SELECT id, a, b, c, w, held, id % 2 AS z FROM seen');
+SELECT count(*) FROM ml_oob_predict('forests_oob_z', 'SELECT id, a, b, c, held, z FROM seen');
+SELECT count(*) FROM ml_oob_predict('forests_oob_y', 'SELECT id, a, b, c FROM seen');
+SELECT count(*) FROM ml_oob_predict('forests_oob_y', 'seen', 'idd');
+SELECT version FROM ml_continue('forests_oob_y', 'seen', '{"n_estimators": 2}');
+SELECT count(*) FROM ml_oob_predict('forests_oob_y@4', 'seen');
+SELECT version FROM ml_refit('forests_oob_y', 'seen');
+SELECT count(*) FROM ml_oob_predict('forests_oob_y@5', 'seen');
+SELECT version FROM ml_train('forests_oob_whole', 'seen', 'y', 'extra_trees', '{a,b,c}', '{"n_estimators": 2}');
+SELECT count(*) FROM ml_oob_predict('forests_oob_whole', 'seen');
+SELECT count(*) FROM ml_oob_predict('forests_odd', 'made');
+
 SELECT count(*) AS dropped FROM mlaas.models m, LATERAL ml_drop(m.name) WHERE m.name LIKE 'forests\_%';
 DROP SCHEMA forests_test CASCADE;

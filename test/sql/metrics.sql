@@ -75,7 +75,7 @@ FROM labels;
 -- the boolean, the int and the text column's label against a literal: half of them
 SELECT ml_accuracy(a_bool, 'true') AS boolean, ml_accuracy(a, '1') AS int, ml_accuracy(a::text, '1') AS text FROM labels;
 SELECT ml_accuracy('a', 'a') AS literals;
-SELECT ml_accuracy('yes'::answer, 'yes'::answer);
+SELECT ml_accuracy('yes'::answer, 'yes'::answer) AS enum;
 -- neighbours beyond 2^53 are two labels to bigint
 SELECT ml_accuracy(9007199254740993, 9007199254740992) AS bigint;
 SELECT ml_accuracy(0.0::float8, '-0'::float8) AS zeros;
@@ -278,7 +278,9 @@ SELECT ml_confusion_matrix(i, i) FROM generate_series(1, 1001) i;
 \echo :LAST_ERROR_SQLSTATE
 SET mlaas.max_memory = '1MB';
 SELECT ml_roc_auc(i % 2 = 0, i) > 0.5 AS fits FROM generate_series(1, 80000) i;
+-- scores that outgrow memory are sorted in files, except those of a window
 SELECT ml_roc_auc(i % 2 = 0, i) FROM generate_series(1, 200000) i;
+SELECT max(area) FROM (SELECT ml_roc_auc(i % 2 = 0, sqrt(i)) OVER () AS area FROM generate_series(1, 500000) i) s;
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_accuracy(repeat('x', i), 'y') FROM generate_series(1, 2000) i;
 RESET mlaas.max_memory;

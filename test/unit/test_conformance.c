@@ -426,6 +426,16 @@ test_not_finite(MlContext *ctx)
 	for_each(check_not_finite);
 }
 
+/* Parameters by which a learner uses every row just once: rows are drawn by their content, of which all columns are a part. */
+static const char *
+whole_rows(const MlAlgorithm *algorithm)
+{
+	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
+		if (strcmp(p->name, "bootstrap") == 0)
+			return "{\"bootstrap\": false}";
+	return NULL;
+}
+
 /* Columns that tell nothing are left out with a warning, and change no score. */
 static void
 check_dropped(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
@@ -433,7 +443,8 @@ check_dropped(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 	Sample		with = {.features = "knie",.rows = 300,.task = task};
 	Sample		without = {.features = "ni",.rows = 300,.task = task};
 	Sample		nothing = {.features = "ke",.rows = 300,.task = task};
-	MlModel    *model = train_model(ctx, &with, algorithm, NULL, NULL);
+	const char *params = whole_rows(algorithm);
+	MlModel    *model = train_model(ctx, &with, algorithm, params, NULL);
 	const char *const *names;
 	const char *const *reasons;
 
@@ -441,7 +452,7 @@ check_dropped(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)
 	CHECK(ml_prep_dropped(model->prep, &names, &reasons) == 2);
 	CHECK(strcmp(names[0], "k") == 0 && strcmp(reasons[0], "constant") == 0);
 	CHECK(strcmp(names[1], "e") == 0 && strcmp(reasons[1], "all NULL") == 0);
-	CHECK(same_scores(ctx, model, train_model(ctx, &without, algorithm, NULL, NULL), &with));
+	CHECK(same_scores(ctx, model, train_model(ctx, &without, algorithm, params, NULL), &with));
 	if (algorithm->no_features)
 		CHECK(sane_scores(model, sample_score(ctx, train_model(ctx, &nothing, algorithm, NULL, NULL), &nothing, 64), 300));
 	else
@@ -578,7 +589,8 @@ check_target_kinds(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task
 {
 	static const MlTargetKind kinds[] = {ML_TARGET_NUMBER, ML_TARGET_BOOLEAN};
 	Sample		s = {.features = PLAIN,.rows = 200,.task = task};
-	MlModel    *model = train_model(ctx, &s, algorithm, NULL, NULL);
+	const char *params = whole_rows(algorithm);
+	MlModel    *model = train_model(ctx, &s, algorithm, params, NULL);
 
 	CHECK(model->signature->nclasses == (task == ML_TASK_REGRESSION ? 0 : task == ML_TASK_BINARY ? 2 : 3));
 	for (int i = 0; i < 2; i++)
@@ -591,7 +603,7 @@ check_target_kinds(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task
 			(task == ML_TASK_MULTICLASS && (kinds[i] == ML_TARGET_BOOLEAN || (algorithm->tasks & ML_TASK_REGRESSION))))
 			continue;
 		other.target_kind = kinds[i];
-		same = train_model(ctx, &other, algorithm, NULL, NULL);
+		same = train_model(ctx, &other, algorithm, params, NULL);
 		CHECK(same->signature->target_kind == kinds[i]);
 		CHECK(same_scores(ctx, model, same, &s));
 		CHECK(strcmp(same->signature->class_labels[1], kinds[i] == ML_TARGET_BOOLEAN ? "true" : "1") == 0);
@@ -880,8 +892,10 @@ check_feature_order(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind tas
 	Sample		s = {.features = "nmibcdv",.rows = 500,.task = task};
 	Sample		turned = {.features = "vdcbimn",.rows = 500,.task = task};
 
-	CHECK(score_difference(ctx, train_model(ctx, &s, algorithm, NULL, NULL),
-						   train_model(ctx, &turned, algorithm, NULL, NULL), &s) < 1e-6);
+	const char *params = whole_rows(algorithm);
+
+	CHECK(score_difference(ctx, train_model(ctx, &s, algorithm, params, NULL),
+						   train_model(ctx, &turned, algorithm, params, NULL), &s) < 1e-6);
 }
 
 static void
@@ -892,16 +906,6 @@ test_feature_order(MlContext *ctx)
 }
 
 /* ---------------------------------------------------------------- weights */
-
-/* Parameters by which a learner uses every row just once. */
-static const char *
-whole_rows(const MlAlgorithm *algorithm)
-{
-	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
-		if (strcmp(p->name, "bootstrap") == 0)
-			return "{\"bootstrap\": false}";
-	return NULL;
-}
 
 static void
 check_weights(MlContext *ctx, const MlAlgorithm *algorithm, MlTaskKind task)

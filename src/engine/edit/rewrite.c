@@ -107,7 +107,9 @@ write_payload(MlContext *ctx, const MlNode *old, const MlForestBuilder *b)
 static MlSectionBytes
 write_summary(MlContext *ctx, const MlModel *parent, const MlLineage *lineage)
 {
-	static const char *const of_parent[] = {"metrics", "baseline", "edits", NULL};
+	static const char *const of_parent[] = {
+		"metrics", "baseline", "calibration", "n_folds", "n_repeats", "metrics_sd", "folds", "edits", NULL
+	};
 	const MlNode *old = ml_container_section(parent->bytes, ML_SECTION_SUMMARY);
 	MlWriter   *w = ml_writer_create(ctx);
 

@@ -1,7 +1,7 @@
 /*
  * Classification and regression trees: the grower that decision_tree, random_forest and extra_trees share.
  *
- * cart_fit.c makes the rows, draws those of each tree and collects the trees; cart_grow.c grows one tree on one
+ * cart_fit.c makes the rows and collects the trees, cart_draws.c draws the rows of each; cart_grow.c grows one tree on one
  * thread, cart_split.c finds its splits by criteria of two sums (gini of two classes, squared error, Poisson ...),
  * cart_classes.c by the classes of three or more, cart_absolute.c by absolute error; cart_prune.c cuts trees back.
  *
@@ -219,7 +219,7 @@ typedef struct CartWorker
 	size_t		work;			/* since that was asked last */
 	CartItem   *items;
 	CartItem   *aside;
-	uint8_t    *draws;			/* [n] how often a row was drawn */
+	uint8_t    *draws;			/* [n] how often a row was drawn; NULL = once */
 	uint8_t    *local;			/* bytes of a subtree's rows, column by column */
 	size_t		local_rows;		/* a subtree of that many is read from there */
 	int		   *order;			/* [columns] */
@@ -310,7 +310,44 @@ extern bool cart_grow(CartWorker *worker, size_t n, uint64_t seed);
  */
 extern void cart_prune(CartWorker *worker, double alpha, size_t max_leaves, CartTree *to);
 
-/* ---- out of bag: rows by the trees that did not draw them (cart_oob.c) ---- */
+/* ---- the rows that trees draw (cart_draws.c) ---- */
+
+/* The rows of a design that have weight. */
+typedef struct CartTaken
+{
+	size_t		n;
+	double	   *target;			/* [n] */
+	double	   *weight;			/* [n], classes' weights included */
+} CartTaken;
+
+typedef struct CartDraws
+{
+	size_t		n;
+	const double *weight;		/* [n] */
+	bool		bootstrap;
+	bool		any;			/* else every tree has all rows */
+	uint64_t	seed;
+	size_t		wanted;			/* rows that a tree draws */
+	const uint32_t *order;		/* [n] rows by content; NULL = as they are, their content is not known */
+	const char *digest;			/* of that content */
+} CartDraws;
+
+/* The payload's member of the digest. */
+#define CART_DRAWN_ROWS "drawn_rows"
+
+/* Raises where no row has a weight that can be computed with. */
+extern void cart_take_rows(MlContext *ctx, const MlDesign *design, const CartParams *params, CartTaken *taken);
+
+/* Rows 0 .. n - 1 by ascending key, those of the same key as they come. */
+extern uint32_t *cart_order(MlContext *ctx, const uint64_t *keys, size_t n);
+
+extern void cart_draws_create(MlContext *ctx, const MlDesign *design, const CartParams *params, const CartTaken *taken,
+							  CartDraws *draws);
+
+/* How often [n] a tree draws each row, of which one at least has weight; any thread. */
+extern void cart_draw(const CartDraws *draws, size_t tree, uint8_t *count);
+
+/* ---- out of bag: rows by the trees that did not draw them ---- */
 
 typedef struct CartOob CartOob;
 
@@ -324,7 +361,30 @@ extern void cart_oob_prepare(CartOob *oob, size_t number, const CartTree *tree, 
 extern void cart_oob_add(CartOob *oob, const CartTree *trees, size_t count);
 
 /* Write the scores as members of an open object, where there are such rows. */
-extern void cart_oob_write(const CartOob *oob, const double *target, const double *weight, MlWriter *w);
+extern void cart_oob_write(const CartOob *oob, const CartTaken *rows, MlWriter *w);
+
+/* A bit a row that was drawn. */
+extern void cart_mark_drawn(const uint8_t *draws, size_t n, uint64_t *drawn);
+
+static inline bool
+cart_is_drawn(const uint64_t *drawn, size_t row)
+{
+	return drawn[row / 64] >> row % 64 & 1;
+}
+
+/* What the mean of trees predicts, from the sums of their width values: a number, or each class's probability. */
+static inline void
+cart_mean(const double *sums, int width, double trees, bool binary, double *out, size_t stride)
+{
+	for (int k = 0; k < width; k++)
+		out[(size_t) (k + binary) * stride] = sums[k] / trees;
+	if (binary)
+		out[0] = 1 - out[stride];
+}
+
+/* MlAlgorithm.out_of_bag (cart_oob_rows.c). */
+extern bool cart_out_of_bag(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double *out,
+							size_t ldout, int32_t *trees);
 
 /* ---- fitting ---- */
 
@@ -341,5 +401,8 @@ extern void cart_check_params(MlContext *ctx, const void *params);
 extern void *cart_load(MlContext *ctx, const MlNode *payload, const MlShape *shape);
 extern void cart_score(const void *loaded, const double *x, size_t ldx, size_t n, double *out, size_t ldout);
 extern const MlEnsemble *cart_ensemble(const void *loaded);
+
+/* The digest of the rows that trees drew from; NULL where that is not known. */
+extern const char *cart_drawn_rows(const void *loaded);
 
 #endif

@@ -1,10 +1,9 @@
 /*
- * Fitting decision_tree, random_forest and extra_trees: the rows, the draws of each tree, rounds of trees over the
+ * Fitting decision_tree, random_forest and extra_trees: the rows, rounds of trees over the
  * threads, what the rows say that a tree did not draw, and the model.
  *
  * Problem: the mean of trees grown by cart_grow.c: probabilities of classes (binary: of class 1), or numbers.
- * Draws: bootstrap draws max_samples * n rows with replacement, so that a row counts as often as it was drawn;
- *     without bootstrap a share below one is drawn without replacement.  Tree t draws from seed and t alone.
+ * Draws: those of cart_draws.c.
  * Units: weights are whole numbers of a unit, those that are whole and small as they are, others in 2^-22 of the
  *     largest (less counts as that much); targets are measured from a center in a power of two, of which the largest,
  *     times its weight, has about 2^(61 - log2 n), at most 2^52.
@@ -13,7 +12,8 @@
  * A model is one value of a table.  Where max_leaf_nodes leaves it open, a forest whose trees could outgrow a quarter
  * of ML_FOREST_MAX_BYTES keeps in each tree the leaves of the highest gain, as many as fit.
  *
- * Payload: the members of forest.c and "statistics".
+ * Payload: the members of forest.c, "statistics" and, where trees drew rows whose content is known, "drawn_rows", the
+ * digest of the rows that they drew from.
  */
 #include <float.h>
 #include <math.h>
@@ -35,10 +35,9 @@ typedef struct Forest
 	const CartParams *params;
 	CartRows	rows;
 	CartLimits	limits;
-	double	   *target;			/* [n] of the rows that count */
-	double	   *weight;			/* [n], classes' weights included */
+	CartTaken	taken;			/* the rows that count */
 	size_t		n;
-	size_t		draws;			/* rows that a tree draws */
+	CartDraws	draws;
 	size_t		nslots;
 	CartTree   *slots;			/* trees of a round */
 	CartWorker *workers;
@@ -53,39 +52,6 @@ typedef struct Forest
 
 /* ---- rows ---- */
 
-/* Targets and weights of the rows that have weight. */
-static void
-take_rows(Forest *f)
-{
-	const MlDesign *design = f->design;
-	bool		numbers = design->task == ML_TASK_REGRESSION;
-	double	   *classes = numbers ? NULL : ml_class_weights(f->ctx, f->params->class_weight, design);
-	double		largest = 0;
-	size_t		n = 0;
-
-	if (numbers && f->params->class_weight != NULL)
-		ml_raise_full(f->ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"class_weight\" is for a target of classes",
-					  "The target is a number to be estimated.", "Leave the parameter out.");
-	f->target = ml_alloc_array(f->ctx, f->n + 1, sizeof(double));
-	f->weight = ml_alloc_array(f->ctx, f->n + 1, sizeof(double));
-	for (size_t i = 0; i < design->rows; i++)
-	{
-		double		w = design->weight != NULL ? design->weight[i] : 1;
-
-		if (!(w > 0))
-			continue;
-		f->target[n] = design->target[i];
-		f->weight[n] = classes != NULL ? w * classes[(int) design->target[i]] : w;
-		largest = fmax(largest, f->weight[n++]);
-	}
-	if (!(largest > 0))
-		ml_raise(f->ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows are zero");
-	if (!isfinite(largest) || largest < DBL_MIN / DBL_EPSILON)
-		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows are beyond double precision", NULL,
-					  "Scale them.");
-	ml_free(f->ctx, classes);
-}
-
 /* Weights in units. */
 static void
 weigh_rows(Forest *f)
@@ -96,7 +62,7 @@ weigh_rows(Forest *f)
 
 	for (size_t i = 0; i < f->n; i++)
 	{
-		double		w = f->weight[i];
+		double		w = f->taken.weight[i];
 
 		ones &= w == 1;
 		whole &= w <= WHOLE_WEIGHT && w == floor(w);
@@ -108,9 +74,9 @@ weigh_rows(Forest *f)
 	f->rows.w = ml_alloc_array(f->ctx, f->n + 1, sizeof(uint32_t));
 	for (size_t i = 0; i < f->n; i++)
 	{
-		double		units = floor(f->weight[i] / f->rows.w_unit + 0.5);
+		double		units = floor(f->taken.weight[i] / f->rows.w_unit + 0.5);
 
-		f->rows.w[i] = f->weight[i] > 0 ? (uint32_t) fmax(1, units) : 0;
+		f->rows.w[i] = f->taken.weight[i] > 0 ? (uint32_t) fmax(1, units) : 0;
 	}
 }
 
@@ -136,10 +102,10 @@ measure_targets(Forest *f)
 
 	for (size_t i = 0; i < f->n; i++)
 	{
-		sum += units_of(f, i) * f->target[i];
+		sum += units_of(f, i) * f->taken.target[i];
 		weights += units_of(f, i);
 		most = fmax(most, units_of(f, i));
-		low = fmin(low, f->target[i]);
+		low = fmin(low, f->taken.target[i]);
 	}
 	if (rows->criterion == CART_POISSON && !(low >= 0 && sum > 0))
 		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "criterion \"poisson\" needs a target of zero or above",
@@ -147,7 +113,7 @@ measure_targets(Forest *f)
 					  "Choose \"squared_error\" for other targets.");
 	rows->center = rows->criterion == CART_POISSON ? 0 : sum / weights;
 	for (size_t i = 0; i < f->n; i++)
-		largest = fmax(largest, (absolute ? most : units_of(f, i)) * fabs(f->target[i] - rows->center));
+		largest = fmax(largest, (absolute ? most : units_of(f, i)) * fabs(f->taken.target[i] - rows->center));
 	if (!isfinite(largest) || largest > DBL_MAX / 4)
 		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "the target is too large for trees", NULL, "Scale it down.");
 	/* a power of two, and the center a multiple of it, so that whole numbers stay whole */
@@ -156,53 +122,27 @@ measure_targets(Forest *f)
 	rows->value_unit = ldexp(1, exponent - (bits < 52 ? bits : 52));
 	rows->center = floor(rows->center / rows->value_unit + 0.5) * rows->value_unit;
 	for (size_t i = 0; i < f->n; i++)
-		rows->g[i] = llrint((absolute ? 1 : units_of(f, i)) * ((f->target[i] - rows->center) / rows->value_unit));
+		rows->g[i] = llrint((absolute ? 1 : units_of(f, i)) * ((f->taken.target[i] - rows->center) / rows->value_unit));
 	rows->gain_unit = rows->w_unit * rows->value_unit * (rows->criterion == CART_SQUARED ? rows->value_unit : 1);
 }
-
-typedef struct Ranked
-{
-	uint64_t	key;			/* in the order of the targets */
-	size_t		row;
-} Ranked;
 
 /* Rank the targets, which are in units; absolute error. */
 static void
 rank_targets(Forest *f)
 {
-	Ranked	   *from = ml_alloc_array(f->ctx, f->n + 1, sizeof(Ranked));
-	Ranked	   *to = ml_alloc_array(f->ctx, f->n + 1, sizeof(Ranked));
+	uint64_t   *keys = ml_alloc_array(f->ctx, f->n + 1, sizeof(uint64_t));
+	uint32_t   *order;
 
 	for (size_t i = 0; i < f->n; i++)
-		from[i] = (Ranked) {(uint64_t) f->rows.g[i] + (UINT64_C(1) << 63), i};
-	for (int shift = 0; shift < 64; shift += 8)
-	{
-		size_t		counts[256] = {0};
-		size_t		place = 0;
-		Ranked	   *swap = from;
-
-		for (size_t i = 0; i < f->n; i++)
-			counts[from[i].key >> shift & 255]++;
-		for (int digit = 0; digit < 256; digit++)
-		{
-			size_t		count = counts[digit];
-
-			counts[digit] = place;
-			place += count;
-		}
-		for (size_t i = 0; i < f->n; i++)
-			to[counts[from[i].key >> shift & 255]++] = from[i];
-		from = to;
-		to = swap;
-		ml_check(f->ctx);
-	}
+		keys[i] = (uint64_t) f->rows.g[i] + (UINT64_C(1) << 63);
+	order = cart_order(f->ctx, keys, f->n);
 	f->rows.ranked = ml_alloc_array(f->ctx, f->n + 1, sizeof(int64_t));
 	for (size_t i = 0; i < f->n; i++)
-		f->rows.ranked[i] = f->rows.g[from[i].row];
+		f->rows.ranked[i] = f->rows.g[order[i]];
 	for (size_t i = 0; i < f->n; i++)
-		f->rows.g[from[i].row] = (int64_t) i;
-	ml_free(f->ctx, from);
-	ml_free(f->ctx, to);
+		f->rows.g[order[i]] = (int64_t) i;
+	ml_free(f->ctx, order);
+	ml_free(f->ctx, keys);
 }
 
 static void
@@ -221,7 +161,8 @@ make_rows(Forest *f)
 	rows->width = rows->classes > 2 ? rows->classes : 1;
 	if (f->n == 0)
 		ml_raise(f->ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows are zero");
-	take_rows(f);
+	cart_take_rows(f->ctx, design, f->params, &f->taken);
+	cart_draws_create(f->ctx, design, f->params, &f->taken, &f->draws);
 	weigh_rows(f);
 	rows->g = ml_alloc_array(f->ctx, f->n + 1, sizeof(int64_t));
 	rows->gain_unit = rows->w_unit;
@@ -232,7 +173,7 @@ make_rows(Forest *f)
 		rank_targets(f);
 	if (!numbers)
 		for (size_t i = 0; i < f->n; i++)
-			rows->g[i] = (int64_t) f->target[i];
+			rows->g[i] = (int64_t) f->taken.target[i];
 }
 
 /* ---- limits ---- */
@@ -283,7 +224,7 @@ make_limits(Forest *f)
 	const CartParams *p = f->params;
 	CartLimits *l = &f->limits;
 	size_t		trees = p->n_estimators > 0 ? (size_t) p->n_estimators : 1;
-	size_t		bound = f->draws < f->n ? f->draws : f->n;
+	size_t		bound = f->draws.wanted < f->n ? f->draws.wanted : f->n;
 	size_t		fit = ML_FOREST_MAX_BYTES / trees / node_bytes(f) / 2;
 
 	bound = bound / (size_t) p->min_samples_leaf > 1 ? bound / (size_t) p->min_samples_leaf : 1;
@@ -304,31 +245,7 @@ make_limits(Forest *f)
 	l->max_features = count_features(f);
 }
 
-/* ---- the draws of a tree ---- */
-
-/* Fill a worker's draws. */
-static void
-draw_rows(const Forest *f, CartWorker *worker, size_t tree)
-{
-	MlRandom	random;
-	size_t		wanted = f->draws;
-
-	ml_random_seed(&random, ml_mix64((uint64_t) f->params->seed) + tree);
-	if (!f->params->bootstrap)
-	{
-		/* each row with the chance that what is wanted has among what is left */
-		for (size_t i = 0; i < f->n; i++)
-			wanted -= worker->draws[i] = ml_random_below(&random, f->n - i) < wanted;
-		return;
-	}
-	memset(worker->draws, 0, f->n);
-	for (; wanted > 0; wanted--)
-	{
-		uint8_t    *draws = &worker->draws[ml_random_below(&random, f->n)];
-
-		*draws = *draws < UINT8_MAX ? (uint8_t) (*draws + 1) : UINT8_MAX;
-	}
-}
+/* ---- rounds ---- */
 
 /* Make the items of a tree; returns how many. */
 static size_t
@@ -349,8 +266,6 @@ make_items(const Forest *f, CartWorker *worker)
 	return n;
 }
 
-/* ---- rounds ---- */
-
 static void
 grow_one(Forest *f, CartWorker *worker, size_t number)
 {
@@ -358,15 +273,8 @@ grow_one(Forest *f, CartWorker *worker, size_t number)
 	size_t		n;
 
 	if (worker->draws != NULL)
-		draw_rows(f, worker, tree);
+		cart_draw(&f->draws, tree, worker->draws);
 	n = make_items(f, worker);
-	/* all that was drawn may have no weight: then the first row that has some is the tree */
-	for (size_t i = 0; n == 0; i++)
-		if (units_of(f, i) > 0)
-		{
-			worker->draws[i] = 1;
-			n = make_items(f, worker);
-		}
 	if (!cart_grow(worker, n, ml_mix64((uint64_t) f->params->seed + 1) + tree))
 		return;
 	cart_prune(worker, f->params->ccp_alpha, f->limits.max_leaves, &f->slots[number]);
@@ -457,8 +365,7 @@ make_room(Forest *f)
 	bool		alone = f->params->n_estimators == 0;
 	size_t		trees = alone ? 1 : (size_t) f->params->n_estimators;
 	size_t		nworkers = alone ? 1 : (size_t) ml_thread_count(f->ctx);
-	size_t		most = f->draws < f->n ? f->draws : f->n;
-	bool		draws = f->params->bootstrap || f->draws < f->n;
+	size_t		most = f->draws.wanted < f->n ? f->draws.wanted : f->n;
 
 	f->nslots = trees < ROUND ? trees : ROUND;
 	nworkers = nworkers < f->nslots ? nworkers : f->nslots;
@@ -466,14 +373,13 @@ make_room(Forest *f)
 	for (size_t i = 0; i < nworkers; i++)
 	{
 		cart_worker_create(f->ctx, &f->rows, &f->limits, most, alone, &f->workers[i]);
-		if (draws)
+		if (f->draws.any)
 			f->workers[i].draws = ml_alloc_array(f->ctx, f->n, 1);
 	}
 	f->slots = ml_alloc_array_zero(f->ctx, f->nslots, sizeof(CartTree));
 	for (size_t s = 0; s < f->nslots; s++)
 		cart_tree_create(f->ctx, &f->rows, f->limits.max_leaves, &f->slots[s]);
-	/* of trees that are there nobody knows what they drew */
-	if (draws && f->params->oob_score && f->before == 0)
+	if (f->draws.any && f->params->oob_score && f->before == 0)
 		f->oob = cart_oob_create(f->ctx, &f->rows, f->nslots, f->limits.max_leaves);
 	f->tree.nodes = ml_alloc_array(f->ctx, 2 * f->limits.max_leaves, sizeof(MlTreeNode));
 	ml_forest_start(&f->builder, f->ctx, f->rows.width);
@@ -489,21 +395,23 @@ cart_fit(MlContext *ctx, const MlDesign *design, const CartParams *params, const
 
 	cart_start();
 	make_rows(&f);
-	f.draws = params->n_estimators == 0 ? f.n : (size_t) fmax(1, floor(params->max_samples * (double) f.n + 0.5));
 	make_limits(&f);
 	for (size_t i = 0; i < f.n; i++)
 		units += units_of(&f, i);
-	f.limits.min_weight = params->min_weight_fraction_leaf * units * ((double) f.draws / (double) f.n);
+	f.limits.min_weight = params->min_weight_fraction_leaf * units * ((double) f.draws.wanted / (double) f.n);
 	make_room(&f);
 	if (before != NULL)
 		ml_forest_copy(&f.builder, before, before->trees, NULL, NULL);
 	grow_all(&f);
 	ml_forest_write(&f.builder, payload);
+	/* of trees that were there before nobody knows what they drew */
+	if (f.draws.order != NULL && before == NULL)
+		ml_write_string(payload, CART_DRAWN_ROWS, f.draws.digest);
 	ml_write_object(payload, "statistics");
 	ml_write_int(payload, "n_rows", (int64_t) f.n);
 	ml_write_int(payload, "n_trees", (int64_t) f.builder.trees);
 	ml_write_int(payload, "n_leaves", (int64_t) f.builder.leaves);
 	if (f.oob != NULL)
-		cart_oob_write(f.oob, f.target, f.weight, payload);
+		cart_oob_write(f.oob, &f.taken, payload);
 	ml_write_end(payload);
 }

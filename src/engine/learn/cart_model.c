@@ -68,6 +68,7 @@ typedef struct LoadedCart
 	MlEnsemble	ensemble;
 	MlForest   *forest;
 	MlTaskKind	task;
+	const char *drawn_rows;		/* NULL = not known */
 } LoadedCart;
 
 void *
@@ -79,6 +80,8 @@ cart_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 
 	m->forest = ml_forest_load(ctx, payload, shape, width, width);
 	m->task = shape->task;
+	if (ml_node_find(payload, CART_DRAWN_ROWS) != NULL)
+		m->drawn_rows = ml_need_string(ctx, payload, CART_DRAWN_ROWS);
 	if (m->forest->trees == 0)
 		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: a forest without a tree");
 	for (size_t i = 0; i < m->forest->nodes * (size_t) width && shape->classes > 0; i++)
@@ -116,4 +119,10 @@ const MlEnsemble *
 cart_ensemble(const void *loaded)
 {
 	return &((const LoadedCart *) loaded)->ensemble;
+}
+
+const char *
+cart_drawn_rows(const void *loaded)
+{
+	return ((const LoadedCart *) loaded)->drawn_rows;
 }

@@ -34,7 +34,7 @@ struct CartOob
 	uint64_t  **drawn;			/* [trees] a bit a row */
 	const CartTree *trees;		/* of the round that is added */
 	size_t		count;
-	float	   *sums;			/* [n * width] over trees that did not draw the row */
+	double	   *sums;			/* [n * width] over trees that did not draw the row */
 	uint16_t   *counts;			/* [n] those trees */
 };
 
@@ -52,19 +52,23 @@ cart_oob_create(MlContext *ctx, const CartRows *rows, size_t trees, size_t max_l
 		oob->steps[t] = ml_alloc_array(ctx, 2 * max_leaves, sizeof(Step));
 		oob->drawn[t] = ml_alloc_array(ctx, rows->n / 64 + 1, sizeof(uint64_t));
 	}
-	oob->sums = ml_alloc_array_zero(ctx, rows->n * (size_t) rows->width, sizeof(float));
+	oob->sums = ml_alloc_array_zero(ctx, rows->n * (size_t) rows->width, sizeof(double));
 	oob->counts = ml_alloc_array_zero(ctx, rows->n, sizeof(uint16_t));
 	return oob;
 }
 
 void
+cart_mark_drawn(const uint8_t *draws, size_t n, uint64_t *drawn)
+{
+	memset(drawn, 0, (n / 64 + 1) * sizeof(uint64_t));
+	for (size_t i = 0; i < n; i++)
+		drawn[i / 64] |= (uint64_t) (draws[i] > 0) << i % 64;
+}
+
+void
 cart_oob_prepare(CartOob *oob, size_t number, const CartTree *tree, const uint8_t *draws)
 {
-	uint64_t   *drawn = oob->drawn[number];
-
-	memset(drawn, 0, (oob->rows->n / 64 + 1) * sizeof(uint64_t));
-	for (size_t i = 0; i < oob->rows->n; i++)
-		drawn[i / 64] |= (uint64_t) (draws[i] > 0) << i % 64;
+	cart_mark_drawn(draws, oob->rows->n, oob->drawn[number]);
 	for (size_t i = 0; i < tree->count; i++)
 	{
 		const CartNode *node = &tree->nodes[i];
@@ -114,10 +118,10 @@ add_rows(CartOob *oob, size_t number, const size_t *rows, size_t n)
 	} while (moved);
 	for (size_t i = 0; i < n; i++)
 	{
-		float	   *sums = oob->sums + rows[i] * width;
+		double	   *sums = oob->sums + rows[i] * width;
 
 		for (size_t k = 0; k < width; k++)
-			sums[k] += (float) (width > 1 ? tree->values[at[i] * width + k] : tree->nodes[at[i]].value - oob->rows->center);
+			sums[k] += width > 1 ? tree->values[at[i] * width + k] : tree->nodes[at[i]].value;
 		oob->counts[rows[i]]++;
 	}
 }
@@ -136,7 +140,7 @@ add_piece(void *arg, size_t begin, size_t end, int worker)
 		for (size_t i = begin; i < end; i++)
 		{
 			rows[n] = i;
-			n += !(oob->drawn[t][i / 64] >> i % 64 & 1);
+			n += !cart_is_drawn(oob->drawn[t], i);
 			if (n == LANES)
 			{
 				add_rows(oob, t, rows, LANES);
@@ -155,60 +159,56 @@ cart_oob_add(CartOob *oob, const CartTree *trees, size_t count)
 	ml_parallel_for(oob->ctx, oob->rows->n, PIECE_ROWS, add_piece, oob);
 }
 
-/* The probability of a row's class; tells whether no other is as likely. */
-static double
-class_share(const CartOob *oob, size_t row, size_t klass, bool *right)
+/* What the trees say of a row that did not draw it. */
+static void
+predict_row(const CartOob *oob, size_t row, double *out)
 {
-	size_t		width = (size_t) oob->rows->width;
-	const float *sums = oob->sums + row * width;
-	double		trees = oob->counts[row];
-	size_t		best = 0;
+	int			width = oob->rows->width;
 
-	if (width == 1)
-	{
-		*right = (sums[0] > 0.5 * trees) == (klass == 1);
-		return klass == 1 ? sums[0] / trees : 1 - sums[0] / trees;
-	}
-	for (size_t k = 1; k < width; k++)
-		best = sums[k] > sums[best] ? k : best;
-	*right = best == klass;
-	return sums[klass] / trees;
+	cart_mean(oob->sums + row * (size_t) width, width, oob->counts[row], oob->rows->classes == 2, out, 1);
 }
 
 static void
-write_classes(const CartOob *oob, const double *target, const double *weight, double weights, MlWriter *w)
+write_classes(const CartOob *oob, const CartTaken *rows, double weights, MlWriter *w)
 {
+	size_t		classes = (size_t) oob->rows->classes;
+	double	   *p = ml_alloc_array(oob->ctx, classes, sizeof(double));
 	double		right = 0;
 	double		loss = 0;
 
-	for (size_t i = 0; i < oob->rows->n; i++)
+	for (size_t i = 0; i < rows->n; i++)
 	{
-		bool		is_right;
+		size_t		klass = (size_t) rows->target[i];
+		size_t		best = 0;
 
 		if (oob->counts[i] == 0)
 			continue;
-		loss -= weight[i] * log(fmax(class_share(oob, i, (size_t) target[i], &is_right), DBL_EPSILON));
-		right += is_right ? weight[i] : 0;
+		predict_row(oob, i, p);
+		for (size_t k = 1; k < classes; k++)
+			best = p[k] > p[best] ? k : best;
+		loss -= rows->weight[i] * log(fmax(p[klass], DBL_EPSILON));
+		right += best == klass ? rows->weight[i] : 0;
 	}
 	ml_write_double(w, "oob_accuracy", right / weights);
 	ml_write_double(w, "oob_log_loss", loss / weights);
+	ml_free(oob->ctx, p);
 }
 
 static void
-write_numbers(const CartOob *oob, const double *target, const double *weight, double weights, double mean, MlWriter *w)
+write_numbers(const CartOob *oob, const CartTaken *rows, double weights, double mean, MlWriter *w)
 {
 	double		errors = 0;
 	double		spread = 0;
 
-	for (size_t i = 0; i < oob->rows->n; i++)
+	for (size_t i = 0; i < rows->n; i++)
 	{
-		double		error;
+		double		value;
 
 		if (oob->counts[i] == 0)
 			continue;
-		error = target[i] - oob->rows->center - oob->sums[i] / (double) oob->counts[i];
-		errors += weight[i] * error * error;
-		spread += weight[i] * (target[i] - mean) * (target[i] - mean);
+		predict_row(oob, i, &value);
+		errors += rows->weight[i] * (rows->target[i] - value) * (rows->target[i] - value);
+		spread += rows->weight[i] * (rows->target[i] - mean) * (rows->target[i] - mean);
 	}
 	if (spread > 0)
 		ml_write_double(w, "oob_r2", 1 - errors / spread);
@@ -216,24 +216,24 @@ write_numbers(const CartOob *oob, const double *target, const double *weight, do
 }
 
 void
-cart_oob_write(const CartOob *oob, const double *target, const double *weight, MlWriter *w)
+cart_oob_write(const CartOob *oob, const CartTaken *rows, MlWriter *w)
 {
 	double		weights = 0;
 	double		sum = 0;
-	int64_t		rows = 0;
+	int64_t		count = 0;
 
-	for (size_t i = 0; i < oob->rows->n; i++)
+	for (size_t i = 0; i < rows->n; i++)
 		if (oob->counts[i] > 0)
 		{
-			sum += weight[i] * target[i];
-			weights += weight[i];
-			rows++;
+			sum += rows->weight[i] * rows->target[i];
+			weights += rows->weight[i];
+			count++;
 		}
 	if (!(weights > 0))
 		return;
-	ml_write_int(w, "oob_rows", rows);
+	ml_write_int(w, "oob_rows", count);
 	if (oob->rows->classes > 0)
-		write_classes(oob, target, weight, weights, w);
+		write_classes(oob, rows, weights, w);
 	else
-		write_numbers(oob, target, weight, weights, sum / weights, w);
+		write_numbers(oob, rows, weights, sum / weights, w);
 }

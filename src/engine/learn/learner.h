@@ -83,6 +83,7 @@ struct MlDesign
 	const int  *levels;			/* [p]: levels of a category that comes as it is, 0 for a number; NULL = all numbers */
 	const char *const *features;	/* [p] the feature that a column came from; NULL = not known */
 	const char *const *class_labels;	/* [classes]; NULL = not known */
+	const uint64_t *hash;		/* [rows]: of a row's content, whatever its place; NULL = not known */
 	const uint32_t *group;		/* [rows]: rows of one group lie together and bear one number, ascending; NULL = none */
 	const double *start;		/* [rows]: score that a row begins with; NULL = none */
 	const MlDesign *held_out;	/* rows that early stopping may look at; NULL or without rows = none */
@@ -202,6 +203,14 @@ typedef struct MlAlgorithm
 	 */
 	void		(*refit) (MlContext *ctx, const MlDesign *design, const void *params, const void *loaded,
 						  double decay_rate, MlWriter *payload);
+
+	/*
+	 * (optional) What the trees say of each training row that did not draw it: out as score has it, of so many trees
+	 * (0: every tree drew it, and out is not set; -1: it had no weight, so that no tree could).  Raises where that
+	 * cannot be known of the model; returns false unless the design has the rows and hashes of the training.
+	 */
+	bool		(*out_of_bag) (MlContext *ctx, const MlDesign *design, const void *params, const void *loaded,
+							   double *out, size_t ldout, int32_t *trees);
 
 	/*
 	 * (optional) The quantiles that a loaded regression estimates, ascending, and how many there are (0 =

@@ -5,7 +5,8 @@
  * extra_trees: each tree on all rows, each column that a node looks at with one random threshold (cart_random.c).
  *
  * Problem, shapes: as for decision_tree; what the forest predicts is the mean of its trees.
- * Out of bag: the trees that did not draw a row predict it; the score of these predictions is a statistic.
+ * Out of bag: the trees that did not draw a row predict it; the score of these predictions is a statistic,
+ *     and the rows give them again (cart_oob_rows.c).
  * Papers: Breiman, Random Forests, 2001; Geurts, Ernst and Wehenkel, Extremely Randomized Trees, 2006.
  */
 #include "learn/cart.h"
@@ -80,6 +81,7 @@ const MlAlgorithm ml_random_forest = {
 	.ensemble = cart_ensemble,
 	.resume = forest_resume,
 	.refit = cart_refit,
+	.out_of_bag = cart_out_of_bag,
 	.native_inputs = true,
 };
 
@@ -98,5 +100,6 @@ const MlAlgorithm ml_extra_trees = {
 	.ensemble = cart_ensemble,
 	.resume = extra_resume,
 	.refit = cart_refit,
+	.out_of_bag = cart_out_of_bag,
 	.native_inputs = true,
 };

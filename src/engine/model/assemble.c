@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "model/conformal.h"
 #include "model/folds.h"
 #include "model/retrain.h"
 
@@ -72,6 +73,12 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 	ml_write_double(w, "test_size", by_share ? split->test_size : 0);
 	ml_write_int(w, "seed", (int64_t) split->seed);
 	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
+	if (spec->validation != NULL)
+		ml_write_string(w, "validation", spec->validation);
+	if (spec->weight_name != NULL)
+		ml_write_string(w, "weight", spec->weight_name);
+	if (result->nscores > 0)
+		ml_calibration_write(ctx, w, result->scores, result->nscores);
 	if (spec->nfolds > 0)
 		write_folds(w, spec);
 	if (spec->retrain != NULL)

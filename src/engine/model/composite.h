@@ -114,6 +114,21 @@ extern void *ml_composite_build(MlContext *ctx, const MlCompositeSpec *spec, siz
 /* The features that members have in common and the targets they share: the signature the whole would have. */
 extern MlSignature *ml_composite_signature(MlContext *ctx, const MlCompositeSpec *spec, MlPrep **prep);
 
+/* ---- stacking (composite_stack.c) ---- */
+
+struct MlTrainSpec;
+struct MlTrainResult;
+
+/*
+ * Train what is above the members of base, each of which has an output, on the rows of a table: its first
+ * columns, spec->nfeatures of them, are the members' features by name.
+ */
+extern void ml_composite_stack(MlContext *ctx, const MlCompositeSpec *base, const MlTable *table,
+							   const struct MlTrainSpec *spec, struct MlTrainResult *result);
+
+/* Are the rows of a table, which holds features and target, those that a member was trained on, as far as its digest tells? */
+extern bool ml_composite_trained_on(MlContext *ctx, const MlMemberSpec *member, const MlTable *table);
+
 /* ---- using: for model.c ---- */
 
 /* The members of a model whose signature and preparation are read. */

@@ -10,9 +10,11 @@
 
 #include "base/json.h"
 #include "base/threads.h"
+#include "learn/forest.h"
 #include "learn/learners.h"
 #include "model/assemble.h"
 #include "model/binned.h"
+#include "model/conformal.h"
 #include "model/folds.h"
 #include "model/retrain.h"
 #include "model/sample.h"
@@ -303,9 +305,9 @@ score_piece(void *arg, size_t begin, size_t end, int worker)
 	}
 }
 
-/* Metrics of a model over a design's rows. */
+/* Metrics of a model over a design's rows; and the scores of conformal prediction, where scores is not NULL. */
 static int
-score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMetric *metrics)
+score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMetric *metrics, double **scores)
 {
 	size_t		outputs = (size_t) ml_model_outputs(model);
 	ScoreJob	job = {.model = model,.design = design};
@@ -314,6 +316,12 @@ score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMet
 	job.out = ml_alloc_array(ctx, outputs * design->rows + 1, sizeof(double));
 	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
 	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
+	if (scores != NULL)
+	{
+		*scores = ml_alloc_array(ctx, design->rows + 1, sizeof(double));
+		if (!ml_conformal_scores(design->task, design->target, job.out, design->rows, *scores))
+			*scores = NULL;
+	}
 	if (design->task == ML_TASK_RANKING)
 		n = ml_metrics_ranking(ctx, design->target, job.out, design->group, design->rows, metrics);
 	else if (design->task == ML_TASK_REGRESSION)
@@ -459,6 +467,21 @@ make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uin
 	design->start = read_start(ctx, t, rows, n);
 }
 
+/* Where the learner tells rows by their content: what that is, of rows of the table that have these hashes. */
+static void
+attach_hashes(MlContext *ctx, const MlAlgorithm *algorithm, const uint64_t *hashes, MlDesign *design)
+{
+	const DesignSource *source = design->source;
+	uint64_t   *of_rows;
+
+	if (algorithm->out_of_bag == NULL)
+		return;
+	of_rows = ml_alloc_array(ctx, design->rows + 1, sizeof(uint64_t));
+	for (size_t i = 0; i < design->rows; i++)
+		of_rows[i] = hashes[source->rows[i]];
+	design->hash = of_rows;
+}
+
 /* Once the preparation is fitted the designs know their columns. */
 static void
 attach_preparation(MlContext *ctx, MlDesign *design, const Training *t)
@@ -602,9 +625,10 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 	/* without a target there is nothing to compare with */
 	if (design->task == ML_TASK_ANOMALY)
 		return;
-	result->nmetrics = score_design(ctx, model, scored, result->metrics);
+	result->nmetrics = score_design(ctx, model, scored, result->metrics, scored != design ? &result->scores : NULL);
+	result->nscores = result->scores != NULL ? scored->rows : 0;
 	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, NULL, design, t->signature, t->prep, &baseline),
-									 scored, result->baseline);
+									 scored, result->baseline, NULL);
 }
 
 /* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
@@ -824,9 +848,9 @@ attach_bytes(MlContext *ctx, MlStream *stream, DesignSource sources[2], MlDesign
 
 /* ---- the whole ---- */
 
-/* The metrics of a model that learned from all rows are the means of the folds before it. */
+/* What a model that learned from all rows showed on rows held out is what the folds before it showed. */
 static void
-take_folds(const MlTrainSpec *spec, MlTrainResult *result)
+take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
 {
 	result->nmetrics = ml_folds_mean(spec->folds, spec->nfolds, false, result->metrics, NULL);
 	result->nbaseline = ml_folds_mean(spec->folds, spec->nfolds, true, result->baseline, NULL);
@@ -835,6 +859,15 @@ take_folds(const MlTrainSpec *spec, MlTrainResult *result)
 	for (int f = 0; f < spec->nfolds; f++)
 		if (spec->folds[f].repeat == 0)
 			result->n_test += spec->folds[f].n_test;
+	if (spec->folds[0].scores == NULL)
+		return;
+	result->scores = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
+	for (int f = 0; f < spec->nfolds; f++)
+		if (spec->folds[f].repeat == 0)
+		{
+			memcpy(result->scores + result->nscores, spec->folds[f].scores, spec->folds[f].n_test * sizeof(double));
+			result->nscores += spec->folds[f].n_test;
+		}
 }
 
 /* Train on rows that have been split, whose designs know them. */
@@ -854,7 +887,7 @@ finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTra
 	result->n_test = designs[1].rows;
 	result->n_skipped = t->table->rows - rows->target.n;
 	if (t->spec->nfolds > 0)
-		take_folds(t->spec, result);
+		take_folds(ctx, t->spec, result);
 	ml_assemble(ctx, &assembly, t->spec, result);
 }
 
@@ -871,8 +904,9 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 
 	find_rows(ctx, t, hashes, &rows);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
-	ml_free(ctx, hashes);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
+	attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);
+	ml_free(ctx, hashes);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
 	free_rows(ctx, t, &rows);
 	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, designs[0].rows);
@@ -911,4 +945,93 @@ ml_pipeline_train_stream(MlContext *ctx, MlStream *stream, MlTrainResult *result
 	memset(result, 0, sizeof *result);
 	result->digest = ml_stream_check(stream);
 	train(ctx, &t, ml_stream_hashes(stream), result);
+}
+
+/* ---- out of bag ---- */
+
+/* Has the target the classes of the model? */
+static bool
+has_classes(const MlTarget *target, const MlSignature *signature)
+{
+	bool		same = target->task == signature->task && target->nclasses == signature->nclasses;
+
+	for (int k = 0; same && k < target->nclasses; k++)
+		same = strcmp(target->labels[k], signature->class_labels[k]) == 0;
+	return same;
+}
+
+/* Put what is known of a design's rows in the places of the table's. */
+static void
+place_rows(const DesignSource *source, const MlDesign *design, const double *out, const int32_t *trees, int32_t all,
+		   size_t outputs, MlOutOfBag *result)
+{
+	for (size_t i = 0; i < design->rows; i++)
+	{
+		size_t		row = source->rows[i];
+
+		if (trees != NULL && trees[i] < 0)
+			continue;
+		result->trained[row] = trees != NULL;
+		result->trees[row] = trees != NULL ? trees[i] : all;
+		for (size_t k = 0; k < outputs; k++)
+			result->out[k * result->rows + row] = out[k * design->rows + i];
+	}
+}
+
+/* Score the rows of the table that no tree could draw. */
+static void
+score_others(MlContext *ctx, const Training *t, const MlModel *model, MlOutOfBag *result)
+{
+	DesignSource source = {.training = t,.rows = ml_alloc_array(ctx, t->table->rows + 1, sizeof(uint32_t))};
+	MlDesign	design = {.read = read_design,.source = &source};
+	size_t		outputs = (size_t) ml_model_outputs(model);
+	ScoreJob	job = {.model = model,.design = &design};
+
+	for (size_t row = 0; row < t->table->rows; row++)
+		if (!result->trained[row])
+			source.rows[design.rows++] = (uint32_t) row;
+	attach_preparation(ctx, &design, t);
+	job.out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
+	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design.columns * ML_BLOCK_ROWS + 1), sizeof(double));
+	ml_parallel_for(ctx, design.rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
+	place_rows(&source, &design, job.out, NULL, (int32_t) model->algorithm->ensemble(model->loaded)->forest->trees, outputs, result);
+}
+
+void
+ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlModel *model, MlOutOfBag *result)
+{
+	Training	t = {.table = table,.spec = spec,.signature = model->signature,.prep = model->prep,.quiet = true};
+	size_t		outputs = (size_t) ml_model_outputs(model);
+	MlDigest	digest = {0};
+	Rows		rows;
+	DesignSource source;
+	MlDesign	design;
+	uint64_t   *hashes;
+	double	   *out;
+	int32_t    *voted;
+
+	ml_retrain_features(ctx, model, table);
+	hashes = ml_split_hashes(ctx, table, &digest);
+	find_rows(ctx, &t, hashes, &rows);
+	make_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
+	attach_hashes(ctx, model->algorithm, hashes, &design);
+	ml_free(ctx, hashes);
+	translate_levels(ctx, &t);
+	attach_preparation(ctx, &design, &t);
+	out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
+	voted = ml_alloc_array(ctx, design.rows + 1, sizeof(int32_t));
+	if (!has_classes(&rows.target, model->signature) ||
+		!model->algorithm->out_of_bag(ctx, &design, model->params, model->loaded, out, design.rows, voted))
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the rows are not those that the model was trained on",
+					  ml_format(ctx, "Only they tell which of them each tree drew: %zu rows, without those held out.",
+								(size_t) ml_need_int(ctx, ml_container_section(model->bytes, ML_SECTION_SUMMARY), "n_train", 0, INT64_MAX)),
+					  "Give all rows of the training's source as they were, in any order, and filter the result.");
+	free_rows(ctx, &t, &rows);
+	result->rows = table->rows;
+	result->out = ml_alloc_array(ctx, outputs * table->rows + 1, sizeof(double));
+	result->trees = ml_alloc_array(ctx, table->rows + 1, sizeof(int32_t));
+	result->trained = ml_alloc_zero(ctx, table->rows + 1);
+	place_rows(&source, &design, out, voted, 0, outputs, result);
+	ml_free(ctx, out);
+	score_others(ctx, &t, model, result);
 }

@@ -51,6 +51,7 @@ typedef struct MlFold
 	int			nmetrics;
 	MlMetric	baseline[ML_MAX_METRICS];
 	int			nbaseline;
+	double	   *scores;			/* [n_test] of the rows held out (conformal.h); NULL = the task has none */
 } MlFold;
 
 typedef struct MlTrainSpec
@@ -67,6 +68,8 @@ typedef struct MlTrainSpec
 	MlTargetKind target_kind;	/* ML_TARGET_NONE: there is none */
 	bool		target_integer; /* an integer type: two distinct values are classes for 'auto' */
 	int			weight;
+	const char *validation;		/* how rows are held out and by what column they are weighted, as the host names it; for */
+	const char *weight_name;	/* who reads the rows again; NULL = not known, none */
 	int			split_column;	/* the order (LAST), the flag (COLUMN) or the group (GROUP) */
 	const MlFold *folds;		/* [nfolds] of a cross-validation that came before: the model's metrics are their means */
 	int			nfolds;
@@ -86,6 +89,8 @@ typedef struct MlTrainResult
 	MlMetric	baseline[ML_MAX_METRICS];	/* the same of the baseline learner */
 	int			nbaseline;
 	bool		held_out;
+	double	   *scores;			/* [nscores] of rows held out (conformal.h); NULL = none */
+	size_t		nscores;
 	size_t		n_train;
 	size_t		n_test;
 	size_t		n_skipped;		/* rows whose target is NULL */
@@ -103,6 +108,22 @@ extern bool ml_pipeline_plan(MlContext *ctx, MlStream *stream);
 
 /* Train on the table that a stream has filled, once ml_pipeline_plan has asked for no other scan or that is over. */
 extern void ml_pipeline_train_stream(MlContext *ctx, MlStream *stream, MlTrainResult *result);
+
+/* What the trees of a model that did not draw a row say of it, for all rows of a table. */
+typedef struct MlOutOfBag
+{
+	size_t		rows;
+	double	   *out;			/* [outputs][rows] as ml_model_score gives it; not set where no tree voted */
+	int32_t    *trees;			/* [rows] that voted */
+	uint8_t    *trained;		/* [rows]: was it a row that trees drew from?  All of them vote for the others. */
+} MlOutOfBag;
+
+/*
+ * The table has the rows and the spec is that of the training of a model of an algorithm that has out_of_bag; raises
+ * where the rows are others.
+ */
+extern void ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlModel *model,
+								   MlOutOfBag *result);
 
 /* What preprocess may say: {"scale": "auto"|"standard"|"none", "missing_indicator": bool, "max_categories": n, "min_frequency": f}. */
 extern void ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,

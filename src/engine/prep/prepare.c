@@ -416,6 +416,12 @@ ml_prep_feature_unseen(const MlPrep *prep, int feature)
 	return prep->levels[feature].unseen;
 }
 
+bool
+ml_prep_feature_has_null(const MlPrep *prep, int feature)
+{
+	return prep->levels[feature].null_level >= 0;
+}
+
 int
 ml_prep_string_levels(const MlPrep *prep, int column)
 {

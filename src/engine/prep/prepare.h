@@ -101,6 +101,9 @@ extern double ml_prep_null(const MlPrep *prep, int column);
 extern int	ml_prep_feature_levels(const MlPrep *prep, int feature);
 extern const char *ml_prep_feature_level_name(const MlPrep *prep, int feature, int level);
 
+/* Does NULL have a level of its own in a category feature? */
+extern bool ml_prep_feature_has_null(const MlPrep *prep, int feature);
+
 /* The levels of a category feature that are strings, code = level. */
 extern const MlDictionary *ml_prep_feature_strings(const MlPrep *prep, int feature);
 

@@ -6,28 +6,21 @@
  * is updated row by row and merged by the formulas of Chan, Golub and LeVeque, "Updating formulae and a
  * pairwise algorithm for computing sample variances" (1979), with compensated mean and spread.
  *
- * Rank metrics (roc_auc, average_precision) sort the scores of the positive and of the negative rows
- * apart, so that a key needs no label beside it, by a least-significant-digit radix sort: linear in n, no comparisons,
- * one buffer.  Then one merge from the highest score down takes all rows of equal score at once, which
- * counts a tied pair one half (the Mann-Whitney statistic) and gives a threshold one point.
+ * Rank metrics (roc_auc, average_precision) and the median sort rows (runs.h) and go through them tie by tie
+ * (curves.h).
  */
 #include "score/metrics.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "score/curves.h"
+
 /* How many rows pass between two looks at a cancel. */
 #define CHECK_ROWS ((size_t) 1 << 20)
 
 /* Rows whose classes are compared together; what they need stays in the first cache. */
 #define BLOCK 256
-
-/* Below this many elements insertion beats the histograms of a radix sort. */
-#define INSERTION_LIMIT 64
-
-/* The two layouts that are sorted: keys alone, or each with its weight behind it. */
-#define WORDS_KEY 1
-#define WORDS_WEIGHTED 2
 
 /* ---- errors of numbers ---- */
 
@@ -38,20 +31,41 @@ distance_from(double x, const MlSum *s)
 	return (x - s->sum) - s->rest;
 }
 
+/* Move a mean and a spread by a number of some weight, which is a share of all weight, itself included. */
+static inline void
+add_moments(MlSum *mean, MlSum *spread, double x, double weight, double share)
+{
+	double		delta = distance_from(x, mean);
+
+	ml_sum_add(mean, delta * share);
+	ml_sum_add(spread, weight * delta * distance_from(x, mean));
+}
+
 void
 ml_errors_add(MlErrorSums *sums, double actual, double predicted, double weight)
 {
 	double		error = fabs(actual - predicted);
 	double		size = fabs(actual);
-	double		delta = distance_from(actual, &sums->mean);
 
 	sums->rows++;
-	sums->weight += weight;
-	ml_sum_add(&sums->mean, delta * (weight / sums->weight));
-	ml_sum_add(&sums->spread, weight * delta * distance_from(actual, &sums->mean));
+	ml_sum_add(&sums->weight, weight);
+	add_moments(&sums->mean, &sums->spread, actual, weight, weight / ml_sum_value(&sums->weight));
+	sums->largest = error > sums->largest ? error : sums->largest;
 	ml_sum_add(&sums->absolute, weight * error);
 	ml_sum_add(&sums->squared, weight * error * error);
 	ml_sum_add(&sums->relative, weight * error / (size > ML_METRIC_EPSILON ? size : ML_METRIC_EPSILON));
+}
+
+void
+ml_errors_add_signed(MlErrorSums *sums, double actual, double predicted, double weight)
+{
+	double		share;
+
+	sums->rows++;
+	ml_sum_add(&sums->weight, weight);
+	share = weight / ml_sum_value(&sums->weight);
+	add_moments(&sums->mean, &sums->spread, actual, weight, share);
+	add_moments(&sums->error_mean, &sums->error_spread, actual - predicted, weight, share);
 }
 
 /* A probability, far enough from 0 and 1 for its logarithm; NaN stays NaN. */
@@ -72,54 +86,83 @@ ml_errors_add_probability(MlErrorSums *sums, bool positive, double probability, 
 	double		p = clip_probability(probability);
 
 	sums->rows++;
-	sums->weight += weight;
+	ml_sum_add(&sums->weight, weight);
 	ml_sum_add(&sums->squared, weight * error * error);
 	ml_sum_add(&sums->log_loss, weight * -(positive ? log(p) : log1p(-p)));
+}
+
+/* Add the mean and spread of rows of some weight to those of others. */
+static void
+merge_moments(MlSum *mean, MlSum *spread, double weight, const MlSum *from_mean, const MlSum *from_spread,
+			  double from_weight)
+{
+	double		share = from_weight / (weight + from_weight);
+	double		delta = distance_from(from_mean->sum, mean) + from_mean->rest;
+
+	ml_sum_merge(spread, from_spread);
+	ml_sum_add(spread, delta * delta * (weight * share));
+	ml_sum_add(mean, delta * share);
 }
 
 void
 ml_errors_merge(MlErrorSums *into, const MlErrorSums *from)
 {
-	double		weight = into->weight + from->weight;
-	double		delta = distance_from(from->mean.sum, &into->mean) + from->mean.rest;
+	double		weight = ml_sum_value(&into->weight);
+	double		from_weight = ml_sum_value(&from->weight);
 
 	if (from->rows == 0)
 		return;
-	ml_sum_merge(&into->spread, &from->spread);
-	ml_sum_add(&into->spread, delta * delta * (into->weight * (from->weight / weight)));
-	ml_sum_add(&into->mean, delta * (from->weight / weight));
+	merge_moments(&into->mean, &into->spread, weight, &from->mean, &from->spread, from_weight);
+	merge_moments(&into->error_mean, &into->error_spread, weight, &from->error_mean, &from->error_spread, from_weight);
 	ml_sum_merge(&into->absolute, &from->absolute);
 	ml_sum_merge(&into->squared, &from->squared);
 	ml_sum_merge(&into->relative, &from->relative);
 	ml_sum_merge(&into->log_loss, &from->log_loss);
-	into->weight = weight;
+	ml_sum_merge(&into->weight, &from->weight);
+	into->largest = from->largest > into->largest ? from->largest : into->largest;
 	into->rows += from->rows;
 }
 
-/* The share of the actual values' spread that the predictions explain. */
+/* The share of the actual values' spread that is not left in some errors. */
 static double
-errors_r2(const MlErrorSums *sums)
+explained(const MlErrorSums *sums, const MlSum *left)
 {
 	double		spread = ml_sum_value(&sums->spread);
-	double		squared = ml_sum_value(&sums->squared);
+	double		rest = ml_sum_value(left);
 
 	if (sums->rows < 2)
 		return NAN;
 	if (spread == 0.0)
-		return squared == 0.0 ? 1.0 : 0.0;
-	return 1.0 - squared / spread;
+		return rest == 0.0 ? 1.0 : 0.0;
+	return 1.0 - rest / spread;
+}
+
+/* R2 less what as many features explain by chance. */
+static double
+adjusted(const MlErrorSums *sums, double r2)
+{
+	double		rows = (double) sums->rows;
+
+	if (rows - sums->features < 2.0)
+		return NAN;
+	return 1.0 - (1.0 - r2) * (rows - 1.0) / (rows - sums->features - 1.0);
 }
 
 void
 ml_errors_metrics(const MlErrorSums *sums, MlErrorMetrics *out)
 {
+	double		weight = ml_sum_value(&sums->weight);
+
 	/* without rows these are 0 / 0, which is the NaN wanted */
-	out->mae = ml_sum_value(&sums->absolute) / sums->weight;
-	out->mse = ml_sum_value(&sums->squared) / sums->weight;
+	out->mae = ml_sum_value(&sums->absolute) / weight;
+	out->mse = ml_sum_value(&sums->squared) / weight;
 	out->rmse = sqrt(out->mse);
-	out->mape = ml_sum_value(&sums->relative) / sums->weight;
-	out->r2 = errors_r2(sums);
-	out->log_loss = ml_sum_value(&sums->log_loss) / sums->weight;
+	out->mape = ml_sum_value(&sums->relative) / weight;
+	out->max_error = sums->rows > 0 ? sums->largest : NAN;
+	out->r2 = explained(sums, &sums->squared);
+	out->adjusted_r2 = adjusted(sums, out->r2);
+	out->explained_variance = explained(sums, &sums->error_spread);
+	out->log_loss = ml_sum_value(&sums->log_loss) / weight;
 	out->brier = out->mse;
 }
 
@@ -204,192 +247,12 @@ ml_tally_metrics(const MlTally *tallies, size_t classes, ptrdiff_t positive, MlT
 	}
 }
 
-/* ---- sorting ---- */
-
-/* Sort few elements of so many words each by their first word. */
-static inline __attribute__((always_inline)) void
-insertion_sort(uint64_t *a, size_t n, size_t words)
-{
-	for (size_t i = 1; i < n; i++)
-	{
-		uint64_t	element[WORDS_WEIGHTED];
-		size_t		j = i;
-
-		memcpy(element, a + i * words, words * sizeof(uint64_t));
-		for (; j > 0 && a[(j - 1) * words] > element[0]; j--)
-			memcpy(a + j * words, a + (j - 1) * words, words * sizeof(uint64_t));
-		memcpy(a + j * words, element, words * sizeof(uint64_t));
-	}
-}
-
-/* Count the bytes of all keys, for every place at once. */
-static void
-count_digits(MlContext *ctx, const uint64_t *a, size_t n, size_t words, size_t count[8][256])
-{
-	memset(count, 0, sizeof(size_t) * 8 * 256);
-	for (size_t begin = 0; begin < n; begin += CHECK_ROWS)
-	{
-		size_t		end = n - begin > CHECK_ROWS ? begin + CHECK_ROWS : n;
-
-		ml_check(ctx);
-		for (size_t i = begin; i < end; i++)
-			for (int digit = 0; digit < 8; digit++)
-				count[digit][(a[i * words] >> (8 * digit)) & 255]++;
-	}
-}
-
-/* Sort n elements of so many words each by their first word; buffer is as large as a. */
-static inline __attribute__((always_inline)) void
-radix_sort(MlContext *ctx, uint64_t *a, uint64_t *buffer, size_t n, size_t words)
-{
-	size_t		count[8][256];
-	uint64_t   *from = a;
-	uint64_t   *to = buffer;
-
-	count_digits(ctx, a, n, words, count);
-	for (int digit = 0; digit < 8; digit++)
-	{
-		size_t	   *next = count[digit];
-		size_t		position = 0;
-		int			shift = 8 * digit;
-		uint64_t   *swap;
-
-		if (next[(a[0] >> shift) & 255] == n)
-			continue;			/* all alike in this place */
-		for (int b = 0; b < 256; b++)
-		{
-			size_t		here = next[b];
-
-			next[b] = position;
-			position += here;
-		}
-		for (size_t begin = 0; begin < n; begin += CHECK_ROWS)
-		{
-			size_t		end = n - begin > CHECK_ROWS ? begin + CHECK_ROWS : n;
-
-			ml_check(ctx);
-			for (size_t i = begin; i < end; i++)
-				memcpy(to + next[(from[i * words] >> shift) & 255]++ * words, from + i * words,
-					   words * sizeof(uint64_t));
-		}
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != a)
-		memcpy(a, from, n * words * sizeof(uint64_t));
-}
-
-/* Sort keys. */
-static void
-sort_keys(MlContext *ctx, uint64_t *a, uint64_t *buffer, size_t n)
-{
-	if (n <= INSERTION_LIMIT)
-		insertion_sort(a, n, WORDS_KEY);
-	else
-		radix_sort(ctx, a, buffer, n, WORDS_KEY);
-}
-
-/* Sort keys that have a weight behind them. */
-static void
-sort_weighted(MlContext *ctx, uint64_t *a, uint64_t *buffer, size_t n)
-{
-	if (n <= INSERTION_LIMIT)
-		insertion_sort(a, n, WORDS_WEIGHTED);
-	else
-		radix_sort(ctx, a, buffer, n, WORDS_WEIGHTED);
-}
-
-/* ---- rank metrics ---- */
-
-/* The rows of one label, or all errors: keys, or keys and weights. */
-typedef struct Ranks
-{
-	uint64_t   *elements;
-	size_t		n;
-	double		weight;			/* of all of them */
-} Ranks;
-
-/* The weight of the i'th element. */
-static inline double
-element_weight(const Ranks *ranks, size_t i, size_t words)
-{
-	double		weight;
-
-	if (words == WORDS_KEY)
-		return 1.0;
-	memcpy(&weight, &ranks->elements[i * words + 1], sizeof weight);
-	return weight;
-}
-
-/* Take the elements from the end of the first n whose key is key; returns their weight. */
-static inline double
-take_ties(const Ranks *ranks, size_t *n, uint64_t key, size_t words)
-{
-	MlSum		weight = {0};
-
-	for (; *n > 0 && ranks->elements[(*n - 1) * words] == key; --*n)
-		ml_sum_add(&weight, element_weight(ranks, *n - 1, words));
-	return ml_sum_value(&weight);
-}
-
-/* Merge the sorted rows of both labels from the highest score down. */
-static inline __attribute__((always_inline)) void
-merge_ranks(MlContext *ctx, const Ranks *positive, const Ranks *negative, size_t words,
-			double *roc_auc, double *average_precision)
-{
-	size_t		np = positive->n;
-	size_t		nn = negative->n;
-	size_t		rounds = 0;
-	MlSum		area = {0};
-	MlSum		precision = {0};
-	MlSum		above = {0};	/* weight of the positives taken so far */
-	MlSum		below = {0};	/* and of the negatives */
-
-	while (np > 0 || nn > 0)
-	{
-		uint64_t	p = np > 0 ? positive->elements[(np - 1) * words] : 0;
-		uint64_t	q = nn > 0 ? negative->elements[(nn - 1) * words] : 0;
-		uint64_t	key = p > q ? p : q;
-		double		hits = take_ties(positive, &np, key, words);
-		double		misses = take_ties(negative, &nn, key, words);
-
-		if (++rounds % CHECK_ROWS == 0)
-			ml_check(ctx);
-		ml_sum_add(&area, misses * (ml_sum_value(&above) + 0.5 * hits));
-		ml_sum_add(&above, hits);
-		ml_sum_add(&below, misses);
-		if (hits > 0.0)
-			ml_sum_add(&precision, hits * (ml_sum_value(&above) / (ml_sum_value(&above) + ml_sum_value(&below))));
-	}
-	if (roc_auc != NULL)
-		*roc_auc = positive->weight > 0.0 && negative->weight > 0.0 ?
-			ml_sum_value(&area) / positive->weight / negative->weight : NAN;
-	if (average_precision != NULL)
-		*average_precision = positive->weight > 0.0 ? ml_sum_value(&precision) / positive->weight : NAN;
-}
-
-void
-ml_rank_metrics(MlContext *ctx, uint64_t *positive, size_t npositive, uint64_t *negative, size_t nnegative,
-				double *roc_auc, double *average_precision)
-{
-	Ranks		up = {positive, npositive, (double) npositive};
-	Ranks		down = {negative, nnegative, (double) nnegative};
-	size_t		larger = npositive > nnegative ? npositive : nnegative;
-	uint64_t   *buffer = NULL;
-
-	if (larger > INSERTION_LIMIT)
-		buffer = ml_alloc_array(ctx, larger, sizeof(uint64_t));
-	sort_keys(ctx, positive, buffer, npositive);
-	sort_keys(ctx, negative, buffer, nnegative);
-	merge_ranks(ctx, &up, &down, WORDS_KEY, roc_auc, average_precision);
-	ml_free(ctx, buffer);
-}
+/* ---- ranks ---- */
 
 /* Room to rank n rows again and again. */
 typedef struct RankSpace
 {
-	uint64_t   *elements;		/* positives from the front, negatives from the back */
+	uint64_t   *rows;			/* positives from the front, negatives from the back */
 	uint64_t   *buffer;
 	size_t		words;
 } RankSpace;
@@ -397,8 +260,8 @@ typedef struct RankSpace
 static void
 rank_space_create(MlContext *ctx, RankSpace *space, const double *weight, size_t n)
 {
-	space->words = weight == NULL ? WORDS_KEY : WORDS_WEIGHTED;
-	space->elements = ml_alloc_array(ctx, n, space->words * sizeof(uint64_t));
+	space->words = weight == NULL ? ML_WORDS_KEY : ML_WORDS_WEIGHTED;
+	space->rows = ml_alloc_array(ctx, n, space->words * sizeof(uint64_t));
 	space->buffer = ml_alloc_array(ctx, n, space->words * sizeof(uint64_t));
 }
 
@@ -406,18 +269,28 @@ static void
 rank_space_free(MlContext *ctx, RankSpace *space)
 {
 	ml_free(ctx, space->buffer);
-	ml_free(ctx, space->elements);
+	ml_free(ctx, space->rows);
 }
 
-/* Write one row's element. */
+/* Write one row. */
 static inline void
-put_element(RankSpace *space, size_t at, double score, const double *weight, size_t i)
+put_row(RankSpace *space, size_t at, uint64_t key, const double *weight, size_t i)
 {
-	uint64_t   *element = space->elements + at * space->words;
+	uint64_t   *row = space->rows + at * space->words;
 
-	element[0] = ml_score_key(score);
+	row[0] = key;
 	if (weight != NULL)
-		memcpy(&element[1], &weight[i], sizeof(double));
+		memcpy(&row[1], &weight[i], sizeof(double));
+}
+
+/* Sort n rows from a place on, to be read as a set. */
+static MlRunReader
+sorted_set(MlContext *ctx, RankSpace *space, size_t at, size_t n, int set)
+{
+	uint64_t   *rows = space->rows + at * space->words;
+
+	ml_sort_rows(ctx, rows, space->buffer, n, space->words);
+	return (MlRunReader) {.set = set,.left = n,.rows = rows,.words = space->words};
 }
 
 /*
@@ -426,14 +299,15 @@ put_element(RankSpace *space, size_t at, double score, const double *weight, siz
  */
 static void
 rank_rows(MlContext *ctx, RankSpace *space, const double *label, double positive, bool above,
-		  const double *score, const double *weight, size_t n, double *roc_auc, double *average_precision)
+		  const double *score, const double *weight, size_t n, MlRankSummary *out)
 {
 	size_t		front = 0;
 	size_t		back = n;
 	MlSum		total[2] = {{0}};
+	double		totals[2];
 	bool		defined = true;
-	Ranks		up;
-	Ranks		down;
+	MlRunReader readers[2];
+	MlTies		ties;
 
 	for (size_t i = 0; i < n; i++)
 	{
@@ -446,38 +320,29 @@ rank_rows(MlContext *ctx, RankSpace *space, const double *label, double positive
 			continue;
 		defined &= !isnan(score[i]);
 		ml_sum_add(&total[is_positive], w);
-		put_element(space, is_positive ? front++ : --back, score[i], weight, i);
+		put_row(space, is_positive ? front++ : --back, ~ml_score_key(score[i]), weight, i);
 	}
-	up = (Ranks) {space->elements, front, ml_sum_value(&total[1])};
-	down = (Ranks) {space->elements + back * space->words, n - back, ml_sum_value(&total[0])};
-	if (weight == NULL)
-	{
-		sort_keys(ctx, up.elements, space->buffer, up.n);
-		sort_keys(ctx, down.elements, space->buffer, down.n);
-		merge_ranks(ctx, &up, &down, WORDS_KEY, roc_auc, average_precision);
-	}
-	else
-	{
-		sort_weighted(ctx, up.elements, space->buffer, up.n);
-		sort_weighted(ctx, down.elements, space->buffer, down.n);
-		merge_ranks(ctx, &up, &down, WORDS_WEIGHTED, roc_auc, average_precision);
-	}
-	if (!defined && roc_auc != NULL)
-		*roc_auc = NAN;
-	if (!defined && average_precision != NULL)
-		*average_precision = NAN;
+	totals[0] = ml_sum_value(&total[0]);
+	totals[1] = ml_sum_value(&total[1]);
+	readers[0] = sorted_set(ctx, space, back, n - back, 0);
+	readers[1] = sorted_set(ctx, space, 0, front, 1);
+	ml_ties_begin(ctx, &ties, readers, 2, 2);
+	ml_ties_summary(&ties, totals, out);
+	ml_ties_end(&ties);
+	if (!defined)
+		*out = (MlRankSummary) {NAN, NAN, NAN};
 }
 
 double
 ml_roc_auc(MlContext *ctx, const double *label, const double *score, const double *weight, size_t n)
 {
 	RankSpace	space;
-	double		area;
+	MlRankSummary summary;
 
 	rank_space_create(ctx, &space, weight, n);
-	rank_rows(ctx, &space, label, 0.5, true, score, weight, n, &area, NULL);
+	rank_rows(ctx, &space, label, 0.5, true, score, weight, n, &summary);
 	rank_space_free(ctx, &space);
-	return area;
+	return summary.roc_auc;
 }
 
 /* ---- regression ---- */
@@ -487,41 +352,28 @@ static double
 median_error(MlContext *ctx, const double *actual, const double *predicted, const double *weight, size_t n)
 {
 	RankSpace	space;
-	Ranks		ranks;
+	MlRunReader reader;
+	MlTies		ties;
 	size_t		kept = 0;
 	MlSum		total = {0};
-	MlSum		passed = {0};
-	size_t		i;
-	double		median[2];
+	double		median;
 
 	rank_space_create(ctx, &space, weight, n);
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 	{
 		double		w = weight == NULL ? 1.0 : weight[i];
 
 		if (w == 0.0)
 			continue;
 		ml_sum_add(&total, w);
-		put_element(&space, kept++, fabs(actual[i] - predicted[i]), weight, i);
+		put_row(&space, kept++, ml_score_key(fabs(actual[i] - predicted[i])), weight, i);
 	}
-	(weight == NULL ? sort_keys : sort_weighted) (ctx, space.elements, space.buffer, kept);
-	ranks = (Ranks) {space.elements, kept, ml_sum_value(&total)};
-	for (i = 0; i + 1 < kept; i++)
-	{
-		ml_sum_add(&passed, element_weight(&ranks, i, space.words));
-		if (ml_sum_value(&passed) >= 0.5 * ranks.weight)
-			break;
-	}
-	/* errors are not negative, so a key is the number with its sign bit set */
-	for (int side = 0; side < 2; side++)
-	{
-		bool		between = weight == NULL && kept % 2 == 0 && side == 1;
-		uint64_t	bits = space.elements[(i + between) * space.words] & ~UINT64_C(0x8000000000000000);
-
-		memcpy(&median[side], &bits, sizeof bits);
-	}
+	reader = sorted_set(ctx, &space, 0, kept, 0);
+	ml_ties_begin(ctx, &ties, &reader, 1, 1);
+	median = ml_ties_median(&ties, ml_sum_value(&total), weight != NULL);
+	ml_ties_end(&ties);
 	rank_space_free(ctx, &space);
-	return median[0] + 0.5 * (median[1] - median[0]);
+	return median;
 }
 
 int
@@ -657,12 +509,12 @@ macro_roc_auc(MlContext *ctx, RankSpace *space, int classes, const double *actua
 
 	for (int k = 0; k < classes; k++)
 	{
-		double		area;
+		MlRankSummary summary;
 
-		rank_rows(ctx, space, actual, k, false, probabilities + (size_t) k * n, weight, n, &area, NULL);
-		if (isnan(area))
+		rank_rows(ctx, space, actual, k, false, probabilities + (size_t) k * n, weight, n, &summary);
+		if (isnan(summary.roc_auc))
 			continue;
-		ml_sum_add(&areas, area);
+		ml_sum_add(&areas, summary.roc_auc);
 		defined++;
 	}
 	return defined > 0 ? ml_sum_value(&areas) / defined : NAN;
@@ -695,8 +547,7 @@ ml_metrics_classification(MlContext *ctx, int classes, const double *actual, con
 	RankSpace	space;
 	MlTallyMetrics tally;
 	double		total;
-	double		roc_auc;
-	double		average_precision = NAN;
+	MlRankSummary summary = {NAN, NAN, NAN};
 	int			count = 0;
 
 	sums.hits = slots;
@@ -713,9 +564,9 @@ ml_metrics_classification(MlContext *ctx, int classes, const double *actual, con
 
 	rank_space_create(ctx, &space, weight, n);
 	if (classes == 2)
-		rank_rows(ctx, &space, actual, 1.0, false, probabilities + n, weight, n, &roc_auc, &average_precision);
+		rank_rows(ctx, &space, actual, 1.0, false, probabilities + n, weight, n, &summary);
 	else
-		roc_auc = macro_roc_auc(ctx, &space, classes, actual, probabilities, weight, n);
+		summary.roc_auc = macro_roc_auc(ctx, &space, classes, actual, probabilities, weight, n);
 	rank_space_free(ctx, &space);
 	ml_free(ctx, slots);
 
@@ -724,9 +575,9 @@ ml_metrics_classification(MlContext *ctx, int classes, const double *actual, con
 	out[count++] = (MlMetric) {"precision", tally.precision, true};
 	out[count++] = (MlMetric) {"recall", tally.recall, true};
 	out[count++] = (MlMetric) {"f1", tally.f1, true};
-	out[count++] = (MlMetric) {"roc_auc", roc_auc, true};
+	out[count++] = (MlMetric) {"roc_auc", summary.roc_auc, true};
 	if (classes == 2)
-		out[count++] = (MlMetric) {"average_precision", average_precision, true};
+		out[count++] = (MlMetric) {"average_precision", summary.average_precision, true};
 	out[count++] = (MlMetric) {"log_loss", ml_sum_value(&sums.log_loss) / total, false};
 	out[count++] = (MlMetric) {"brier", ml_sum_value(&sums.brier) / total, false};
 	out[count++] = (MlMetric) {"mcc", tally.mcc, true};

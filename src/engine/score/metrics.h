@@ -80,21 +80,28 @@ ml_sum_merge(MlSum *into, const MlSum *from)
 /* Probabilities are kept this far from 0 and 1 before their logarithm is taken; no relative error divides by less. */
 #define ML_METRIC_EPSILON 2.220446049250313e-16
 
-/* What r2, mae, mse, rmse, mape, log_loss and brier are made of. All zero = no rows. */
+/* What the metrics below are made of. All zero = no rows. */
 typedef struct MlErrorSums
 {
 	uint64_t	rows;			/* of positive weight */
-	double		weight;
+	MlSum		weight;
+	double		largest;		/* |actual - predicted| of any row */
+	double		features;		/* of the model that predicted, for r2 adjusted for them; given by the caller */
 	MlSum		mean;			/* of the actual values */
 	MlSum		spread;			/* sum of w (actual - mean)^2 */
 	MlSum		absolute;		/* sum of w |actual - predicted| */
 	MlSum		squared;
 	MlSum		relative;		/* sum of w |actual - predicted| / max(|actual|, epsilon) */
 	MlSum		log_loss;
+	MlSum		error_mean;		/* of actual - predicted */
+	MlSum		error_spread;
 } MlErrorSums;
 
-/* Add one row's actual and predicted number, weight above 0. */
+/* Add one row's actual and predicted number, weight above 0. Fills all but log_loss and those of the signed error. */
 extern void ml_errors_add(MlErrorSums *sums, double actual, double predicted, double weight);
+
+/* The same for explained_variance: fills mean, spread, and those of the signed error. */
+extern void ml_errors_add_signed(MlErrorSums *sums, double actual, double predicted, double weight);
 
 /* Add one row of a two-class problem: probability (0 .. 1) of the positive class. Fills squared and log_loss. */
 extern void ml_errors_add_probability(MlErrorSums *sums, bool positive, double probability, double weight);
@@ -107,7 +114,10 @@ typedef struct MlErrorMetrics
 	double		mse;
 	double		rmse;
 	double		mape;
+	double		max_error;
 	double		r2;				/* NaN below two rows; actual values all equal: 1 when every prediction is right, else 0 */
+	double		adjusted_r2;	/* NaN unless there are two rows more than features */
+	double		explained_variance; /* as r2, but an error that all rows share does not count */
 	double		log_loss;
 	double		brier;
 } MlErrorMetrics;
@@ -150,14 +160,5 @@ ml_score_key(double score)
 	__builtin_memcpy(&bits, &score, sizeof bits);
 	return bits ^ ((uint64_t) ((int64_t) bits >> 63) | UINT64_C(0x8000000000000000));
 }
-
-/*
- * Rank metrics from the score keys of the positive and of the negative rows, which it sorts in
- * place with a buffer as large as the larger of them.  roc_auc: NaN unless there are both; average_precision: NaN
- * without a positive.  Each out pointer may be NULL.
- */
-extern void ml_rank_metrics(MlContext *ctx, uint64_t *positive, size_t npositive,
-							uint64_t *negative, size_t nnegative,
-							double *roc_auc, double *average_precision);
 
 #endif

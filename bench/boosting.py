@@ -13,7 +13,7 @@ import tables
 # What is equal for all: rounds, leaves, rate, bins, the fewest rows of a leaf, the penalty.
 SETTINGS = {"rounds": 100, "leaves": 31, "rate": 0.1, "bins": 255, "min_rows": 20, "l2": 0.0}
 OURS = {"rounds": "n_estimators", "leaves": "max_leaf_nodes", "rate": "learning_rate", "bins": "max_bins",
-        "min_rows": "min_samples_leaf", "l2": "l2"}
+        "min_rows": "min_samples_leaf", "min_hessian": "min_child_weight", "l2": "l2"}
 LIBRARIES = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "hist": "HistGradientBoosting"}
 FEATURES = {"cls1m": lib.X, "cls200k_100": tables.WIDE, "churn200k": tables.CHURN_FEATURES}
 ALGORITHM = "gradient_boosting"
@@ -102,14 +102,13 @@ class Rivals(dict):
 
 
 class Rows:
-    """Rows of a table in a file: columns of doubles one after the other, the target last."""
+    """Rows in a file: columns of doubles one after the other, the target last."""
 
-    def __init__(self, query, columns, classes):
-        y, x = rival.fetch_binary(query, 4, columns)
-        self.count, self.columns, self.classes = len(y), columns, classes
+    def __init__(self, columns, y, classes):
+        self.count, self.columns, self.classes = len(y), len(columns), classes
         handle, self.path = tempfile.mkstemp(prefix="bench-rows.")
         with os.fdopen(handle, "wb") as file:
-            np.ascontiguousarray(x.T).tofile(file)
+            np.ascontiguousarray(columns).tofile(file)
             y.tofile(file)
 
     def __enter__(self):
@@ -122,7 +121,8 @@ class Rows:
 def numbers(table, condition=lib.TRAINING_ROWS):
     """Rows of a table of numbers and an integer target."""
     names = FEATURES[table]
-    return Rows(f"SELECT y, {', '.join(names)} FROM {table} WHERE {condition}", len(names), 2)
+    y, x = rival.fetch_binary(f"SELECT y, {', '.join(names)} FROM {table} WHERE {condition}", 4, len(names))
+    return Rows(x.T, y, 2)
 
 
 def frame_query(connection, source, skip=()):

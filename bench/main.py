@@ -4,7 +4,7 @@ import sys
 import time
 
 GROUPS = ("linear", "logistic", "predict", "single", "memory", "exact", "trees", "forest", "treescore", "quality",
-          "explain", "busy", "growth", "treememory")
+          "explain", "busy", "growth", "treememory", "registry", "metrics")
 
 
 def busy_share():

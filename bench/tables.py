@@ -19,6 +19,7 @@ CHURN = (("age", "int", 0, 0.05), ("tenure", "int", 0, 0.0), ("calls", "int", 0,
          ("last_seen", "timestamptz", 0, 0.20))
 CHURN_FEATURES = [column[0] for column in CHURN]
 SIGNUP_FROM = 1_500_000_000
+ONE_HOT = {"numbers": 10, "texts": 26, "levels": 15}
 WIDE = [f"x{i}" for i in range(1, lib.WIDE_FEATURES + 1)]
 
 
@@ -91,6 +92,20 @@ def create_classes(connection, name, make_target, seed, total, features):
     columns = ", ".join(f"x{i}" for i in range(1, features + 1))
     lib.execute(connection, f"CREATE TABLE {name} AS SELECT id, {columns}, y::int AS y FROM classes_filling")
     lib.execute(connection, "DROP TABLE classes_filling")
+
+
+def one_hot(n):
+    """Numbers and the 0/1 columns of texts, [columns][n], and labels that depend on all of them; in no database."""
+    rng = np.random.default_rng(SEED + 4)
+    numbers, texts, levels = ONE_HOT.values()
+    x = np.zeros((numbers + texts * levels, n))
+    x[:numbers] = rng.normal(size=(numbers, n))
+    score = coefficients(rng, numbers) @ x[:numbers] / 2 - 0.3
+    for text in range(texts):
+        level = np.minimum((levels * rng.random(n) ** 1.5).astype(int), levels - 1)
+        x[numbers + text * levels + level, np.arange(n)] = 1.0
+        score += rng.normal(0.0, 0.3, levels)[level]
+    return x, (rng.random(n) < 1.0 / (1.0 + np.exp(-score))).astype(np.float64)
 
 
 def churn_numbers(rng, n):

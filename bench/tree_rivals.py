@@ -33,7 +33,7 @@ class LightGBM:
     def params(self, settings):
         """Our names in its words."""
         names = {"leaves": "num_leaves", "rate": "learning_rate", "bins": "max_bin", "min_rows": "min_data_in_leaf",
-                 "l2": "lambda_l2"}
+                 "min_hessian": "min_sum_hessian_in_leaf", "l2": "lambda_l2"}
         params = {names[name]: value for name, value in settings.items() if name in names}
         objectives = {0: {"objective": "regression"}, 2: {"objective": "binary"}}
         multiclass = {"objective": "multiclass", "num_class": self.classes}
@@ -69,7 +69,7 @@ class XGBoost:
 
     def params(self, settings):
         """Our names in its words; the least hessian of a leaf is its fewest rows where a row's hessian is one."""
-        names = {"rate": "eta", "bins": "max_bin", "l2": "lambda"}
+        names = {"rate": "eta", "bins": "max_bin", "min_hessian": "min_child_weight", "l2": "lambda"}
         params = {names[name]: value for name, value in settings.items() if name in names}
         if "leaves" in settings:
             params |= {"grow_policy": "lossguide", "max_leaves": settings["leaves"], "max_depth": 0}
@@ -125,7 +125,7 @@ class Hist:
         """Bins and trees; nothing held out by itself where settings are given."""
         names = {"rounds": "max_iter", "leaves": "max_leaf_nodes", "rate": "learning_rate", "bins": "max_bins",
                  "min_rows": "min_samples_leaf", "l2": "l2_regularization"}
-        params = {names[name]: value for name, value in settings.items()}
+        params = {names[name]: value for name, value in settings.items() if name in names}
         if params:
             params["early_stopping"] = False
         if not isinstance(x, np.ndarray):
@@ -199,7 +199,7 @@ class Session:
         """Numbers from a file of the engine's form."""
         values = np.fromfile(path, np.float64)
         self.x = np.ascontiguousarray(values[:rows * columns].reshape(columns, rows).T)
-        self.y, self.classes = values[rows * columns:], classes
+        self.y, self.classes = values[rows * columns:].copy(), classes
         return {}
 
     def fit(self, **settings):

@@ -39,6 +39,13 @@ CREATE FUNCTION ml_calibration_combine(ml_state, ml_state) RETURNS ml_state
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ml_calibration_combine(ml_state, ml_state) IS 'Adds the second state of calibration metrics to the first.';
 
+CREATE FUNCTION ml_ranking_combine(ml_state, ml_state) RETURNS ml_state
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ml_ranking_combine(ml_state, ml_state) IS 'Adds the rows of the second state of a query to the first.';
+CREATE FUNCTION ml_points_combine(ml_state, ml_state) RETURNS ml_state
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ml_points_combine(ml_state, ml_state) IS 'Adds the points of the second state of clusters to the first.';
+
 -- ---- the aggregates ----
 
 -- A family is a kind of rows.  Its forms: the arguments, the transition function, its combine function and the bytes
@@ -69,6 +76,17 @@ DECLARE
 		' Errors: NaN or infinity in either argument, overflow of a sum.';
 	probability_note constant text :=
 		' The second argument is the probability of the positive class; one that is not between 0 and 1 is an error.';
+	classes_note constant text :=
+		' Probabilities are {"class": probability, ...} as ml_probabilities returns it, or an array beside the classes in the same'
+		' order; each between 0 and 1. The actual class is text, and may be one that is not there.'
+		' Errors: 22023 for probabilities that are neither.';
+	query_note constant text :=
+		' Rows are ordered by score, the greatest first; rows of equal score share their places. k: only the first k places, 1 to'
+		' 1000000000. One query is one group: SELECT avg(m) FROM (SELECT ml_...(...) AS m FROM ... GROUP BY query) q. Keeps 16'
+		' bytes a row, up to mlaas.max_memory. Errors: a score that is NaN, a relevance that is negative or not finite.';
+	points_note constant text :=
+		' Points are arrays of as many finite numbers each, clusters text or integers. NULL unless there are at least two clusters'
+		' and fewer than points. Keeps all points, 8 bytes a number, up to mlaas.max_memory. Errors: more than 10000 clusters.';
 	bins_note constant text :=
 		' n_bins: bins of equal width, 10 where it is not given, at most 10000; each holds its upper edge.';
 	grouping_note constant text :=
@@ -86,7 +104,9 @@ BEGIN
 			('f', 'n_features', 'int'),
 			('q', 'alpha', 'float8'),
 			('d', 'delta', 'float8'),
-			('t', 'power', 'float8')),
+			('t', 'power', 'float8'),
+			('k', 'k', 'int'),
+			('m', 'multi_class', 'text')),
 		form (family, arguments, types, transition, combine, space, what) AS (VALUES
 			('labels', 'actual text, predicted text', 'text, text', 'ml_classification_text', 'ml_classification_combine', 2048,
 			 'classification metrics; text labels'),
@@ -122,6 +142,30 @@ BEGIN
 			 'ml_calibration_combine', 2048, 'calibration metrics'),
 			('calibration', 'actual float8, probability float8', 'float8, float8', 'ml_calibration_float8', 'ml_calibration_combine',
 			 2048, 'calibration metrics; 1 is positive, 0 and -1 are negative'),
+			('class_log', 'actual text, probabilities jsonb', 'text, jsonb', 'ml_class_log_jsonb', 'ml_loss_combine', 1024,
+			 'the mean of a loss of classes; probabilities as an object'),
+			('class_log', 'actual text, probabilities float8[], classes text[]', 'text, float8[], text[]', 'ml_class_log_array',
+			 'ml_loss_combine', 1024, 'the mean of a loss of classes; probabilities as an array'),
+			('class_brier', 'actual text, probabilities jsonb', 'text, jsonb', 'ml_class_brier_jsonb', 'ml_loss_combine', 1024,
+			 'the mean of a loss of classes; probabilities as an object'),
+			('class_brier', 'actual text, probabilities float8[], classes text[]', 'text, float8[], text[]', 'ml_class_brier_array',
+			 'ml_loss_combine', 1024, 'the mean of a loss of classes; probabilities as an array'),
+			('class_top_k', 'actual text, probabilities jsonb', 'text, jsonb', 'ml_class_top_k_jsonb', 'ml_loss_combine', 1024,
+			 'top-k accuracy; probabilities as an object'),
+			('class_top_k', 'actual text, probabilities float8[], classes text[]', 'text, float8[], text[]', 'ml_class_top_k_array',
+			 'ml_loss_combine', 1024, 'top-k accuracy; probabilities as an array'),
+			('class_scores', 'actual text, probabilities jsonb', 'text, jsonb', 'ml_class_scores_jsonb', 'ml_scores_combine', 16384,
+			 'areas of classes; probabilities as an object'),
+			('class_scores', 'actual text, probabilities float8[], classes text[]', 'text, float8[], text[]', 'ml_class_scores_array',
+			 'ml_scores_combine', 16384, 'areas of classes; probabilities as an array'),
+			('graded', 'relevance float8, score float8', 'float8, float8', 'ml_ranking_float8', 'ml_ranking_combine', 1024,
+			 'metrics of a query''s order'),
+			('relevant', 'relevant boolean, score float8', 'boolean, float8', 'ml_ranking_boolean', 'ml_ranking_combine', 1024,
+			 'metrics of a query''s order'),
+			('points', 'point float8[], cluster text', 'float8[], text', 'ml_points_text', 'ml_points_combine', 65536,
+			 'metrics of clusters; labels are text'),
+			('points', 'point float8[], cluster bigint', 'float8[], bigint', 'ml_points_bigint', 'ml_points_combine', 65536,
+			 'metrics of clusters; labels are integers'),
 			('smape', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_smape', 'ml_loss_combine', 1024, 'the mean of a loss'),
 			('rmsle', 'actual float8, predicted float8', 'float8, float8', 'ml_loss_squared_log', 'ml_loss_combine', 1024,
 			 'the mean of a loss'),
@@ -241,6 +285,40 @@ BEGIN
 			('probability', 'ml_brier', '{"",w}', 'float8', 'ml_brier_final',
 			 'The Brier score: the mean squared difference between the probability and what happened, 0 to 1, less is better.'
 			 || class_note || probability_note),
+			('class_log', 'ml_log_loss', '{"",w}', 'float8', 'ml_loss_final',
+			 'The mean negative logarithm (base e) of the probability given to the actual class, divided by the sum over the classes;'
+			 ' probabilities kept 2.2e-16 away from 0 and 1.' || classes_note),
+			('class_brier', 'ml_brier', '{"",w}', 'float8', 'ml_loss_final',
+			 'The Brier score: the mean over rows of the squared differences between probability and what happened, summed over'
+			 ' the classes (of two classes those of one): 0 to 2, less is better.' || classes_note),
+			('class_top_k', 'ml_top_k_accuracy', '{k,kw}', 'float8', 'ml_loss_final',
+			 'The share of rows whose actual class is among the k most probable ones (1 to 1000000); tied classes share the places'
+			 ' that are left.' || classes_note),
+			('class_scores', 'ml_roc_auc', '{"",m,ma,maw}', 'float8', 'ml_roc_auc_classes_final',
+			 'The area under the ROC curve of several classes. multi_class: ovr, the mean of each class against the rest (default),'
+			 ' or ovo, the mean over pairs of classes. average: macro (default), or weighted, classes or pairs counting as their'
+			 ' rows. Classes and pairs that miss rows are left out; NULL where all do. At most 256 classes, the same in all rows;'
+			 ' rows of none of them are of the rest. Exact, in bounded memory: what outgrows work_mem is sorted in temporary'
+			 ' files.' || classes_note),
+			('graded', 'ml_dcg', '{"",k}', 'float8', 'ml_dcg_final',
+			 'The discounted cumulated gain of the rows of one query: relevance times 1 / log2(place + 1), summed.' || query_note),
+			('graded', 'ml_ndcg', '{"",k}', 'float8', 'ml_ndcg_final',
+			 'ml_dcg over that of the best order, 0 to 1. NULL when no row is relevant, since every order is the best. For the gain'
+			 ' 2^relevance - 1, which a ranking''s own metrics have, give that as relevance.' || query_note),
+			('relevant', 'ml_reciprocal_rank', '{""}', 'float8', 'ml_reciprocal_rank_final',
+			 'One over the place of the first relevant row of one query, 0 when there is none; its mean over queries is the mean'
+			 ' reciprocal rank (MRR).' || query_note),
+			('relevant', 'ml_precision_at_k', '{k}', 'float8', 'ml_precision_at_k_final',
+			 'The relevant rows among the first k of one query, over k.' || query_note),
+			('relevant', 'ml_recall_at_k', '{k}', 'float8', 'ml_recall_at_k_final',
+			 'The relevant rows among the first k of one query, over all relevant ones. NULL when there is none.' || query_note),
+			('points', 'ml_silhouette', '{""}', 'float8', 'ml_silhouette_final',
+			 'The mean silhouette width, -1 to 1, greater is better. Looks at every pair of points: 10 times the points take 100'
+			 ' times as long; give a sample of many.' || points_note),
+			('points', 'ml_davies_bouldin', '{""}', 'float8', 'ml_davies_bouldin_final',
+			 'The Davies-Bouldin index: how alike clusters are to their nearest ones, from 0, less is better.' || points_note),
+			('points', 'ml_calinski_harabasz', '{""}', 'float8', 'ml_calinski_harabasz_final',
+			 'The Calinski-Harabasz index: the spread between clusters over that within, greater is better.' || points_note),
 			('calibration', 'ml_expected_calibration_error', '{"",n,nw}', 'float8', 'ml_expected_calibration_error_final',
 			 'The expected calibration error: the mean over rows of |mean probability - share of positives| of their bin.'
 			 || bins_note || class_note || probability_note),

@@ -135,7 +135,7 @@ CREATE POLICY privilege_read ON mlaas.privilege FOR SELECT USING (mlaas.has_priv
 
 CREATE VIEW mlaas.models WITH (security_barrier) AS
 SELECT m.name,
-	   (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = m.owner) AS owner,
+	   r.rolname AS owner,
 	   m.description,
 	   m.tags,
 	   v.task,
@@ -149,8 +149,12 @@ SELECT m.name,
 	   m.created_at,
 	   v.created_at AS trained_at
 FROM mlaas.model m
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
 LEFT JOIN mlaas.alias a ON a.model_id = m.id AND a.alias = 'production'
-LEFT JOIN mlaas.version v ON v.model_id = m.id AND v.version = coalesce(a.version, m.latest_version)
+-- one row by index for each model: most versions are not asked for
+LEFT JOIN LATERAL (SELECT n.* FROM mlaas.version n
+				   WHERE n.model_id = m.id AND n.version = coalesce(a.version, m.latest_version)
+				   LIMIT 1) v ON true
 WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE') OR mlaas.has_privilege(m.id, 'predict');
 
 COMMENT ON VIEW mlaas.models IS

@@ -258,3 +258,14 @@ COMMENT ON FUNCTION mlaas_api.rollback(text, text) IS
 'Roll back to the version that was deployed before; again, one further back.
 
 model: name. alias: production, or another. Returns name, alias, version and previous_version. Errors: 404 (42704) no such model or alias; 401 or 403 (42501) no right to manage it; 409 (55000) nothing to roll back to.';
+
+-- ---- setting it up ----
+
+CREATE FUNCTION ml_rest_setup(authenticator text DEFAULT 'authenticator', anonymous text DEFAULT 'web_anon', roles text[] DEFAULT '{}')
+RETURNS text
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_rest_setup';
+COMMENT ON FUNCTION ml_rest_setup(text, text, text[]) IS
+'Makes the roles that PostgREST needs, as far as they are missing, and returns a postgrest.conf for them and this database.
+authenticator: the role that PostgREST connects as; made with LOGIN and NOINHERIT, and without a password, which you give it. anonymous: the role of requests without a token. roles: those of requests with one. The authenticator becomes a member of each, and each gets USAGE on the schema mlaas_api. It can be called again and only adds: roles that are there keep their attributes, settings and grants. Runs with the rights of the caller, who must be allowed to make roles.
+Errors: 42501 no right to make or grant a role; 22023 one of the roles is a superuser, the authenticator cannot log in, or is also a role of requests.';

@@ -28,7 +28,7 @@ RETURNS text
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'ml_tree_text';
 COMMENT ON FUNCTION ml_tree_text(text, int) IS
-'One tree of a model, numbered from 1, as indented text: for each side of a split the condition, with NULL and other categories on the side that they go to, and the weight of the training rows there (cover); for each leaf its value, or its value for each class. Errors: 22023 for a tree that is not there; else as for ml_trees.';
+'One tree of a model, numbered from 1, as indented text: for each side of a split the condition, with NULL and other categories on the side that they go to, and the weight of the training rows there (cover); for each leaf its value, or its value for each class. Errors: 22023 for a tree that is not there; 54000 for one whose text would be larger than 256 MB; else as for ml_trees.';
 
 CREATE FUNCTION ml_tree_text(model ml_model, tree int)
 RETURNS text
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION ml_continue(text, text, jsonb, jsonb, text, text) IS
 model: name, name@version or name@alias. source: a table or view, or one SELECT, the same rows as before or others; it must have the model''s features and its target under their names. Features are prepared as the model does it: a category it has not seen stays unseen. Classes must be among the model''s.
 params: what is to differ from the parameters that the model was trained with; n_estimators is how many trees (rounds) to add. What the scores mean (objective, criterion) cannot differ. validation, weight: as for ml_train; the same source, split and seed hold out the same rows. deploy: as for ml_train, but never by default.
 Returns the row of ml_train; metrics are those of the whole model on the held-out rows. ml_describe(model) #> ''{training,edits}'' and mlaas.history say what it came from.
-Errors: 0A000 for an algorithm that cannot be continued; 22000 for a class that the model does not know; 42804 for a feature or target of another kind; else as for ml_train.';
+Errors: 0A000 for an algorithm that cannot be continued; 22000 for a class that the model does not know, and, as in any training, for rows of one class or with a constant target; 42804 for a feature or target of another kind; else as for ml_train.';
 
 CREATE FUNCTION ml_continue(model ml_model, source text, params jsonb DEFAULT '{}', validation jsonb DEFAULT '{}',
 							weight text DEFAULT NULL)

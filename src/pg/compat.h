@@ -25,8 +25,32 @@
 /* Whether a member may SET ROLE to a role is a right of its own since 16. */
 #if PG_VERSION_NUM >= 160000
 #define compat_can_set_role(member, role) member_can_set_role(member, role)
+#define COMPAT_SET_ROLE "SET"		/* as pg_has_role calls it */
 #else
 #define compat_can_set_role(member, role) is_member_of_role(member, role)
+#define COMPAT_SET_ROLE "MEMBER"
+#endif
+
+/* What a process shows of itself, by its place from 1 on, has another name since 16. */
+#if PG_VERSION_NUM >= 160000
+#define compat_local_beentry(place) pgstat_get_local_beentry_by_index(place)
+#else
+#define compat_local_beentry(place) pgstat_fetch_stat_local_beentry(place)
+#endif
+
+/* All settings, and how many; 16 gives a copy of its table. */
+#if PG_VERSION_NUM >= 160000
+#define compat_guc_variables(count) get_guc_variables(count)
+#else
+#define compat_guc_variables(count) (*(count) = GetNumConfigOptions(), get_guc_variables())
+#endif
+
+/* The columns that a query asks for of a table have a list of their own since 16. */
+#if PG_VERSION_NUM >= 160000
+#define compat_selected_columns(query, entry) \
+	(getRTEPermissionInfo((query)->rteperminfos, (entry))->selectedCols)
+#else
+#define compat_selected_columns(query, entry) ((entry)->selectedCols)
 #endif
 
 /* 18 has another spelling for it, in another place of a declaration. */

@@ -22,6 +22,7 @@
 #include "model/split.h"
 #include "pg/arguments.h"
 #include "pg/cache.h"
+#include "pg/compose.h"
 #include "pg/evaluate.h"
 #include "pg/features.h"
 #include "pg/host.h"
@@ -39,17 +40,17 @@ static const char *const method_names[] = {"mean", "weighted", "vote", "stacking
 
 StaticAssertDecl(lengthof(method_names) == ML_ENSEMBLE_STACKING + 1, "one name per method");
 
-/* A call that makes a registered model. */
+/* A call that makes a model of registered ones. */
 typedef struct Composition
 {
 	MlContext  *ctx;
-	instr_time	start;
 	TrainArgs	args;
 	MlCompositeSpec spec;
 	MlMemberSpec *members;		/* room for one more */
 	char	  **names;			/* [count] name@version */
 	char	  **ids;			/* [count] of the versions */
 	MlTrainResult result;
+	const char *features;		/* JSON */
 } Composition;
 
 /* ---- arguments ---- */
@@ -206,21 +207,16 @@ name_outputs(Composition *c)
 				 errdetail("It is named \"%s\".", c->members[c->spec.count - 1].output)));
 }
 
-/* Begin a call that makes a registered model. */
+/* Begin to make a model of those that a call names. */
 static void
-begin(Composition *c, FunctionCallInfo fcinfo, const MlAlgorithm *algorithm, const char *function)
+begin(Composition *c, FunctionCallInfo fcinfo, const MlAlgorithm *algorithm)
 {
 	memset(c, 0, sizeof *c);
-	INSTR_TIME_SET_CURRENT(c->start);
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	need_argument(fcinfo, 0, "name");
 	need_argument(fcinfo, 1, "models");
-	c->args.name = optional_text(fcinfo, 0);
-	registry_check_train(c->args.name);
 	c->ctx = host_context_create(CurrentMemoryContext, "mlaas composition", true);
 	c->spec.algorithm = algorithm;
 	c->spec.summary.row_digest = "";
+	c->args.preprocess = "{}";
 	open_members(c, fcinfo);
 }
 
@@ -336,12 +332,11 @@ make(Composition *c)
 	return ml_model_open(c->ctx, c->result.bytes, c->result.size);
 }
 
-/* Store what was made. */
-static Datum
-store(Composition *c, FunctionCallInfo fcinfo, int deploy)
+/* Make the model and measure it. */
+static void
+finish(Composition *c)
 {
 	const MlModel *model = make(c);
-	char	   *policy = optional_text(fcinfo, deploy);
 
 	if (c->args.source != NULL && c->spec.method != ML_ENSEMBLE_STACKING)
 	{
@@ -349,12 +344,11 @@ store(Composition *c, FunctionCallInfo fcinfo, int deploy)
 		model = make(c);
 	}
 	c->args.target = pstrdup(model->signature->target);
-	c->args.deploy = train_deploy_policy(c->ctx, policy != NULL ? policy : "first");
 	c->args.reason = psprintf("%s of %d models", model->algorithm->name, c->spec.count);
 	c->result.algorithm = model->algorithm;
 	c->result.task = model->signature->task;
 	c->result.params_json = ml_node_to_json(c->ctx, model->sections[ML_SECTION_PARAMETERS], true);
-	return train_store(fcinfo, c->ctx, &c->args, &c->result, train_features_json(model->signature), c->start);
+	c->features = train_features_json(model->signature);
 }
 
 /* The lineage: what was given, and which versions the names meant. */
@@ -373,20 +367,23 @@ begin_lineage(Composition *c, FunctionCallInfo fcinfo, StringInfo json)
 	lineage_text(json, "source", c->args.source);
 }
 
-/* Make a chain of models. */
-Datum
-ml_pipeline(PG_FUNCTION_ARGS)
+/* A chain of models, from the arguments of ml_pipeline. */
+static void
+compose_pipeline(Composition *c, FunctionCallInfo fcinfo)
 {
-	Composition c;
+	char	  **outputs;
 	StringInfoData json;
 
-	begin(&c, fcinfo, &ml_pipeline_model, "ml_pipeline()");
-	name_outputs(&c);
-	c.args.source = optional_text(fcinfo, 2);
-	c.args.preprocess = "{}";
-	begin_lineage(&c, fcinfo, &json);
-	c.args.lineage = lineage_end(&json, -1);
-	return store(&c, fcinfo, 3);
+	begin(c, fcinfo, &ml_pipeline_model);
+	name_outputs(c);
+	c->args.source = optional_text(fcinfo, 2);
+	begin_lineage(c, fcinfo, &json);
+	outputs = palloc(sizeof(char *) * (Size) c->spec.count);
+	for (int m = 0; m + 1 < c->spec.count; m++)
+		outputs[m] = pstrdup(c->members[m].output);
+	lineage_texts(&json, "features", outputs, c->spec.count - 1);
+	c->args.lineage = lineage_end(&json, -1);
+	finish(c);
 }
 
 /* Refuse arguments that only stacking makes use of. */
@@ -427,47 +424,124 @@ read_stacking(Composition *c, FunctionCallInfo fcinfo)
 	train_read_validation(c->ctx, PG_ARGISNULL(8) ? empty : PG_GETARG_JSONB_P(8), &c->args);
 }
 
+/* The weights that were given, as JSON; NULL when none were. */
+static char *
+weights_json(FunctionCallInfo fcinfo)
+{
+	StringInfoData json;
+	Datum	   *weights;
+	int			count;
+
+	if (PG_ARGISNULL(3))
+		return NULL;
+	weights = array_argument(fcinfo, 3, "weights", &count);
+	initStringInfo(&json);
+	for (int m = 0; m < count; m++)
+		appendStringInfo(&json, "%s%s", m == 0 ? "[" : ", ", number_text(DatumGetFloat8(weights[m])));
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+/* An ensemble of models, from the arguments of ml_ensemble. */
+static void
+compose_ensemble(Composition *c, FunctionCallInfo fcinfo)
+{
+	StringInfoData json;
+	int64		seed = -1;
+
+	begin(c, fcinfo, &ml_ensemble_model);
+	c->spec.method = method_argument(c->ctx, fcinfo, 2);
+	read_weights(fcinfo, 3, &c->spec, c->members);
+	c->args.source = optional_text(fcinfo, 4);
+	if (c->spec.method == ML_ENSEMBLE_STACKING)
+		read_stacking(c, fcinfo);
+	else
+		refuse_unused(fcinfo, c->spec.method);
+	begin_lineage(c, fcinfo, &json);
+	lineage_text(&json, "method", method_names[c->spec.method]);
+	lineage_json(&json, "weights", weights_json(fcinfo));
+	if (c->spec.method == ML_ENSEMBLE_STACKING)
+	{
+		lineage_text(&json, "target", c->args.target);
+		lineage_text(&json, "algorithm", optional_text(fcinfo, 6));
+		lineage_json(&json, "params", c->args.params);
+		if (!PG_ARGISNULL(8))
+			lineage_json(&json, "validation", json_argument(fcinfo, 8));
+		seed = (int64) c->args.split.seed;
+		stack(c);
+	}
+	c->args.lineage = lineage_end(&json, seed);
+	finish(c);
+}
+
+/* Compose as a call says, store and perhaps deploy what comes out. */
+static Datum
+compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, FunctionCallInfo), int deploy, const char *function)
+{
+	Composition c;
+	instr_time	start;
+	char	   *name;
+	char	   *policy = optional_text(fcinfo, deploy);
+
+	INSTR_TIME_SET_CURRENT(start);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	name = need_text(fcinfo, 0, "name");
+	registry_check_train(name);
+	compose(&c, fcinfo);
+	c.args.name = name;
+	c.args.deploy = train_deploy_policy(c.ctx, policy != NULL ? policy : "first");
+	return train_store(fcinfo, c.ctx, &c.args, &c.result, c.features, start);
+}
+
+/* Make a chain of models. */
+Datum
+ml_pipeline(PG_FUNCTION_ARGS)
+{
+	return compose_registered(fcinfo, compose_pipeline, 3, "ml_pipeline()");
+}
+
 /* Make an ensemble of models. */
 Datum
 ml_ensemble(PG_FUNCTION_ARGS)
 {
+	return compose_registered(fcinfo, compose_ensemble, 9, "ml_ensemble()");
+}
+
+/* Make one again from the arguments of its lineage. */
+void
+compose_again(bool pipeline, Jsonb *arguments, char *source, MlTrainResult *result)
+{
+	LOCAL_FCINFO(call, 10);
 	Composition c;
-	StringInfoData json;
 	int			count;
+	char	  **models = lineage_strings(arguments, "members", &count);
+	int			outputs = 0;
+	char	  **features = lineage_strings(arguments, "features", &outputs);
 
-	begin(&c, fcinfo, &ml_ensemble_model, "ml_ensemble()");
-	c.spec.method = method_argument(c.ctx, fcinfo, 2);
-	read_weights(fcinfo, 3, &c.spec, c.members);
-	c.args.source = optional_text(fcinfo, 4);
-	c.args.preprocess = "{}";
-	if (c.spec.method == ML_ENSEMBLE_STACKING)
-		read_stacking(&c, fcinfo);
-	else
-		refuse_unused(fcinfo, c.spec.method);
-	begin_lineage(&c, fcinfo, &json);
-	lineage_text(&json, "method", method_names[c.spec.method]);
-	if (!PG_ARGISNULL(3))
+	if (models == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the lineage names no models")));
+	for (int m = 0; m < Min(outputs, count); m++)
+		models[m] = psprintf("%s as %s", models[m], features[m]);
+	lineage_call_begin(call, 10);
+	lineage_call_texts(call, 1, models, count);
+	lineage_call_text(call, pipeline ? 2 : 4, source);
+	if (!pipeline)
 	{
-		Datum	   *weights = array_argument(fcinfo, 3, "weights", &count);
-		char	  **texts = palloc(sizeof(char *) * (Size) count);
-
-		for (int m = 0; m < count; m++)
-			texts[m] = number_text(DatumGetFloat8(weights[m]));
-		lineage_texts(&json, "weights", texts, count);
+		lineage_call_text(call, 2, lineage_string(arguments, "method"));
+		lineage_call_numbers(call, 3, lineage_object(arguments, "weights"));
+		if (strcmp(lineage_string(arguments, "method"), "stacking") == 0)
+		{
+			lineage_call_text(call, 5, lineage_string(arguments, "target"));
+			lineage_call_text(call, 6, lineage_string(arguments, "algorithm"));
+			lineage_call_json(call, 7, lineage_object(arguments, "params"));
+			lineage_call_json(call, 8, lineage_object(arguments, "validation"));
+		}
 	}
-	if (c.spec.method == ML_ENSEMBLE_STACKING)
-	{
-		lineage_text(&json, "target", c.args.target);
-		lineage_text(&json, "algorithm", optional_text(fcinfo, 6));
-		lineage_json(&json, "params", c.args.params);
-		if (!PG_ARGISNULL(8))
-			lineage_json(&json, "validation", json_argument(fcinfo, 8));
-		c.args.lineage = lineage_end(&json, (int64) c.args.split.seed);
-		stack(&c);
-	}
-	else
-		c.args.lineage = lineage_end(&json, -1);
-	return store(&c, fcinfo, 9);
+	(pipeline ? compose_pipeline : compose_ensemble) (&c, call);
+	*result = c.result;
 }
 
 /* ---- members by value ---- */

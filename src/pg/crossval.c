@@ -46,7 +46,9 @@ run_fold(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlFold *
 	if (result.scores != NULL)
 	{
 		fold->scores = ml_alloc_array(ctx, result.nscores + 1, sizeof(double));
+		fold->actual = ml_alloc_array(ctx, result.nscores + 1, sizeof(double));
 		memcpy(fold->scores, result.scores, result.nscores * sizeof(double));
+		memcpy(fold->actual, result.actual, result.nscores * sizeof(double));
 	}
 	host_context_delete(own);
 }
@@ -153,7 +155,7 @@ ml_folds(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	model = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
-	folds = ml_node_find(ml_container_section(model->bytes, ML_SECTION_SUMMARY), "folds");
+	folds = ml_node_find(model->sections[ML_SECTION_SUMMARY], "folds");
 	if (folds == NULL)
 		return (Datum) 0;
 	if (ml_node_type(folds) != ML_NODE_LIST)

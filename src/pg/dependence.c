@@ -19,6 +19,8 @@
 PG_FUNCTION_INFO_V1(ml_partial_dependence);
 PG_FUNCTION_INFO_V1(ml_ice);
 
+#define NULL_LEVEL "(null)"		/* as the preparation calls them */
+#define OTHER_LEVEL "(other)"
 #define MOST_POINTS 1000000		/* of a grid over two features */
 
 /* The outputs of a model that are shown: a number, a class's probability. */
@@ -45,28 +47,30 @@ find_shown(const MlModel *model, const MlExplainOptions *options)
 	return shown;
 }
 
-/* The feature that a slot is of. */
-static int
-feature_of(const MlModel *model, int slot)
+/* A level of a category as text: a string that reads as the level of NULL or of others would is quoted. */
+static char *
+level_text(const MlModel *model, int feature, int level)
 {
-	int			f = 0;
+	const char *name = ml_prep_feature_level_name(model->prep, feature, level);
+	size_t		quotes = strspn(name, "'");
 
-	while (slot >= model->signature->features[f].slot + model->signature->features[f].width)
-		f++;
-	return f;
+	if (level < (int) ml_prep_feature_strings(model->prep, feature)->count &&
+		(strncmp(name + quotes, NULL_LEVEL, strlen(NULL_LEVEL)) == 0 || strncmp(name + quotes, OTHER_LEVEL, strlen(OTHER_LEVEL)) == 0))
+		return quote_literal_cstr(name);
+	return pstrdup(name);
 }
 
 /* The points of a grid as text. */
 static Datum *
 grid_texts(const MlModel *model, const MlGrid *grid)
 {
-	int			f = feature_of(model, grid->slot);
+	int			f = ml_slot_feature(model, grid->slot);
 	Datum	   *texts = palloc(sizeof(Datum) * grid->count);
 
 	for (size_t i = 0; i < grid->count; i++)
 	{
 		if (model->signature->features[f].kind == ML_KIND_CATEGORY)
-			texts[i] = CStringGetTextDatum(ml_prep_feature_level_name(model->prep, f, (int) grid->values[i]));
+			texts[i] = CStringGetTextDatum(level_text(model, f, (int) grid->values[i]));
 		else
 			texts[i] = CStringGetTextDatum(slot_number_text(&model->signature->features[f], grid->values[i]));
 	}
@@ -98,7 +102,7 @@ emit_averages(FunctionCallInfo fcinfo, const MlModel *model, const MlGrid *grids
 		for (int k = shown->first; k < shown->end; k++)
 		{
 			Datum		values[4] = {texts[point / others], ngrids > 1 ? other_texts[point % others] : 0, shown->classes[k],
-			Float8GetDatum(averages[point * outputs + (size_t) k])};
+			explain_number(averages[point * outputs + (size_t) k])};
 			bool		nulls[4] = {false, ngrids == 1, shown->classes[k] == 0, false};
 
 			explain_emit(fcinfo, values, nulls);
@@ -214,7 +218,7 @@ emit_curves(FunctionCallInfo fcinfo, const Ice *ice, const Datum *texts, const S
 			for (int k = shown->first; k < shown->end; k++)
 			{
 				Datum		values[4] = {PointerGetDatum(key), texts[point], shown->classes[k],
-				Float8GetDatum(ice->out[(point * outputs + (size_t) k) * ML_BLOCK_ROWS + i])};
+				explain_number(ice->out[(point * outputs + (size_t) k) * ML_BLOCK_ROWS + i])};
 				bool		nulls[4] = {key == NULL, false, shown->classes[k] == 0, false};
 
 				explain_emit(fcinfo, values, nulls);

@@ -1,251 +1,43 @@
 /*
- * ml_evaluate: the metrics of a model on a source that has the target too.
+ * ml_evaluate: the metrics of a model on a source that has the target too; for each value of a column, and with
+ * confidence intervals, on request.
  *
- * Kept a row: the target and the model's outputs, 8 bytes each, within mlaas.max_memory.
- * Rows whose target is NULL are skipped; a class that the model does not know counts as
- * predicted wrong.
+ * Intervals are those of the bootstrap's percentiles: rows are drawn with replacement, as many as there are, again
+ * and again (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "base/random.h"
 #include "pg/evaluate.h"
 #include "pg/host.h"
 #include "pg/modelarg.h"
-#include "pg/scorer.h"
-#include "pg/source.h"
-#include "pg/target.h"
-#include "score/metrics.h"
-
-typedef struct Evaluation
-{
-	Scorer		scorer;
-	MlContext  *ctx;
-	TargetReader target;
-	bool		ranking;		/* rows come in groups, by a column that follows the target */
-	ValueReader group_reader;
-
-	size_t		rows;
-	size_t		capacity;
-	double	   *actual;			/* [capacity] number or class, -1 = unknown */
-	double	  **outputs;		/* [outputs][capacity] */
-	uint64	   *group;			/* ranking: [capacity] a hash of the row's group */
-} Evaluation;
+#include "pg/scored.h"
 
 PG_FUNCTION_INFO_V1(ml_evaluate);
-
-/* Make room for the rows gathered. */
-static void
-grow(Evaluation *evaluation, size_t needed)
-{
-	size_t		capacity = Max(evaluation->capacity, ML_BLOCK_ROWS * SCORER_BLOCKS);
-
-	while (capacity < needed)
-		capacity *= 2;
-	if (capacity == evaluation->capacity)
-		return;
-	evaluation->actual = ml_realloc(evaluation->ctx, evaluation->actual, capacity * sizeof(double));
-	if (evaluation->ranking)
-		evaluation->group = ml_realloc(evaluation->ctx, evaluation->group, capacity * sizeof(uint64));
-	for (size_t k = 0; k < evaluation->scorer.outputs; k++)
-		evaluation->outputs[k] = ml_realloc(evaluation->ctx, evaluation->outputs[k], capacity * sizeof(double));
-	evaluation->capacity = capacity;
-}
-
-/* Score the rows gathered and keep their outputs; their targets are kept already. */
-static void
-keep_outputs(Evaluation *evaluation)
-{
-	Scorer	   *scorer = &evaluation->scorer;
-
-	scorer_run(scorer);
-	for (size_t i = 0; i < scorer->filled; i++)
-	{
-		const double *out = scorer_result(scorer, i);
-
-		for (size_t k = 0; k < scorer->outputs; k++)
-			evaluation->outputs[k][evaluation->rows + i] = out[k * ML_BLOCK_ROWS];
-	}
-	evaluation->rows += scorer->filled;
-	scorer_reset(scorer);
-}
-
-/* A hash of the group that a row is of. */
-static uint64
-row_group(Evaluation *evaluation, const TupleTableSlot *slot)
-{
-	int			column = evaluation->target.column + 1;
-	const char *bytes;
-	size_t		length;
-
-	if (slot->tts_isnull[column])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the group column of the model contains NULL"),
-				 errhint("Filter these rows out.")));
-	if (evaluation->group_reader.kind == ML_KIND_NUMBER)
-		return ml_mix64(ml_number_bits(value_number(&evaluation->group_reader, slot->tts_values[column])));
-	bytes = value_category(&evaluation->group_reader, slot->tts_values[column], &length);
-	return ml_hash_bytes(bytes, length, 0);
-}
-
-/* Take one row of the source. */
-static void
-receive_row(TupleTableSlot *slot, void *arg)
-{
-	Evaluation *evaluation = arg;
-	Scorer	   *scorer = &evaluation->scorer;
-	size_t		row = evaluation->rows + scorer->filled;
-	Datum		value;
-
-	slot_getallattrs(slot);
-	if (slot->tts_isnull[evaluation->target.column])
-		return;
-	if (row >= evaluation->capacity)
-		grow(evaluation, row + 1);
-	value = slot->tts_values[evaluation->target.column];
-	if (evaluation->ranking)
-		evaluation->group[row] = row_group(evaluation, slot);
-	evaluation->actual[row] = target_read(&evaluation->target, value);
-	scorer_add(scorer, slot);
-	if (scorer_full(scorer))
-		keep_outputs(evaluation);
-}
-
-/* Set up the column of groups; its number in the source goes to *column. */
-static void
-init_group(Evaluation *evaluation, const Source *source, int *column)
-{
-	const MlModel *model = evaluation->scorer.model;
-	const char *name = ml_params_column(model->algorithm, model->params, ML_ROLE_GROUP, NULL);
-
-	if (name == NULL)
-		ml_raise(evaluation->ctx, ML_ERROR_CORRUPTED, "model is corrupted: a ranking without a group column");
-	*column = source_need(source, name, "group column");
-	source_check_unique(source, *column, "group column");
-	if (!value_reader_init(&evaluation->group_reader, source->columns[*column].type, CurrentMemoryContext) ||
-		evaluation->group_reader.kind == ML_KIND_VECTOR)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("group column \"%s\" has type %s", name, source->columns[*column].type_name)));
-}
-
-/* A row and the group it is of. */
-typedef struct GroupedRow
-{
-	uint64		group;
-	size_t		row;
-} GroupedRow;
-
-static int
-by_group(const void *pa, const void *pb)
-{
-	const GroupedRow *a = pa;
-	const GroupedRow *b = pb;
-
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	return a->row < b->row ? -1 : a->row > b->row;
-}
-
-/* The metrics of a ranking: rows of a group are put beside each other first. */
-static int
-ranking_metrics(Evaluation *evaluation, MlMetric *metrics)
-{
-	MlContext  *ctx = evaluation->ctx;
-	size_t		n = evaluation->rows;
-	GroupedRow *rows = ml_alloc_array(ctx, n, sizeof(GroupedRow));
-	double	   *relevance = ml_alloc_array(ctx, n, sizeof(double));
-	double	   *score = ml_alloc_array(ctx, n, sizeof(double));
-	uint32	   *group = ml_alloc_array(ctx, n, sizeof(uint32));
-
-	for (size_t i = 0; i < n; i++)
-		rows[i] = (GroupedRow) {evaluation->group[i], i};
-	qsort(rows, n, sizeof(GroupedRow), by_group);
-	for (size_t i = 0; i < n; i++)
-	{
-		relevance[i] = evaluation->actual[rows[i].row];
-		score[i] = evaluation->outputs[0][rows[i].row];
-		group[i] = i == 0 ? 0 : group[i - 1] + (rows[i].group != rows[i - 1].group);
-	}
-	return ml_metrics_ranking(ctx, relevance, score, group, n, metrics);
-}
-
-/* The metrics of the rows kept. */
-static int
-compute_metrics(Evaluation *evaluation, MlMetric *metrics)
-{
-	MlContext  *ctx = evaluation->ctx;
-	size_t		n = evaluation->rows;
-	size_t		outputs = evaluation->scorer.outputs;
-	double	   *probabilities;
-
-	if (evaluation->ranking)
-		return ranking_metrics(evaluation, metrics);
-	if (!evaluation->target.classes)
-		return ml_metrics_regression(ctx, evaluation->actual, evaluation->outputs[0], NULL, n, metrics);
-	probabilities = ml_alloc_array(ctx, n, outputs * sizeof(double));
-	for (size_t k = 0; k < outputs; k++)
-	{
-		memcpy(probabilities + k * n, evaluation->outputs[k], n * sizeof(double));
-		ml_free(ctx, evaluation->outputs[k]);
-	}
-	return ml_metrics_classification(ctx, (int) outputs, evaluation->actual, probabilities, NULL, n, metrics);
-}
-
-/* Put the metrics into the result; one that is not defined on these rows is NULL. */
-static void
-emit_metrics(ReturnSetInfo *result, const MlMetric *metrics, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		Datum		values[2] = {CStringGetTextDatum(metrics[i].name), Float8GetDatum(metrics[i].value)};
-		bool		nulls[2] = {false, isnan(metrics[i].value)};
-
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-}
+PG_FUNCTION_INFO_V1(ml_evaluate_by);
 
 /* The metrics of a model on the rows of a source. */
 int
 evaluate_source(MlContext *ctx, const MlModel *model, Source *source, MlMetric *metrics, size_t *rows)
 {
-	Evaluation *evaluation = palloc0(sizeof(Evaluation));
-	int			nfeatures = model->signature->nfeatures;
-	int			ncolumns;
-	int		   *columns;
+	Scored	   *scored = scored_read(ctx, &model, 1, source, NULL);
 
-	if (model->signature->target_kind == ML_TARGET_NONE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("the model was trained without a target, so there is nothing to compare with"),
-				 errhint("Where anomalies are known, use a metric such as ml_roc_auc(label, ml_predict(...)).")));
-	evaluation->ctx = ctx;
-	evaluation->ranking = model->signature->task == ML_TASK_RANKING;
-	ncolumns = nfeatures + (evaluation->ranking ? 2 : 1);
-	columns = palloc(sizeof(int) * (Size) ncolumns);
-	scorer_init(&evaluation->scorer, ctx, model, source, columns);
-	target_reader_init(&evaluation->target, model, source, nfeatures, columns + nfeatures);
-	if (evaluation->ranking)
-		init_group(evaluation, source, columns + nfeatures + 1);
-	evaluation->outputs = palloc0(sizeof(double *) * evaluation->scorer.outputs);
-
-	source_scan(source, columns, ncolumns, receive_row, evaluation);
-	keep_outputs(evaluation);
-	if (evaluation->rows == 0)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
-					  "It has no rows, or the target is NULL in all of them.", NULL);
-	*rows = evaluation->rows;
-	return compute_metrics(evaluation, metrics);
+	*rows = scored->rows;
+	return scored_metrics(scored, 0, NULL, scored->rows, NULL, metrics);
 }
 
-/* The metrics of a model on a source. */
+/* The metrics of a model on a source; one that is not defined on these rows is NULL. */
 Datum
 ml_evaluate(PG_FUNCTION_ARGS)
 {
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
 	MlMetric	metrics[ML_MAX_METRICS];
 	const MlModel *model;
 	MlContext  *ctx;
@@ -256,7 +48,197 @@ ml_evaluate(PG_FUNCTION_ARGS)
 	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
 	ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
 	count = evaluate_source(ctx, model, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), metrics, &rows);
-	emit_metrics((ReturnSetInfo *) fcinfo->resultinfo, metrics, count);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {CStringGetTextDatum(metrics[i].name), Float8GetDatum(metrics[i].value)};
+		bool		nulls[2] = {false, isnan(metrics[i].value)};
+
+		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	}
+	host_context_delete(ctx);
+	return (Datum) 0;
+}
+
+/* ---- intervals ---- */
+
+/* Draw n rows with replacement: how often each was drawn. */
+void
+bootstrap_draw(MlRandom *random, size_t n, double *weights)
+{
+	memset(weights, 0, n * sizeof(double));
+	for (size_t i = 0; i < n; i++)
+		weights[ml_random_below(random, n)] += 1;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	double		x = *(const double *) a;
+	double		y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The percentiles of what was drawn, which is sorted; draws on which the metric is not defined do not count. */
+void
+bootstrap_interval(double *drawn, const BootstrapOptions *options, double *low, double *high)
+{
+	double		tail = (1 - options->confidence) / 2;
+	int			n = 0;
+
+	for (int b = 0; b < options->resamples; b++)
+		if (!isnan(drawn[b]))
+			drawn[n++] = drawn[b];
+	*low = *high = NAN;
+	if (n == 0)
+		return;
+	qsort(drawn, (size_t) n, sizeof(double), ascending);
+	*low = drawn[(int) floor(tail * (n - 1))];
+	*high = drawn[(int) ceil((1 - tail) * (n - 1))];
+}
+
+/* The options in three arguments from first on: confidence, resamples, seed.  NULL for a confidence = no interval. */
+bool
+bootstrap_options(FunctionCallInfo fcinfo, int first, BootstrapOptions *options)
+{
+	if (PG_ARGISNULL(first))
+		return false;
+	if (PG_ARGISNULL(first + 1) || PG_ARGISNULL(first + 2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be NULL", PG_ARGISNULL(first + 1) ? "resamples" : "seed")));
+	options->confidence = PG_GETARG_FLOAT8(first);
+	options->resamples = PG_GETARG_INT32(first + 1);
+	options->seed = (uint64) PG_GETARG_INT64(first + 2);
+	if (!(options->confidence > 0 && options->confidence < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("confidence is %g", options->confidence),
+				 errdetail("It must be greater than 0 and less than 1.")));
+	if (options->resamples < MIN_RESAMPLES || options->resamples > MAX_RESAMPLES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("resamples is %d", options->resamples),
+				 errdetail("It must be from %d to %d.", MIN_RESAMPLES, MAX_RESAMPLES)));
+	return true;
+}
+
+/* The bootstrap's percentiles of every metric over some rows. */
+static void
+bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOptions *options, double *low, double *high)
+{
+	MlContext  *ctx = scored->ctx;
+	double	   *weights = ml_alloc_array(ctx, n + 1, sizeof(double));
+	double	   *drawn[ML_MAX_METRICS];
+	MlMetric	metrics[ML_MAX_METRICS];
+	MlRandom	random;
+	int			count = 0;
+
+	ml_random_seed(&random, options->seed);
+	for (int i = 0; i < ML_MAX_METRICS; i++)
+		drawn[i] = ml_alloc_array(ctx, (size_t) options->resamples, sizeof(double));
+	for (int b = 0; b < options->resamples; b++)
+	{
+		bootstrap_draw(&random, n, weights);
+		count = scored_metrics(scored, 0, rows, n, weights, metrics);
+		for (int i = 0; i < count; i++)
+			drawn[i][b] = metrics[i].value;
+		ml_check(ctx);
+	}
+	for (int i = 0; i < count; i++)
+		bootstrap_interval(drawn[i], options, &low[i], &high[i]);
+	for (int i = 0; i < ML_MAX_METRICS; i++)
+		ml_free(ctx, drawn[i]);
+	ml_free(ctx, weights);
+}
+
+/* ---- by the values of a column ---- */
+
+/* What ml_evaluate was asked for. */
+typedef struct ByCall
+{
+	ReturnSetInfo *set;
+	Scored	   *scored;
+	bool		intervals;
+	BootstrapOptions options;
+} ByCall;
+
+/* The metrics of the rows of one value (NULL = all rows, or those where it is NULL). */
+static void
+emit_part(const ByCall *call, const char *value, const uint32 *rows, size_t n)
+{
+	MlMetric	metrics[ML_MAX_METRICS];
+	double		low[ML_MAX_METRICS];
+	double		high[ML_MAX_METRICS];
+	int			count = scored_metrics(call->scored, 0, rows, n, NULL, metrics);
+
+	if (call->intervals)
+		bootstrap(call->scored, rows, n, &call->options, low, high);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[6];
+		bool		nulls[6] = {0};
+
+		nulls[0] = value == NULL;
+		values[0] = value != NULL ? CStringGetTextDatum(value) : (Datum) 0;
+		values[1] = Int64GetDatum((int64) n);
+		values[2] = CStringGetTextDatum(metrics[i].name);
+		values[3] = Float8GetDatum(metrics[i].value);
+		nulls[3] = isnan(metrics[i].value);
+		values[4] = Float8GetDatum(call->intervals ? low[i] : 0);
+		nulls[4] = !call->intervals || isnan(low[i]);
+		values[5] = Float8GetDatum(call->intervals ? high[i] : 0);
+		nulls[5] = nulls[4];
+		tuplestore_putvalues(call->set->setResult, call->set->setDesc, values, nulls);
+	}
+}
+
+/* Every value in turn, in the order in which they were met; rows without one come last. */
+static void
+emit_parts(const ByCall *call)
+{
+	const Scored *scored = call->scored;
+	int32		nvalues = (int32) scored->by_values->count;
+	size_t	   *begins = ml_alloc_array_zero(scored->ctx, (size_t) nvalues + 3, sizeof(size_t));
+	uint32	   *rows = ml_alloc_array(scored->ctx, scored->rows + 1, sizeof(uint32));
+
+	/* a counting sort; NULL is the value behind the last one */
+	for (size_t i = 0; i < scored->rows; i++)
+		begins[(scored->by[i] < 0 ? nvalues : scored->by[i]) + 2]++;
+	for (int32 v = 2; v <= nvalues + 1; v++)
+		begins[v] += begins[v - 1];
+	for (size_t i = 0; i < scored->rows; i++)
+		rows[begins[(scored->by[i] < 0 ? nvalues : scored->by[i]) + 1]++] = (uint32) i;
+	for (int32 v = 0; v <= nvalues; v++)
+		if (begins[v + 1] > begins[v])
+			emit_part(call, v < nvalues ? scored->by_values->strings[v] : NULL, rows + begins[v], begins[v + 1] - begins[v]);
+}
+
+/* ml_evaluate(model, source, by, confidence, resamples, seed). */
+Datum
+ml_evaluate_by(PG_FUNCTION_ARGS)
+{
+	ByCall		call = {.set = (ReturnSetInfo *) fcinfo->resultinfo};
+	const MlModel *model;
+	const char *by = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	MlContext  *ctx;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	call.intervals = bootstrap_options(fcinfo, 3, &call.options);
+	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
+	if (call.intervals && model->signature->task == ML_TASK_RANKING)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("metrics of a ranking have no confidence intervals"),
+				 errdetail("Rows of a ranking are not drawn one by one.")));
+	ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
+	call.scored = scored_read(ctx, &model, 1, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), by);
+	if (by != NULL)
+		emit_parts(&call);
+	else
+		emit_part(&call, NULL, NULL, call.scored->rows);
 	host_context_delete(ctx);
 	return (Datum) 0;
 }

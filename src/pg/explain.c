@@ -8,6 +8,8 @@
 
 #include "pg/explain.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
@@ -85,6 +87,18 @@ explanation_create(MemoryContext memory, const MlModel *model, const char *optio
 	explanation->names = slot_names(model);
 	MemoryContextSwitchTo(caller);
 	return explanation;
+}
+
+/* A number of a result. */
+Datum
+explain_number(double number)
+{
+	if (!isfinite(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("the result is out of range for double precision"),
+				 errdetail("Values of the model, or of a row, are too large to be added up.")));
+	return Float8GetDatum(number);
 }
 
 /* Add a row to the result. */
@@ -240,7 +254,7 @@ value_texts(FunctionCallInfo fcinfo, PredictPlan *plan)
 static void
 emit_contribution(FunctionCallInfo fcinfo, Datum class, Datum feature, Datum value, double contribution)
 {
-	Datum		values[4] = {class, feature, value, Float8GetDatum(contribution)};
+	Datum		values[4] = {class, feature, value, explain_number(contribution)};
 	bool		nulls[4] = {class == 0, feature == 0, value == 0, false};
 
 	explain_emit(fcinfo, values, nulls);
@@ -265,6 +279,7 @@ ml_explain(PG_FUNCTION_ARGS)
 	explanation = row->explanation;
 	slots = (size_t) plan->model->signature->slots;
 	ml_explain_rows(explanation->explainer, explanation->what, explanation->count, plan->raw, 1, 1, row->contributions, 1, row->scratch);
+	ml_check(explanation->ctx);
 	texts = value_texts(fcinfo, plan);
 	base = CStringGetTextDatum(BASE_VALUE);
 	for (int c = 0; c < explanation->count; c++)

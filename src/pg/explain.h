@@ -90,6 +90,9 @@ extern char *explain_options_text(FunctionCallInfo fcinfo, int argument);
 /* The class that option "class" names, -1 = none is named; an error for one that the model does not have. */
 extern int	explain_class(const MlModel *model, const MlExplainOptions *options);
 
+/* A number of a result; an error unless it is finite. */
+extern Datum explain_number(double number);
+
 /* Add a row to the result of a set-returning function; a value of 0 whose column is text is NULL. */
 extern void explain_emit(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 

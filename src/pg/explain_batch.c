@@ -137,14 +137,14 @@ emit_block(Explanation *explanation, const double *contributions, text *const *k
 		CHECK_FOR_INTERRUPTS();
 		for (int c = 0; c < explanation->count; c++)
 		{
-			Datum		values[4] = {PointerGetDatum(keys[i]), explanation->classes[c], base, Float8GetDatum(explanation->what[c].base)};
+			Datum		values[4] = {PointerGetDatum(keys[i]), explanation->classes[c], base, explain_number(explanation->what[c].base)};
 			bool		nulls[4] = {keys[i] == NULL, explanation->classes[c] == 0, false, false};
 
 			explain_emit(fcinfo, values, nulls);
 			for (size_t s = 0; s < slots; s++)
 			{
 				values[2] = explanation->names[s];
-				values[3] = Float8GetDatum(contributions[((size_t) c * slots + s) * ML_BLOCK_ROWS + i]);
+				values[3] = explain_number(contributions[((size_t) c * slots + s) * ML_BLOCK_ROWS + i]);
 				explain_emit(fcinfo, values, nulls);
 			}
 		}

@@ -121,22 +121,11 @@ explain_read_rows(MlContext *ctx, const MlModel *model, const char *text, size_t
 
 /* ---- names and values ---- */
 
-/* The feature of a slot. */
-static const MlFeature *
-slot_feature(const MlModel *model, int slot)
-{
-	const MlFeature *feature = model->signature->features;
-
-	while (slot >= feature->slot + feature->width)
-		feature++;
-	return feature;
-}
-
 /* The name of a slot. */
 char *
 slot_name(const MlModel *model, int slot)
 {
-	const MlFeature *feature = slot_feature(model, slot);
+	const MlFeature *feature = &model->signature->features[ml_slot_feature(model, slot)];
 
 	if (feature->kind == ML_KIND_VECTOR)
 		return psprintf("%s[%d]", feature->name, slot - feature->slot + 1);

@@ -502,8 +502,8 @@ feature_set_null(const MlModel *model, int feature, double *raw, size_t stride)
 }
 
 /* A category into its slot. A feature that was character(n) ignores blanks at the end, as its type does. */
-static void
-set_category(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride)
+void
+feature_set_category(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride)
 {
 	const MlFeature *meant = &model->signature->features[feature];
 
@@ -516,8 +516,8 @@ set_category(const MlModel *model, int feature, const char *bytes, size_t length
 }
 
 /* One number into its slot. */
-static void
-set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride)
+void
+feature_set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride)
 {
 	if (is_real(&model->signature->features[feature]))
 		number = (float4) number;
@@ -544,7 +544,7 @@ set_vector(const MlModel *model, int feature, const double *values, int width, d
 	if (width != meant->width)
 		error_width(meant, width);
 	for (int i = 0; i < width; i++)
-		set_number(model, feature, meant->slot + i, values[i], raw, stride);
+		feature_set_number(model, feature, meant->slot + i, values[i], raw, stride);
 }
 
 /* The vector that a text like '{1,2,3}' is. */
@@ -577,15 +577,15 @@ feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, do
 	{
 		case FEATURE_NUMBER_TEXT:
 			bytes = value_category(&input->reader, value, &length);
-			set_number(model, input->feature, input->slot, parse_number(meant, bytes, length), raw, stride);
+			feature_set_number(model, input->feature, input->slot, parse_number(meant, bytes, length), raw, stride);
 			break;
 		case FEATURE_CATEGORY:
 			bytes = value_category(&input->reader, value, &length);
-			set_category(model, input->feature, bytes, length, raw, stride);
+			feature_set_category(model, input->feature, bytes, length, raw, stride);
 			break;
 		case FEATURE_CATEGORY_NUMBER:
 			bytes = category_number(input->reader.base, value, &length);
-			set_category(model, input->feature, bytes, length, raw, stride);
+			feature_set_category(model, input->feature, bytes, length, raw, stride);
 			break;
 		case FEATURE_VECTOR:
 			values = value_vector(&input->reader, value, &width);
@@ -596,7 +596,7 @@ feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, do
 			set_vector_text(model, input->feature, bytes, length, raw, stride);
 			break;
 		default:
-			set_number(model, input->feature, input->slot, value_number(&input->reader, value), raw, stride);
+			feature_set_number(model, input->feature, input->slot, value_number(&input->reader, value), raw, stride);
 			break;
 	}
 }
@@ -719,7 +719,7 @@ set_json_number(const MlModel *model, int feature, const JsonbValue *value, doub
 			error_json_type(meant, json_phrase(value));
 		number = parse_time(meant, type, value->val.string.val, (size_t) value->val.string.len);
 	}
-	set_number(model, feature, meant->slot, number, raw, stride);
+	feature_set_number(model, feature, meant->slot, number, raw, stride);
 }
 
 /* A JSON value for a CATEGORY feature. */
@@ -746,7 +746,7 @@ set_json_category(const MlModel *model, int feature, const JsonbValue *value, do
 			error_json_type(meant, json_phrase(value));
 			return;
 	}
-	set_category(model, feature, bytes, length, raw, stride);
+	feature_set_category(model, feature, bytes, length, raw, stride);
 }
 
 /* A JSON array for a VECTOR feature. */
@@ -775,7 +775,7 @@ set_json_vector(const MlModel *model, int feature, const JsonbValue *value, doub
 			continue;
 		if (!json_number(&element, &number))
 			error_json_type(meant, "an array of other values");
-		set_number(model, feature, meant->slot + count++, number, raw, stride);
+		feature_set_number(model, feature, meant->slot + count++, number, raw, stride);
 	}
 }
 

@@ -62,6 +62,11 @@ extern void feature_input_convert(FeatureInput *input, const MlModel *model, Dat
 /* NULL into the feature's slots. */
 extern void feature_set_null(const MlModel *model, int feature, double *raw, size_t stride);
 
+/* A number into a slot, and the bytes of a category into the slot of its feature, as values of the column's type are. */
+extern void feature_set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride);
+extern void feature_set_category(const MlModel *model, int feature, const char *bytes, size_t length,
+								 double *raw, size_t stride);
+
 /* Tell whether float8 numbers become the feature's slots as they are. */
 extern bool feature_takes_float8(const MlModel *model, int feature);
 

@@ -8,6 +8,7 @@
 
 #include "access/parallel.h"
 #include "miscadmin.h"
+#include "storage/pmsignal.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -136,6 +137,11 @@ host_check(MlContext *ctx)
 {
 	(void) ctx;
 	CHECK_FOR_INTERRUPTS();
+	/* a training that went on would keep the server from being started again */
+	if (!PostmasterIsAlive())
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("terminating training because the server's main process is gone")));
 }
 
 /*

@@ -72,9 +72,12 @@ typedef struct Rows
 	MlContext  *ctx;
 	RawReader	reader;
 	TargetReader target;
+	bool		ranking;		/* rows come in groups, by a column that follows the target */
+	GroupReader group_reader;
 	MlRawRows	rows;
 	size_t		capacity;
 	double	   *actual;
+	uint64	   *group;			/* ranking: a hash of the row's group */
 } Rows;
 
 /* Take one row of the source; one without a target is passed over. */
@@ -91,8 +94,12 @@ receive_row(TupleTableSlot *slot, void *arg)
 	{
 		rows->capacity = Max(4096, 2 * rows->capacity);
 		rows->actual = ml_realloc(rows->ctx, rows->actual, rows->capacity * sizeof(double));
+		if (rows->ranking)
+			rows->group = ml_realloc(rows->ctx, rows->group, rows->capacity * sizeof(uint64));
 	}
 	rows->actual[rows->rows.rows] = target_read(&rows->target, slot->tts_values[rows->target.column]);
+	if (rows->ranking)
+		rows->group[rows->rows.rows] = group_read(&rows->group_reader, slot);
 	raw = ml_raw_rows_add(rows->ctx, &rows->rows);
 	raw_reader_read(&rows->reader, slot, raw, ML_BLOCK_ROWS);
 }
@@ -123,16 +130,17 @@ by_permutation(MlContext *ctx, const MlModel *model, const char *text, const cha
 {
 	Rows	   *rows = palloc0(sizeof(Rows));
 	int			nfeatures = model->signature->nfeatures;
-	int		   *columns = palloc(sizeof(int) * ((Size) nfeatures + 1));
+	int		   *columns = palloc(sizeof(int) * ((Size) nfeatures + 2));
 	MlExplainOptions options;
 	const char *metric;
 	Source	   *source;
 
 	ml_explain_options_parse(ctx, options_text, ML_USE_PERMUTATION, &options);
-	if (!(model->signature->task & (ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION)))
+	if (model->signature->target_kind == ML_TARGET_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("permutation importance is not for a model of task \"%s\"", ml_task_name(model->signature->task)),
+				 errmsg("a model of task \"%s\" has no permutation importance", ml_task_name(model->signature->task)),
+				 errdetail("It was trained without a target, so there is no metric for a shuffled feature to make worse."),
 				 errhint("Use method \"shap\".")));
 	metric = find_metric(ctx, model, options.metric);
 	source = source_open(text, false);
@@ -140,11 +148,14 @@ by_permutation(MlContext *ctx, const MlModel *model, const char *text, const cha
 	raw_reader_init(&rows->reader, model, source, columns);
 	target_reader_init(&rows->target, model, source, nfeatures, columns + nfeatures);
 	ml_raw_rows_init(&rows->rows, model);
-	source_scan(source, columns, nfeatures + 1, receive_row, rows);
+	rows->ranking = model->signature->task == ML_TASK_RANKING;
+	if (rows->ranking)
+		group_reader_init(&rows->group_reader, model, source, nfeatures + 1, columns + nfeatures + 1);
+	source_scan(source, columns, nfeatures + (rows->ranking ? 2 : 1), receive_row, rows);
 	if (rows->rows.rows == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
 					  "It has no rows, or the target is NULL in all of them.", NULL);
-	ml_importance_permutation(ctx, model, &rows->rows, rows->actual, metric, (int) options.n_repeats, (uint64) options.seed,
+	ml_importance_permutation(ctx, model, &rows->rows, rows->actual, rows->group, metric, (int) options.n_repeats, (uint64) options.seed,
 							  out->mean, out->deviation);
 }
 
@@ -169,6 +180,11 @@ by_contributions(MlContext *ctx, const MlModel *model, const char *text, const c
 	if (explain_source(explanation, text, false, NULL, add_block, &sums) == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the source has no rows");
 	ml_shap_sums_finish(&sums, out->mean, out->deviation);
+	for (size_t s = 0; s < sums.slots; s++)
+	{
+		explain_number(out->mean[s]);
+		explain_number(out->deviation[s]);
+	}
 }
 
 /* ---- the call ---- */

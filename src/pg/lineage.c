@@ -5,7 +5,12 @@
 
 #include "pg/lineage.h"
 
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 
@@ -88,7 +93,95 @@ lineage_end(StringInfo json, int64 seed)
 	return json->data;
 }
 
+char *
+lineage_add(const char *lineage, const char *key, const char *json)
+{
+	int			length = lineage == NULL ? 0 : (int) strlen(lineage) - 1;
+	const char *separator = length > 1 ? ", " : "";
+
+	Assert(lineage == NULL || lineage[length] == '}');
+	return psprintf("%.*s%s\"%s\": %s}", lineage == NULL ? 1 : length, lineage == NULL ? "{" : lineage, separator, key, json);
+}
+
 /* ---- reading ---- */
+
+/* Column of the only row that SPI holds, copied into memory; NULL for a null. */
+static Datum
+origin_column(MemoryContext memory, int column, bool *isnull)
+{
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, isnull);
+	MemoryContext caller;
+
+	if (*isnull)
+		return (Datum) 0;
+	caller = MemoryContextSwitchTo(memory);
+	value = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	MemoryContextSwitchTo(caller);
+	return value;
+}
+
+/* The same for text, as a C string. */
+static char *
+origin_text(MemoryContext memory, int column)
+{
+	bool		isnull;
+	Datum		value = origin_column(memory, column, &isnull);
+	MemoryContext caller = MemoryContextSwitchTo(memory);
+	char	   *string = isnull ? NULL : TextDatumGetCString(value);
+
+	MemoryContextSwitchTo(caller);
+	return string;
+}
+
+/* The same for jsonb. */
+static Jsonb *
+origin_jsonb(MemoryContext memory, int column)
+{
+	bool		isnull;
+	Datum		value = origin_column(memory, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbP(value);
+}
+
+/*
+ * Read the row of a version, through the view, so with the rights of the current user.  Every name and operator
+ * is qualified: the search_path is the caller's.
+ */
+void
+lineage_origin(const pg_uuid_t *version, VersionOrigin *origin)
+{
+	static const char sql[] =
+		"SELECT v.source, v.trained_by, v.row_digest, v.software_version,"
+		" pg_catalog.concat('mlaas ', e.extversion, ', PostgreSQL ', pg_catalog.current_setting('server_version')),"
+		" v.parent, v.lineage, v.preprocess, v.validation,"
+		" v.n_train OPERATOR(pg_catalog.+) v.n_test OPERATOR(pg_catalog.+) v.n_skipped"
+		" FROM mlaas.versions v, pg_catalog.pg_extension e"
+		" WHERE v.id OPERATOR(pg_catalog.=) $1 AND e.extname OPERATOR(pg_catalog.=) 'mlaas'";
+	MemoryContext memory = CurrentMemoryContext;
+	Oid			types[] = {UUIDOID};
+	Datum		values[] = {UUIDPGetDatum(version)};
+	bool		isnull;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "reading the model registry failed");
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the version does not exist any more, or you may not describe it")));
+	origin->source = origin_text(memory, 1);
+	origin->trained_by = origin_text(memory, 2);
+	origin->digest = origin_text(memory, 3);
+	origin->software = origin_text(memory, 4);
+	origin->software_now = origin_text(memory, 5);
+	origin->parent = origin_text(memory, 6);
+	origin->lineage = origin_jsonb(memory, 7);
+	origin->preprocess = origin_jsonb(memory, 8);
+	origin->validation = origin_jsonb(memory, 9);
+	origin->rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 10, &isnull));
+	SPI_finish();
+}
 
 /* A member that is there and not null. */
 JsonbValue *
@@ -122,4 +215,97 @@ lineage_object(Jsonb *object, const char *key)
 	JsonbValue *value = lineage_member(object, key);
 
 	return value == NULL ? NULL : JsonbValueToJsonb(value);
+}
+
+/* The elements of a member that is an array of strings; NULL when it is absent. */
+char **
+lineage_strings(Jsonb *object, const char *key, int *count)
+{
+	Jsonb	   *array = lineage_object(object, key);
+	char	  **strings;
+
+	*count = 0;
+	if (array == NULL || !JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
+		return NULL;
+	strings = palloc(sizeof(char *) * (Size) Max(JB_ROOT_COUNT(array), 1));
+	for (uint32 i = 0; i < JB_ROOT_COUNT(array); i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(&array->root, i);
+
+		if (value->type != jbvString)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("\"%s\" of the lineage holds more than strings", key)));
+		strings[(*count)++] = pnstrdup(value->val.string.val, value->val.string.len);
+	}
+	return strings;
+}
+
+/* ---- calls ---- */
+
+/* Set up for count arguments, all NULL. */
+void
+lineage_call_begin(FunctionCallInfo call, int count)
+{
+	InitFunctionCallInfoData(*call, NULL, count, InvalidOid, NULL, NULL);
+	for (int i = 0; i < count; i++)
+		call->args[i] = (NullableDatum) {.isnull = true};
+}
+
+/* Set an argument. */
+static void
+set_argument(FunctionCallInfo call, int index, Datum value)
+{
+	call->args[index] = (NullableDatum) {.value = value,.isnull = false};
+}
+
+/* A text argument. */
+void
+lineage_call_text(FunctionCallInfo call, int index, const char *value)
+{
+	if (value != NULL)
+		set_argument(call, index, CStringGetTextDatum(value));
+}
+
+/* A text[] argument. */
+void
+lineage_call_texts(FunctionCallInfo call, int index, char *const *values, int count)
+{
+	Datum	   *elements;
+
+	if (values == NULL)
+		return;
+	elements = palloc(sizeof(Datum) * (Size) Max(count, 1));
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(values[i]);
+	set_argument(call, index, PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT)));
+}
+
+/* A jsonb argument. */
+void
+lineage_call_json(FunctionCallInfo call, int index, Jsonb *value)
+{
+	if (value != NULL)
+		set_argument(call, index, JsonbPGetDatum(value));
+}
+
+/* A float8[] argument. */
+void
+lineage_call_numbers(FunctionCallInfo call, int index, Jsonb *array)
+{
+	uint32		count = array == NULL || !JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array) ? 0 : JB_ROOT_COUNT(array);
+	Datum	   *elements = palloc(sizeof(Datum) * (Size) Max(count, 1));
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(&array->root, i);
+
+		if (value->type != jbvNumeric)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("an array of the lineage holds more than numbers")));
+		elements[i] = DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric));
+	}
+	if (count > 0)
+		set_argument(call, index, PointerGetDatum(construct_array(elements, (int) count, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
 }

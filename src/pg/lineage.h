@@ -9,8 +9,10 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
+#include "utils/uuid.h"
 
 /* The settings that a source's meaning may depend on, ended by NULL. */
 extern const char *const lineage_settings[];
@@ -22,9 +24,38 @@ extern void lineage_texts(StringInfo json, const char *key, char *const *values,
 extern void lineage_json(StringInfo json, const char *key, const char *value);
 extern char *lineage_end(StringInfo json, int64 seed);	/* negative = none */
 
+/* A lineage (NULL = none) with one more member, whose value is JSON. */
+extern char *lineage_add(const char *lineage, const char *key, const char *json);
+
+/* A stored version, as the current user may see it. */
+typedef struct VersionOrigin
+{
+	char	   *source;			/* NULL = none */
+	char	   *trained_by;
+	char	   *digest;			/* NULL = none */
+	char	   *software;		/* that made it, and this */
+	char	   *software_now;
+	char	   *parent;			/* name@version now, NULL = none */
+	int64		rows;			/* read in all */
+	Jsonb	   *lineage;
+	Jsonb	   *preprocess;
+	Jsonb	   *validation;
+} VersionOrigin;
+
+/* Read the row of a version of which the current user has the privilege describe. */
+extern void lineage_origin(const pg_uuid_t *version, VersionOrigin *origin);
+
 /* A member of an object: NULL when it is absent or null; a string that is not one is an error. */
 extern JsonbValue *lineage_member(Jsonb *object, const char *key);
 extern char *lineage_string(Jsonb *object, const char *key);
 extern Jsonb *lineage_object(Jsonb *object, const char *key);
+extern char **lineage_strings(Jsonb *object, const char *key, int *count);
+
+/* A call of one of our functions with arguments from a lineage: all NULL at first; a value that is NULL stays so. */
+extern void lineage_call_begin(FunctionCallInfo call, int count);
+extern void lineage_call_text(FunctionCallInfo call, int index, const char *value);
+extern void lineage_call_texts(FunctionCallInfo call, int index, char *const *values, int count);
+extern void lineage_call_json(FunctionCallInfo call, int index, Jsonb *value);
+extern void lineage_call_numbers(FunctionCallInfo call, int index, Jsonb *array);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "pg/arguments.h"
 #include "pg/compat.h"
+#include "pg/publish.h"
 #include "pg/registry_write.h"
 #include "pg/rights.h"
 
@@ -108,6 +109,7 @@ ml_rename(PG_FUNCTION_ARGS)
 	(void) update_model(&writer, "UPDATE mlaas.model SET name = $2 WHERE id = $1", SPI_OK_UPDATE,
 						column_text("name", new_name));
 	strlcpy(writer.model.name, new_name, sizeof(writer.model.name));
+	publish_model_changed(&writer);
 	end_change(&writer, true, "rename", psprintf("{\"from\": %s}", json_string(name)));
 	PG_RETURN_VOID();
 }

@@ -33,7 +33,7 @@ loss_unflatten(const char *bytes, Size size, MemoryContext memory)
 	check_flat(size == sizeof(MlLossSums), "size");
 	sums = MemoryContextAlloc(memory, sizeof(MlLossSums));
 	memcpy(sums, bytes, sizeof(MlLossSums));
-	check_flat(sums->loss > ML_LOSS_INVALID && sums->loss <= ML_LOSS_GIVEN && sums->unused == 0, "loss");
+	check_flat(sums->loss > ML_LOSS_INVALID && sums->loss <= ML_LOSSES && sums->unused == 0, "loss");
 	check_flat(isfinite(sums->parameter) && ml_loss_bad_parameter((MlLoss) sums->loss, sums->parameter) == NULL,
 			   "parameter");
 	check_flat(sums->rows > 0 && sums->rows <= PG_INT64_MAX, "number of rows");

@@ -4,6 +4,8 @@
  * By name: the key is the name.  What it resolved to holds while the active snapshot, the
  * subtransaction and the user stay the same; PL/pgSQL keeps fn_extra over several
  * statements of a transaction, so "once per statement" has to be checked, by SnapshotMark.
+ * Routes of the name are read with it; the versions they lead to have entries of their own,
+ * whose key is the version's identifier behind a byte that no name has.
  *
  * By value: the key is the toast pointer, or the engine's header (which has the size and
  * checksum of what follows), or, for a value compressed in line, its bytes.  The model is
@@ -24,6 +26,9 @@
 
 #include "pg/cache.h"
 #include "pg/host.h"
+
+/* Where the key of a version that a route leads to begins. */
+#define VERSION_KEY '\1'
 
 /* The bytes of the engine's header that identify a model: all but the table of sections. */
 #define HEADER_KEY 40
@@ -187,6 +192,7 @@ open_name(ModelArgument *argument, const char *key, Size length, const RegistryV
 	make_room(argument, 0);
 	entry = create_entry(argument, key, length);
 	entry->version = found->id;
+	entry->number = found->version;
 	entry->model = cache_model(found, entry->memory);
 	return add_entry(argument, entry);
 }
@@ -225,6 +231,16 @@ find_entry(const ModelArgument *argument, const char *key, Size length)
 	return -1;
 }
 
+/* Read the routes of a name anew. */
+static void
+read_routes(ModelEntry *entry, const char *name, const RegistryVersion *found)
+{
+	if (entry->route != NULL)
+		MemoryContextDelete(entry->route->memory);
+	entry->route = NULL;
+	entry->route = route_find(name, found, entry->memory);
+}
+
 /* The entry of a name that the last one is not, or that was resolved under another mark. */
 static ModelEntry *
 find_name(ModelArgument *argument, const char *key, Size length, uint64 mark)
@@ -239,7 +255,6 @@ find_name(ModelArgument *argument, const char *key, Size length, uint64 mark)
 
 	name = pnstrdup(key, length);
 	registry_resolve(name, argument->privilege, &found);
-	pfree(name);
 
 	if (index >= 0 && memcmp(&argument->entries[index]->version, &found.id, sizeof(found.id)) == 0)
 		entry = argument->last = argument->entries[index];
@@ -249,8 +264,24 @@ find_name(ModelArgument *argument, const char *key, Size length, uint64 mark)
 			remove_entry(argument, index);
 		entry = open_name(argument, key, length, &found);
 	}
+	read_routes(entry, name, &found);
+	pfree(name);
 	entry->checked = mark;
 	return entry;
+}
+
+/* The opened model of the version that a route leads to. */
+ModelEntry *
+model_argument_target(ModelArgument *argument, const RouteRule *rule)
+{
+	RegistryVersion target = rule->target;	/* making room for it may free the routes */
+	char		key[1 + UUID_LEN];
+	int			index;
+
+	key[0] = VERSION_KEY;
+	memcpy(key + 1, target.id.data, UUID_LEN);
+	index = find_entry(argument, key, sizeof(key));
+	return index >= 0 ? argument->entries[index] : open_name(argument, key, sizeof(key), &target);
 }
 
 /* The opened model of a name. */
@@ -295,12 +326,19 @@ model_argument_get(ModelArgument *argument, Datum value)
 	return argument->by_name ? get_by_name(argument, value) : get_by_value(argument, value);
 }
 
-/* The model of the first argument of a function that is called once. */
-const MlModel *
-model_argument_once(FunctionCallInfo fcinfo, RegistryPrivilege privilege)
+/* The entry of the first argument of a function that is called once. */
+ModelEntry *
+model_argument_entry(FunctionCallInfo fcinfo, RegistryPrivilege privilege)
 {
 	ModelArgument *argument = palloc(sizeof(ModelArgument));
 
 	model_argument_init(argument, fcinfo, privilege, CurrentMemoryContext);
-	return model_argument_get(argument, PG_GETARG_DATUM(0))->model;
+	return model_argument_get(argument, PG_GETARG_DATUM(0));
+}
+
+/* The model of the first argument of a function that is called once. */
+const MlModel *
+model_argument_once(FunctionCallInfo fcinfo, RegistryPrivilege privilege)
+{
+	return model_argument_entry(fcinfo, privilege)->model;
 }

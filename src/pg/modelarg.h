@@ -18,6 +18,7 @@
 #include "model/model.h"
 #include "pg/host.h"
 #include "pg/registry.h"
+#include "pg/route.h"
 
 /* Models a call site keeps, and the bytes of those passed by value that it keeps. */
 #define MODEL_ARGUMENT_ENTRIES 16
@@ -27,6 +28,7 @@ typedef struct ModelEntry
 {
 	MemoryContext memory;		/* holds the model (by value) or its pin (by name) */
 	const MlModel *model;
+	Route	   *route;			/* by name: where else calls of it may go; NULL = nowhere */
 	void	   *plan;			/* what the caller derived from the model, in memory; NULL at first */
 
 	/* private to modelarg.c */
@@ -34,6 +36,7 @@ typedef struct ModelEntry
 	Size		key_length;
 	Size		size;			/* bytes held */
 	pg_uuid_t	version;		/* by name */
+	int32		number;			/* by name: of the version */
 	uint64		checked;		/* by name: the mark it was resolved under */
 } ModelEntry;
 
@@ -77,6 +80,9 @@ extern void model_argument_init(ModelArgument *argument, FunctionCallInfo fcinfo
  */
 extern ModelEntry *model_argument_get(ModelArgument *argument, Datum value);
 
+/* The opened model of the version that a route of an entry leads to; the entry may be gone then. */
+extern ModelEntry *model_argument_target(ModelArgument *argument, const RouteRule *rule);
+
 /*
  * The bytes of a detoasted datum; none when it is too short to be one, as after a page went bad.
  */
@@ -86,7 +92,11 @@ model_value_size(const struct varlena *value)
 	return VARSIZE(value) < MODEL_PREFIX ? 0 : MODEL_SIZE(value);
 }
 
-/* For functions that are called once: the model of the first argument, kept in the current context. */
+/*
+ * For functions that are called once: the entry of the first argument, or the model of its own version (whatever
+ * routes there are), kept in the current context.
+ */
+extern ModelEntry *model_argument_entry(FunctionCallInfo fcinfo, RegistryPrivilege privilege);
 extern const MlModel *model_argument_once(FunctionCallInfo fcinfo, RegistryPrivilege privilege);
 
 #endif

@@ -27,6 +27,9 @@ one_pass_algorithm(const MlTrainSpec *spec)
 {
 	const MlAlgorithm *algorithm = spec->algorithm;
 
+	/* what a model has learned before is not in the rows */
+	if (spec->retrain != NULL)
+		return NULL;
 	if (spec->split.kind != ML_SPLIT_NONE || spec->target_kind != ML_TARGET_NUMBER)
 		return NULL;
 	/* with 'auto', integers may turn out to be classes, which only the rows tell */

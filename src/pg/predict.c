@@ -22,6 +22,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -472,6 +473,177 @@ gather(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcinfo, int 
 	}
 }
 
+/* ---- routes ---- */
+
+/* The row in the arguments, as what decides between routes. */
+typedef struct RowInput
+{
+	const PredictCall *call;
+	FunctionCallInfo fcinfo;
+	int			first;
+	const MlModel *own;			/* whose features the values in order are */
+	Jsonb	   *json;			/* of a text, once it is parsed */
+} RowInput;
+
+/* A value's text as routes compare it. */
+const char *
+predict_value_text(Datum value, Oid type)
+{
+	Oid			function;
+	bool		is_varlena;
+
+	if (type == UNKNOWNOID)
+		return DatumGetCString(value);
+	if (getBaseType(type) == BOOLOID)
+		return DatumGetBool(value) ? "true" : "false";
+	getTypeOutputInfo(type, &function, &is_varlena);
+	return OidOutputFunctionCall(function, value);
+}
+
+/* The same for a member of a JSON object; NULL when it is absent, null, an object or an array. */
+const char *
+predict_member_text(JsonbContainer *object, const char *name)
+{
+	JsonbValue *member = getKeyJsonValueFromContainer(object, name, (int) strlen(name), NULL);
+
+	if (member == NULL)
+		return NULL;
+	switch (member->type)
+	{
+		case jbvString:
+			return pnstrdup(member->val.string.val, (Size) member->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(member->val.numeric)));
+		case jbvBool:
+			return member->val.boolean ? "true" : "false";
+		default:
+			return NULL;
+	}
+}
+
+/* The text of a row's column; NULL when there is none of that name, or it is NULL. */
+static const char *
+row_text(HeapTupleHeader header, const char *name)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	const char *text = NULL;
+	HeapTupleData tuple;
+
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		bool		isnull;
+		Datum		value;
+
+		if (column->attisdropped || strcmp(NameStr(column->attname), name) != 0)
+			continue;
+		value = heap_getattr(&tuple, i + 1, desc, &isnull);
+		if (!isnull)
+			text = predict_value_text(value, column->atttypid);
+		break;
+	}
+	ReleaseTupleDesc(desc);
+	return text;
+}
+
+/* The text of an array's element for a feature that takes one. */
+static const char *
+element_text(ArrayType *array, const MlFeature *feature)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int			index = feature->slot + 1;
+	int16		length;
+	bool		by_value;
+	char		align;
+	bool		isnull;
+	Datum		value;
+
+	if (feature->width != 1 || ARR_NDIM(array) != 1)
+		return NULL;
+	index += ARR_LBOUND(array)[0] - 1;
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	value = array_get_element(PointerGetDatum(array), 1, &index, -1, length, by_value, align, &isnull);
+	return isnull ? NULL : predict_value_text(value, type);
+}
+
+/* The text of a value that stands in the place of a feature. */
+static const char *
+positional_text(const RowInput *input, const char *name)
+{
+	const MlSignature *signature = input->own->signature;
+	FunctionCallInfo fcinfo = input->fcinfo;
+
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		int			place = input->first + f;
+
+		if (strcmp(signature->features[f].name, name) != 0)
+			continue;
+		if (input->call->form == FORM_ARRAY)
+			return element_text(PG_GETARG_ARRAYTYPE_P(input->first), &signature->features[f]);
+		if (f >= input->call->count || PG_ARGISNULL(place))
+			return NULL;
+		return predict_value_text(PG_GETARG_DATUM(place), get_fn_expr_argtype(fcinfo->flinfo, place));
+	}
+	return NULL;
+}
+
+/* The text of a column of the row in the arguments. */
+static const char *
+input_text(void *arg, const char *name)
+{
+	RowInput   *input = arg;
+	FunctionCallInfo fcinfo = input->fcinfo;
+	int			first = input->first;
+
+	if (input->json != NULL)
+		return predict_member_text(&input->json->root, name);
+	switch (input->call->form)
+	{
+		case FORM_ROW:
+			return row_text(PG_GETARG_HEAPTUPLEHEADER(first), name);
+		case FORM_JSONB:
+			input->json = PG_GETARG_JSONB_P(first);
+			break;
+		case FORM_JSON:
+			input->json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(first)))));
+			break;
+		case FORM_UNKNOWN:
+			if (PG_ARGISNULL(first) || !begins_as_object(PG_GETARG_CSTRING(first)))
+				return positional_text(input, name);
+			input->json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, PG_GETARG_DATUM(first)));
+			break;
+		case FORM_VALUES:
+		case FORM_ARRAY:
+			return positional_text(input, name);
+	}
+	/* what is no object is refused when it is read */
+	return JB_ROOT_IS_OBJECT(input->json) ? predict_member_text(&input->json->root, name) : NULL;
+}
+
+/* The entry of the version that the row in the arguments goes to. */
+static ModelEntry *
+route_row(PredictCall *call, ModelEntry *own, FunctionCallInfo fcinfo, int first, PredictWhat what)
+{
+	Route	   *route = own->route;
+	RowInput	row = {call, fcinfo, first, own->model, NULL};
+	RouteInput	input = {input_text, &row};
+	int			choice = route_choose(route, &input);
+
+	if (choice == ROUTE_BY_FEATURES)
+	{
+		PredictPlan *plan = own->plan != NULL ? own->plan : create_plan(own, call, fcinfo, first, what);
+
+		gather(plan, call, fcinfo, first);
+		choice = route_by_bucket(route, route_features_bucket(route, plan->raw, plan->model->signature->slots, 1));
+	}
+	return choice == ROUTE_OWN ? own : model_argument_target(&call->argument, &route->rules[choice]);
+}
+
 /* Read the row in the count arguments from first on. */
 static inline PredictPlan *
 read_row(FunctionCallInfo fcinfo, int first, int count, PredictWhat what)
@@ -486,6 +658,8 @@ read_row(FunctionCallInfo fcinfo, int first, int count, PredictWhat what)
 	if (PG_ARGISNULL(0) || (call->whole && PG_ARGISNULL(first)))
 		return NULL;
 	entry = model_argument_get(&call->argument, PG_GETARG_DATUM(0));
+	if (unlikely(entry->route != NULL))
+		entry = route_row(call, entry, fcinfo, first, what);
 	plan = entry->plan;
 	if (unlikely(plan == NULL))
 		plan = create_plan(entry, call, fcinfo, first, what);

@@ -84,11 +84,12 @@ extern PredictPlan *predict_row(FunctionCallInfo fcinfo, int first, PredictWhat 
  */
 extern PredictPlan *predict_read(FunctionCallInfo fcinfo, int argument);
 
+/* Texts as routes compare them: of a value, and of a member of a JSON object (NULL: it has none). */
+extern const char *predict_value_text(Datum value, Oid type);
+extern const char *predict_member_text(JsonbContainer *object, const char *name);
+
 /* Refuse a model that cannot give what a call wants. */
 extern void predict_check_model(const MlModel *model, PredictWhat what);
-
-/* What ml_predict_json says of one result, out[outputs]. */
-extern Jsonb *prediction_json(const MlModel *model, const double *out);
 
 /* Refuse a class that the model does not have. */
 extern void predict_error_class(const MlModel *model, const char *name) pg_attribute_noreturn();

@@ -222,9 +222,9 @@ read_key(SPIPlanPtr plan, const KeySource *source, const char *key, const Regist
 				 errhint("Model \"%s\" must be published with a key that identifies a row.", version->name)));
 }
 
-/* The row read through the model; the result is in the caller's memory. */
-static Jsonb *
-score_row(const MlModel *model)
+/* The row read through the model, as JSON. */
+static void
+score_row(const MlModel *model, StringInfo json)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	HeapTuple	row = SPI_tuptable->vals[0];
@@ -245,7 +245,7 @@ score_row(const MlModel *model)
 		feature_input_read(&input, model, value, isnull, raw, 1);
 	}
 	ml_model_score(model, raw, 1, 1, out, 1, scratch);
-	return prediction_json(model, out);
+	rest_append_prediction(json, model, out, 1);
 }
 
 /* predict_by_key(model, key). */
@@ -256,9 +256,8 @@ ml_rest_predict_by_key(PG_FUNCTION_ARGS)
 	RegistryVersion version;
 	KeySource	source;
 	const MlModel *model;
-	Jsonb	   *result;
-	text	   *json;
-	char	   *string;
+	StringInfoData json;
+	text	   *result;
 
 	rest_begin(&call, REST_PREDICT);
 	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), REGISTRY_PREDICT, &version);
@@ -267,12 +266,12 @@ ml_rest_predict_by_key(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	model = cache_model(&version, CurrentMemoryContext);
 	read_key(get_plan(&version, model, &source), &source, text_to_cstring(PG_GETARG_TEXT_PP(1)), &version);
-	result = score_row(model);
-	string = JsonbToCString(NULL, &result->root, VARSIZE(result));
-	json = SPI_palloc(VARHDRSZ + strlen(string));
-	SET_VARSIZE(json, VARHDRSZ + strlen(string));
-	memcpy(VARDATA(json), string, strlen(string));
+	initStringInfo(&json);
+	score_row(model, &json);
+	result = SPI_palloc(VARHDRSZ + (Size) json.len);
+	SET_VARSIZE(result, VARHDRSZ + (Size) json.len);
+	memcpy(VARDATA(result), json.data, (size_t) json.len);
 	SPI_finish();
 	rest_end(&call);
-	PG_RETURN_TEXT_P(json);
+	PG_RETURN_TEXT_P(result);
 }

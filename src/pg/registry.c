@@ -338,8 +338,8 @@ registry_privilege_name(RegistryPrivilege privilege)
 }
 
 /* Tell whether a user was granted a privilege on a model, or one that implies it, himself or as one of all. */
-static bool
-is_granted(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
+bool
+registry_is_granted(const pg_uuid_t *model_id, Oid user, RegistryPrivilege privilege)
 {
 	const RegistryOids *oids = get_registry_oids();
 	Oid			index = oids->privilege_pkey;
@@ -350,7 +350,7 @@ is_granted(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_privilege_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&model->id));
+	ScanKeyInit(&key, Anum_privilege_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(model_id));
 	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
 	while (!granted && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -370,7 +370,7 @@ is_granted(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
 bool
 registry_has_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege)
 {
-	return has_privs_of_role(user, model->owner) || is_granted(model, user, privilege);
+	return has_privs_of_role(user, model->owner) || registry_is_granted(&model->id, user, privilege);
 }
 
 /* Error unless a user has a privilege on a model. */

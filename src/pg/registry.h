@@ -97,14 +97,9 @@ extern RegistryVersion registry_store(const RegistryEntry *entry);
 extern bool registry_is_deployed(const char *name, RegistryVersion *deployed);
 
 /*
- * Point an alias at a version and write the history.  Returns the version it pointed at
- * before, 0 when the alias is new; an alias that is there already stays and writes nothing.
- */
-extern int32 registry_deploy(const RegistryVersion *version, const char *alias, const char *reason);
-
-/*
- * Point an alias back at the version it was deployed at before, which is put into restored.
- * Returns the version it pointed at until now.
+ * Undo the last move of an alias: end its routes, if it has any, else point it back at the version it was
+ * deployed at before.  The version it points at then is put into restored; returns the one that calls went to
+ * until now.
  */
 extern int32 registry_rollback(const char *name, const char *alias, RegistryVersion *restored);
 

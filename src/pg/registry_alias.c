@@ -4,14 +4,16 @@
  */
 #include "postgres.h"
 
-#include "pg/registry_write.h"
+#include "pg/deploy.h"
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
 #include "pg/publish.h"
 
+#include "pg/guard.h"
 #include "pg/rights.h"
+#include "pg/route.h"
 
 /* The version an alias of the locked model points at, 0 when there is no such alias. */
 static int32
@@ -44,7 +46,7 @@ registry_version_exists(const Writer *writer, int32 version, pg_uuid_t *id)
 	return true;
 }
 
-/* Point an alias of the locked model at a version. */
+/* Point an alias of the locked model at a version; its published function follows. */
 static void
 write_alias(const Writer *writer, const char *alias, int32 version, const pg_uuid_t *id)
 {
@@ -61,36 +63,120 @@ write_alias(const Writer *writer, const char *alias, int32 version, const pg_uui
 				   " SET version_id = excluded.version_id, version = excluded.version,"
 				   " deployed_at = excluded.deployed_at",
 				   SPI_OK_INSERT, lengthof(values), values);
+	publish_model_changed(writer);
 }
 
-/* Point an alias at a version and write the history; returns the version before. */
-int32
-registry_deploy(const RegistryVersion *version, const char *alias, const char *reason)
+/* Error when a version is archived, or needs the approval that it has not. */
+static void
+check_status(const RegistryVersion *version, const char *alias, const char *status)
 {
-	Writer		writer;
-	pg_uuid_t	id;
-	int32		previous;
+	if (strcmp(status, "archived") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of model \"%s\" is archived", version->version, version->name),
+				 errhint("Approve it with ml_approve(%s, %d) to use it again.", quote_literal_cstr(version->name),
+						 version->version)));
+	if (strcmp(status, "approved") != 0 && strcmp(alias, REGISTRY_DEFAULT_ALIAS) == 0 &&
+		rights_role_exists(RIGHTS_APPROVE))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of model \"%s\" is not approved", version->version, version->name),
+				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.", REGISTRY_DEFAULT_ALIAS),
+				 errhint("A member of that role approves it with ml_approve(%s, %d).",
+						 quote_literal_cstr(version->name), version->version)));
+}
 
-	registry_check_alias(alias);
-	writer_begin(&writer, "ml_deploy()");
-	registry_lock(&writer, version->name, REGISTRY_MANAGE);
-	if (!registry_version_exists(&writer, version->version, &id) ||
-		memcmp(&id, &version->id, sizeof(id)) != 0)
+/* Error unless a version of the locked model is still there and may be put under an alias. */
+static void
+check_deployable(const RegistryVersion *version, const char *alias)
+{
+	ColumnValue id = column_uuid("id", &version->id);
+
+	writer_execute("SELECT status FROM mlaas.version WHERE id = $1", SPI_OK_SELECT, 1, &id);
+	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("version %d of model \"%s\" does not exist any more",
 						version->version, version->name)));
-	previous = alias_version(&writer, alias);
-	if (previous != version->version)
+	check_status(version, alias, TextDatumGetCString(writer_result(0, 1)));
+}
+
+/* Lock the model, see what the alias points at and which guards it has. */
+void
+alias_move_begin(AliasMove *move, const RegistryVersion *version, const char *alias)
+{
+	MemoryContext caller;
+
+	registry_check_alias(alias);
+	rights_check_role(RIGHTS_DEPLOY);
+	caller = CurrentMemoryContext;
+	memset(move, 0, sizeof(*move));
+	move->version = version;
+	move->alias = alias;
+	writer_begin(&move->writer, "ml_deploy()");
+	registry_lock(&move->writer, version->name, REGISTRY_MANAGE);
+	check_deployable(version, alias);
+	registry_set_model(&move->previous, &move->writer.model);
+	move->previous.version = alias_version(&move->writer, alias);
+	if (move->previous.version != 0 &&
+		!registry_version_exists(&move->writer, move->previous.version, &move->previous.id))
+		elog(ERROR, "version %d of model \"%s\" is not there", move->previous.version, version->name);
+	move->guards = guard_read(&move->writer, alias, caller);
+	writer_end(&move->writer);
+}
+
+/* Write on under the lock that a writer has taken before. */
+void
+registry_resume(Writer *writer)
+{
+	Writer		locked = *writer;
+
+	writer_begin(writer, "ml_deploy()");
+	writer->model = locked.model;
+	writer->last_version = locked.last_version;
+	writer->event = locked.event;
+}
+
+/* Point the alias at the version and write the history. */
+void
+alias_move_finish(AliasMove *move, const char *reason, const char *detail_json)
+{
+	const RegistryVersion *version = move->version;
+
+	registry_resume(&move->writer);
+	if (move->end_routes)
 	{
-		write_alias(&writer, alias, version->version, &id);
-		publish_model_changed(&writer);
-		registry_write_event(&writer, "deploy", alias, version->version, previous, reason, NULL);
+		/* a canary that was ended meanwhile is not to be promoted */
+		route_need(&move->writer, move->alias, version->version);
+		(void) route_end(&move->writer, move->alias);
 	}
-	else
-		registry_return_event(&writer);
-	writer_end(&writer);
-	return previous;
+	write_alias(&move->writer, move->alias, version->version, &version->id);
+	registry_write_event(&move->writer, "deploy", move->alias, version->version, move->previous.version, reason,
+						 detail_json);
+	writer_end(&move->writer);
+}
+
+/* Leave all as it was. */
+void
+alias_move_abandon(AliasMove *move)
+{
+	registry_resume(&move->writer);
+	registry_return_event(&move->writer);
+	writer_end(&move->writer);
+}
+
+/* Tell whether a version of the locked model is there and not archived. */
+static bool
+is_usable(const Writer *writer, int32 version)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_version("version", version)
+	};
+
+	writer_execute("SELECT 1 FROM mlaas.version WHERE model_id = $1 AND version = $2 AND status <> 'archived'",
+				   SPI_OK_SELECT, lengthof(values), values);
+	return SPI_processed > 0;
 }
 
 /*
@@ -106,10 +192,11 @@ version_before(const Writer *writer, const char *alias, int32 current)
 	};
 	int32	   *stack;
 	int64		depth = 0;
-	pg_uuid_t	id;
 
+	/* a rollback that ended a canary moved nothing */
 	writer_execute("SELECT version, action = 'deploy' FROM mlaas.event WHERE model_id = $1"
-				   " AND alias = $2 AND action IN ('deploy', 'rollback') ORDER BY number",
+				   " AND alias = $2 AND action IN ('deploy', 'rollback') AND version IS DISTINCT FROM from_version"
+				   " ORDER BY number",
 				   SPI_OK_SELECT, lengthof(values), values);
 	stack = palloc((SPI_processed + 1) * sizeof(int32));
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -126,12 +213,34 @@ version_before(const Writer *writer, const char *alias, int32 current)
 			depth = Max(depth, 0);
 		}
 	}
-	while (depth > 0 && (stack[depth - 1] == current || !registry_version_exists(writer, stack[depth - 1], &id)))
+	while (depth > 0 && (stack[depth - 1] == current || !is_usable(writer, stack[depth - 1])))
 		depth--;
 	return depth > 0 ? stack[depth - 1] : 0;
 }
 
-/* Point an alias back at the version before; returns the version until now. */
+/* Point an alias of the locked model back at the version before. */
+static int32
+roll_alias_back(const Writer *writer, const char *alias, int32 current)
+{
+	int32		target = version_before(writer, alias, current);
+	pg_uuid_t	id;
+
+	if (target == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("alias \"%s\" of model \"%s\" has nothing to roll back to", alias, writer->model.name),
+				 errdetail("It points at version %d, and no version it pointed at before is left.",
+						   current)));
+	if (!registry_version_exists(writer, target, &id))
+		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, writer->model.name);
+	write_alias(writer, alias, target, &id);
+	return target;
+}
+
+/*
+ * Undo the last move of an alias: end its routes where it has some, else point it back at the version before.  Returns
+ * the version that calls went to until now besides or instead.
+ */
 int32
 registry_rollback(const char *name, const char *alias, RegistryVersion *restored)
 {
@@ -139,30 +248,32 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	Writer		writer;
 	int32		current;
 	int32		target;
+	int32		until_now;
 
 	registry_need_model(name, REGISTRY_MANAGE, &model);
 	registry_check_alias(alias);
+	rights_check_role(RIGHTS_DEPLOY);
 	writer_begin(&writer, "ml_rollback()");
 	registry_lock(&writer, name, REGISTRY_MANAGE);
 	current = alias_version(&writer, alias);
 	if (current == 0)
 		registry_raise_alias(&model, alias);
-	target = version_before(&writer, alias, current);
-	if (target == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("alias \"%s\" of model \"%s\" has nothing to roll back to", alias, name),
-				 errdetail("It points at version %d, and no version it pointed at before is left.",
-						   current)));
+	until_now = route_end(&writer, alias);
+	if (until_now != 0)
+		target = current;
+	else
+	{
+		target = roll_alias_back(&writer, alias, current);
+		until_now = current;
+	}
 	if (!registry_version_exists(&writer, target, &restored->id))
 		elog(ERROR, "version %d of model \"%s\" vanished under its lock", target, name);
-	write_alias(&writer, alias, target, &restored->id);
-	publish_model_changed(&writer);
-	registry_write_event(&writer, "rollback", alias, target, current, NULL, NULL);
+	registry_write_event(&writer, "rollback", alias, target, current, NULL,
+						 target == current ? psprintf("{\"routes_ended\": true, \"to\": %d}", until_now) : NULL);
 	restored->version = target;
 	registry_set_model(restored, &writer.model);
 	writer_end(&writer);
-	return current;
+	return until_now;
 }
 
 /* Drop a model with all its versions and aliases; its history stays. */
@@ -179,6 +290,8 @@ registry_drop(const char *name)
 	registry_lock(&writer, name, REGISTRY_MANAGE);
 	id = column_uuid("model_id", &writer.model.id);
 	registry_write_event(&writer, "drop", NULL, 0, 0, NULL, NULL);
+	writer_execute("DELETE FROM mlaas.route WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
+	writer_execute("DELETE FROM mlaas.guard WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	publish_model_changed(&writer);
 	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
@@ -232,6 +345,7 @@ registry_drop_version(const char *name, int32 version)
 	writer_begin(&writer, "ml_drop()");
 	registry_lock(&writer, name, REGISTRY_MANAGE);
 	check_no_alias(&writer, version);
+	route_check_unused(&writer, version);
 	id = column_uuid("id", &found.id);
 	writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
 	if (SPI_processed == 0)

@@ -109,6 +109,9 @@ extern void registry_need_model(const char *name, RegistryPrivilege privilege, R
 /* The row of a model by its identifier; false when there is none. */
 extern bool registry_find_model_id(const pg_uuid_t *id, RegistryModel *row);
 
+/* Tell whether a user was granted a privilege on a model, or one that implies it, himself or as one of all. */
+extern bool registry_is_granted(const pg_uuid_t *model_id, Oid user, RegistryPrivilege privilege);
+
 /* Tell whether a user has a privilege on a model; the other is an error unless he has. */
 extern bool registry_has_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege);
 extern void registry_check_rights(const RegistryModel *model, Oid user, RegistryPrivilege privilege);

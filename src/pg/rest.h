@@ -8,6 +8,9 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
+
+#include "model/model.h"
 
 /* What a function does, and so what a SQLSTATE means to the client. */
 typedef enum RestKind
@@ -34,6 +37,9 @@ extern bool rest_in_request(void);
 /* Refuse a body, or a number of rows, beyond the settings. */
 extern void rest_check_size(const struct varlena *value);
 extern void rest_check_rows(uint32 rows);
+
+/* Add the object that describes one prediction, as ml_predict_json has it; out[k * ldout]. */
+extern void rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout);
 
 /* The schema that the extension's functions are in, as SQL text has it. */
 extern const char *rest_functions_schema(void);

@@ -15,7 +15,7 @@
 #include "pg/lineage.h"
 #include "pg/modelarg.h"
 #include "pg/registry.h"
-#include "pg/train.h"
+#include "pg/retrain.h"
 
 PG_FUNCTION_INFO_V1(ml_continue);
 PG_FUNCTION_INFO_V1(ml_continue_value);
@@ -63,8 +63,8 @@ read_retrain(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainA
 }
 
 /* The arguments of a training that learns on from retrain->from. */
-static void
-read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainArgs *args)
+void
+retrain_read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainArgs *args)
 {
 	const MlSignature *signature = retrain->from->signature;
 	Jsonb	   *validation;
@@ -125,7 +125,7 @@ retrain_registered(FunctionCallInfo fcinfo, MlRetrainKind kind, const char *func
 	retrain.lineage.parent = psprintf("%s@%d", from.name, from.version);
 
 	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
-	read_args(ctx, fcinfo, &retrain, &args);
+	retrain_read_args(ctx, fcinfo, &retrain, &args);
 	args.name = from.name;
 	args.deploy = train_deploy_policy(ctx, PG_ARGISNULL(ARGUMENT_DEPLOY) ? "never" :
 									  text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_DEPLOY)));
@@ -150,7 +150,7 @@ retrain_value(FunctionCallInfo fcinfo, MlRetrainKind kind)
 		PG_RETURN_NULL();
 	retrain.from = model_argument_once(fcinfo, REGISTRY_DESCRIBE);
 	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
-	read_args(ctx, fcinfo, &retrain, &args);
+	retrain_read_args(ctx, fcinfo, &retrain, &args);
 	train_learn(ctx, &args, &result);
 	model = model_datum(result.bytes, result.size);
 	host_context_delete(ctx);

@@ -26,7 +26,8 @@ typedef struct Scorer
 	MlContext  *ctx;
 	const MlModel *model;
 	int			nfeatures;
-	FeatureInput *inputs;		/* [nfeatures], of the slot's first columns */
+	int			first;			/* column of the slot with the first feature; the others follow */
+	FeatureInput *inputs;		/* [nfeatures] */
 	size_t		slots;
 	size_t		outputs;
 	size_t		blocks;			/* room */
@@ -42,7 +43,7 @@ typedef struct Scorer
 
 /*
  * Set up for a source: columns[0 .. nfeatures) become the numbers of the columns to read for the
- * features, in order.  Errors: missing columns, types that do not fit.
+ * features, in order, which stand in the slot's first columns unless first is set afterwards.  Errors: missing columns, types that do not fit.
  */
 extern void scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *source,
 						int *columns);
@@ -66,21 +67,22 @@ scorer_copy(double *raw, const Datum *values, const bool *isnull, int count)
 	return !special;
 }
 
-/* Gather the row whose first columns are the features. */
+/* Gather a row. */
 static inline void
 scorer_add(Scorer *scorer, const TupleTableSlot *slot)
 {
+	const Datum *values = slot->tts_values + scorer->first;
+	const bool *isnull = slot->tts_isnull + scorer->first;
 	size_t		block = scorer->filled / ML_BLOCK_ROWS;
 	double	   *raw = scorer->raw + block * scorer->slots * SCORER_STRIDE + scorer->filled % ML_BLOCK_ROWS;
 
-	if (scorer->all_float8 && scorer_copy(raw, slot->tts_values, slot->tts_isnull, scorer->nfeatures))
+	if (scorer->all_float8 && scorer_copy(raw, values, isnull, scorer->nfeatures))
 	{
 		scorer->filled++;
 		return;
 	}
 	for (int f = 0; f < scorer->nfeatures; f++)
-		feature_input_read(&scorer->inputs[f], scorer->model, slot->tts_values[f], slot->tts_isnull[f],
-						   raw, SCORER_STRIDE);
+		feature_input_read(&scorer->inputs[f], scorer->model, values[f], isnull[f], raw, SCORER_STRIDE);
 	scorer->filled++;
 }
 
@@ -96,6 +98,22 @@ static inline const double *
 scorer_result(const Scorer *scorer, size_t i)
 {
 	return scorer->out + i / ML_BLOCK_ROWS * scorer->outputs * ML_BLOCK_ROWS + i % ML_BLOCK_ROWS;
+}
+
+/* The raw row gathered last; its slots are SCORER_STRIDE apart. */
+static inline const double *
+scorer_last(const Scorer *scorer)
+{
+	size_t		i = scorer->filled - 1;
+
+	return scorer->raw + i / ML_BLOCK_ROWS * scorer->slots * SCORER_STRIDE + i % ML_BLOCK_ROWS;
+}
+
+/* Forget the row gathered last. */
+static inline void
+scorer_drop_last(Scorer *scorer)
+{
+	scorer->filled--;
 }
 
 /* Forget the rows. */

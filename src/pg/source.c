@@ -41,6 +41,7 @@
 
 #include "pg/compat.h"
 #include "pg/host.h"
+#include "pg/progress.h"
 
 static RangeVar *parse_relation_name(const char *text);
 static void check_relation(const RangeVar *relation, bool relation_only);
@@ -470,17 +471,24 @@ rewrite(Source *source, Query *query)
 	return query;
 }
 
+/* Analyse SELECT * FROM the source. */
+static Query *
+analyse_all(Source *source)
+{
+	ColumnRef  *star = makeNode(ColumnRef);
+
+	star->fields = list_make1(makeNode(A_Star));
+	star->location = -1;
+	return analyse(source, list_make1(make_target((Node *) star)));
+}
+
 /* The names and types of all columns of the source. */
 static void
 analyse_columns(Source *source)
 {
-	ColumnRef  *star = makeNode(ColumnRef);
-	Query	   *query;
+	Query	   *query = analyse_all(source);
 	ListCell   *cell;
 
-	star->fields = list_make1(makeNode(A_Star));
-	star->location = -1;
-	query = analyse(source, list_make1(make_target((Node *) star)));
 	source->columns = palloc0(sizeof(SourceColumn) * Max(list_length(query->targetList), 1));
 	foreach(cell, query->targetList)
 	{
@@ -634,6 +642,7 @@ source_run(Source *source, List *targets, SourceRow row, void *arg)
 	UpdateActiveSnapshotCommandId();
 	plan = pg_plan_query(rewrite(source, analyse(source, targets)), source->text,
 						 CURSOR_OPT_PARALLEL_OK, NULL);
+	progress_scan(plan->planTree->plan_rows);
 	execute(plan, source->text, &receiver.pub);
 	PopActiveSnapshot();
 	XactReadOnly = read_only;
@@ -709,6 +718,12 @@ unrepeatable_walker(Node *node, void *context)
 	return expression_tree_walker(node, unrepeatable_walker, context);
 }
 
+Query *
+source_query(Source *source, const int *columns, int ncolumns)
+{
+	return analyse(source, column_targets(source, columns, ncolumns));
+}
+
 bool
 source_is_repeatable(Source *source, const int *columns, int ncolumns)
 {
@@ -721,4 +736,39 @@ source_is_repeatable(Source *source, const int *columns, int ncolumns)
 	repeatable = !unrepeatable_walker((Node *) query, NULL) && !contain_volatile_functions((Node *) query);
 	error_context_stack = callback.previous;
 	return repeatable;
+}
+
+/* ---- what it reads ---- */
+
+/* Collect the relations that a query names, those behind views too. */
+static bool
+relations_walker(Node *node, void *context)
+{
+	List	  **relations = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *entry = (RangeTblEntry *) node;
+
+		if (OidIsValid(entry->relid))
+			*relations = list_append_unique_oid(*relations, entry->relid);
+		return false;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, relations_walker, context, QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, relations_walker, context);
+}
+
+List *
+source_relations(Source *source)
+{
+	List	   *relations = NIL;
+	ErrorContextCallback callback;
+
+	push_error_context(&callback, source->text);
+	relations_walker((Node *) rewrite(source, analyse_all(source)), &relations);
+	error_context_stack = callback.previous;
+	return relations;
 }

@@ -75,6 +75,9 @@ extern Node *source_column_ref(const Source *source, int column);
  */
 extern bool source_is_repeatable(Source *source, const int *columns, int ncolumns);
 
+/* The relations that the source reads, by their OIDs: those that it names, and those behind views. */
+extern List *source_relations(Source *source);
+
 /* A table of the engine without rows for columns of the source (source_table.c). */
 extern MlTable *source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns);
 
@@ -84,5 +87,14 @@ extern void source_load(MlContext *ctx, Source *source, const int *columns, MlTa
 /* The same without a stream, handing each row to a function too, with further columns after those of the table. */
 extern void source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row,
 							 void *arg);
+
+/*
+ * The relations and columns that a scan of columns reads, as JSON: [{"schema": .., "relation": .., "columns": [..]}, ...]
+ * (source_dependencies.c).  Temporary relations are left out.
+ */
+extern char *source_dependencies(Source *source, const int *columns, int ncolumns);
+
+/* The query of a scan of columns as analysed, before views are put in. */
+extern Query *source_query(Source *source, const int *columns, int ncolumns);
 
 #endif

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
+#include "pg/progress.h"
 #include "pg/values.h"
 
 #define BLOCK_ROWS 128
@@ -128,6 +129,7 @@ flush_block(Loader *loader)
 	}
 	loader->loaded += (size_t) loader->rows;
 	loader->rows = 0;
+	progress_rows(loader->ctx, loader->loaded);
 	if (loader->stream != NULL && loader->loaded >= loader->next_take)
 	{
 		ml_stream_take(loader->stream, loader->loaded);
@@ -241,6 +243,7 @@ loader_add_column(Loader *loader, const SourceColumn *source, int i)
 
 	if (!value_reader_init(reader, source->type, CurrentMemoryContext))
 		elog(ERROR, "column \"%s\" has type %s, which cannot be loaded", source->name, source->type_name);
+	reader->name = source->name;
 	kind = load_kind(reader);
 	if (loader->nruns == 0 || loader->runs[loader->nruns - 1].kind != kind)
 		loader->runs[loader->nruns++] = (LoadRun) {.kind = kind,.first = i,.end = i};

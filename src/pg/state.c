@@ -40,7 +40,8 @@ typedef struct FlatState
 
 StaticAssertDecl(offsetof(FlatState, bytes) == FLAT_PREFIX, "a kind's bytes are aligned");
 StaticAssertDecl(STATE_FIT == 1 && STATE_CLASSIFICATION == 2 &&
-				 STATE_SCORES == 3 && STATE_REGRESSION == 4 && STATE_LOSS == 5 && STATE_CALIBRATION == 6, "numbers of kinds never change");
+				 STATE_SCORES == 3 && STATE_REGRESSION == 4 && STATE_LOSS == 5 && STATE_CALIBRATION == 6 &&
+				 STATE_RANKING == 7 && STATE_POINTS == 8, "numbers of kinds never change");
 
 static const StateKind *const state_kinds[] = {
 	[STATE_FIT] = &fit_state_kind,
@@ -49,6 +50,8 @@ static const StateKind *const state_kinds[] = {
 	[STATE_REGRESSION] = &regression_state_kind,
 	[STATE_LOSS] = &loss_state_kind,
 	[STATE_CALIBRATION] = &calibration_state_kind,
+	[STATE_RANKING] = &ranking_state_kind,
+	[STATE_POINTS] = &points_state_kind,
 };
 
 static Size state_get_flat_size(ExpandedObjectHeader *eohptr);

@@ -24,7 +24,9 @@ typedef enum StateKindId
 	STATE_SCORES = 3,			/* sorted scores with labels, for roc_auc (metric_scores.c) */
 	STATE_REGRESSION = 4,		/* sums for mae, rmse, r2 (metric_errors.c) */
 	STATE_LOSS = 5,				/* one mean loss (metric_losses.c) */
-	STATE_CALIBRATION = 6		/* bins of probabilities (metric_calibration.c) */
+	STATE_CALIBRATION = 6,		/* bins of probabilities (metric_calibration.c) */
+	STATE_RANKING = 7,			/* the rows of one query (metric_ranking.c) */
+	STATE_POINTS = 8			/* points in clusters (metric_clusters.c) */
 } StateKindId;
 
 typedef struct StateKind
@@ -73,5 +75,7 @@ extern const StateKind scores_state_kind;
 extern const StateKind regression_state_kind;
 extern const StateKind loss_state_kind;
 extern const StateKind calibration_state_kind;
+extern const StateKind ranking_state_kind;
+extern const StateKind points_state_kind;
 
 #endif

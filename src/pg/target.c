@@ -1,5 +1,5 @@
 /*
- * The target column of a source whose rows a model is held against.
+ * The target and the group column of a source whose rows a model is held against.
  */
 #include "postgres.h"
 
@@ -9,6 +9,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "base/hash.h"
 #include "pg/features.h"
 
 /* Refuse a target that is no finite number. */
@@ -93,4 +94,43 @@ target_reader_init(TargetReader *target, const MlModel *model, const Source *sou
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("target column \"%s\" must be %s, not of type %s", signature->target,
 						target->classes ? "a class" : "a number", source->columns[*column].type_name)));
+}
+
+/* Set up for the column of groups. */
+void
+group_reader_init(GroupReader *group, const MlModel *model, const Source *source, int place, int *column)
+{
+	const char *name = ml_params_column(model->algorithm, model->params, ML_ROLE_GROUP, NULL);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("model is corrupted: a ranking without a group column")));
+	*column = source_need(source, name, "group column");
+	source_check_unique(source, *column, "group column");
+	group->column = place;
+	if (!value_reader_init(&group->reader, source->columns[*column].type, CurrentMemoryContext) ||
+		group->reader.kind == ML_KIND_VECTOR)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("group column \"%s\" has type %s", name, source->columns[*column].type_name)));
+}
+
+/* A hash of the group that a row is of. */
+uint64
+group_read(GroupReader *group, const TupleTableSlot *slot)
+{
+	Datum		value = slot->tts_values[group->column];
+	const char *bytes;
+	size_t		length;
+
+	if (slot->tts_isnull[group->column])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the group column of the model contains NULL"),
+				 errhint("Filter these rows out.")));
+	if (group->reader.kind == ML_KIND_NUMBER)
+		return ml_mix64(ml_number_bits(value_number(&group->reader, value)));
+	bytes = value_category(&group->reader, value, &length);
+	return ml_hash_bytes(bytes, length, 0);
 }

@@ -22,11 +22,14 @@
 
 #include "model/binned.h"
 #include "pg/crossval.h"
+#include "pg/deploy.h"
 #include "pg/features.h"
 #include "pg/host.h"
 #include "pg/lineage.h"
 #include "pg/onepass.h"
+#include "pg/progress.h"
 #include "pg/registry.h"
+#include "pg/rights.h"
 #include "pg/source.h"
 #include "pg/train.h"
 #include "pg/values.h"
@@ -60,8 +63,7 @@ static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 static RegistryVersion store_version(const TrainArgs *args, const char *features,
 									 const MlTrainResult *result, const char *metrics, double seconds);
 static char *features_json(const TrainPlan *plan);
-static bool deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
-						   const RegistryVersion *version);
+static bool deploy_version(const TrainArgs *args, const RegistryVersion *version);
 static char *metrics_json(const MlMetric *metrics, int count);
 
 /* ---- the call ---- */
@@ -70,13 +72,18 @@ static char *metrics_json(const MlMetric *metrics, int count);
 Datum
 train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only, instr_time start)
 {
+	TrainArgs	stored = *args;
 	TrainPlan	plan;
 	MlTrainResult result;
 
 	make_plan(args, relation_only, &plan);
 	memset(&result, 0, sizeof result);
+	progress_begin(ctx, args->name);
 	read_and_fit(ctx, &plan, &result);
-	return train_store(fcinfo, ctx, args, &result, features_json(&plan), start);
+	ml_progress(ctx, "storing", 0, 0, NAN);
+	stored.lineage = lineage_add(args->lineage, "dependencies",
+								 source_dependencies(plan.source, plan.columns, plan.ncolumns));
+	return train_store(fcinfo, ctx, &stored, &result, features_json(&plan), start);
 }
 
 /* Store a result and perhaps deploy it; returns the row. */
@@ -108,8 +115,9 @@ train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, cons
 	values[5] = Int64GetDatum((int64) result->n_train);
 	values[6] = Int64GetDatum((int64) result->n_test);
 	values[7] = Float8GetDatum(seconds);
-	values[8] = BoolGetDatum(deploy_version(ctx, args, result, &version));
+	values[8] = BoolGetDatum(deploy_version(args, &version));
 	row = heap_form_tuple(BlessTupleDesc(descriptor), values, nulls);
+	progress_end(ctx);
 	host_context_delete(ctx);
 	return HeapTupleGetDatum(row);
 }
@@ -165,6 +173,19 @@ train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
 	MlTable    *table = train_read_table(ctx, args, &spec);
 
 	return crossval_folds(ctx, table, &spec, count);
+}
+
+/* Check the arguments of a call as a training would, without reading a row. */
+Source *
+train_check(FunctionCallInfo fcinfo, bool relation_only)
+{
+	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas training", false);
+	TrainArgs	args;
+	TrainPlan	plan;
+
+	read_args(ctx, fcinfo, &args);
+	make_plan(&args, relation_only, &plan);
+	return plan.source;
 }
 
 /* Train by the arguments of the call. */
@@ -342,6 +363,21 @@ train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const T
 	return lineage_end(&json, (int64) args->split.seed);
 }
 
+/* Error when the caller asks for a deployment that he may not make: before any row is read. */
+static void
+need_deployment(const TrainArgs *args)
+{
+	if (args->deploy != DEPLOY_ALWAYS)
+		return;
+	rights_check_role(RIGHTS_DEPLOY);
+	if (rights_role_exists(RIGHTS_APPROVE))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a new version is not approved, so it cannot be deployed at once"),
+				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.", REGISTRY_DEFAULT_ALIAS),
+				 errhint("Train with deploy => 'never', and deploy it when it is approved.")));
+}
+
 /* The arguments of ml_train. */
 static void
 read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
@@ -355,6 +391,7 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 	registry_check_train(args->name);
 	train_read_args(ctx, fcinfo, 1, args);
 	args->deploy = train_deploy_policy(ctx, text_argument(fcinfo, 9, "first"));
+	need_deployment(args);
 	args->lineage = train_lineage(fcinfo, 1, "train", args);
 }
 
@@ -592,6 +629,7 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 	spec->algorithm = args->algorithm;
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
+	spec->decision = args->decision;
 	spec->split = args->split;
 	spec->retrain = args->retrain;
 	spec->validation = train_validation_json(args);
@@ -659,6 +697,65 @@ read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 {
 	if (!one_pass_train(ctx, plan->source, plan->columns, plan->ncolumns, &plan->spec, result))
 		load_and_fit(ctx, plan, result);
+}
+
+/* ---- the rows of a training again ---- */
+
+/* What models say of the rows, and which rows they are. */
+typedef struct Onlookers
+{
+	MlContext  *ctx;
+	Scored	   *scored;
+	uint32	   *place;			/* [capacity] of each row that has the target */
+	size_t		capacity;
+	uint32		rows;
+} Onlookers;
+
+/* Let the models see a row. */
+static void
+show_row(TupleTableSlot *slot, void *arg)
+{
+	Onlookers  *onlookers = arg;
+	size_t		before = onlookers->scored->rows;
+
+	scored_add(slot, onlookers->scored);
+	if (onlookers->scored->rows > before)
+	{
+		if (before == onlookers->capacity)
+		{
+			onlookers->capacity = Max(2 * before, 1024);
+			onlookers->place = ml_realloc(onlookers->ctx, onlookers->place, onlookers->capacity * sizeof(uint32));
+		}
+		onlookers->place[before] = onlookers->rows;
+	}
+	onlookers->rows++;
+}
+
+/* On which side of the split the rows are that have the target. */
+uint8 *
+train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *models, int nmodels,
+			   Scored **scored, MlDigest *digest)
+{
+	Onlookers	onlookers = {.ctx = ctx};
+	TrainPlan	plan;
+	MlTable    *table;
+	uint8_t    *sides;
+	uint8	   *found;
+	int		   *columns;
+	int			ncolumns;
+
+	make_plan(args, false, &plan);
+	columns = plan.columns;
+	ncolumns = plan.ncolumns;
+	onlookers.scored = *scored = scored_create(ctx, models, nmodels, plan.source, NULL, &columns, &ncolumns);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	source_load_with(ctx, plan.source, columns, ncolumns, table, show_row, &onlookers);
+	scored_finish(*scored);
+	sides = ml_pipeline_held_out(ctx, table, &plan.spec, digest);
+	found = ml_alloc(ctx, (*scored)->rows);
+	for (size_t i = 0; i < (*scored)->rows; i++)
+		found[i] = sides[onlookers.place[i]];
+	return found;
 }
 
 /* ---- the registry ---- */
@@ -758,78 +855,30 @@ store_version(const TrainArgs *args, const char *features, const MlTrainResult *
 
 /* ---- deployment ---- */
 
-/* The metric that decides which of two models of a task is the better one. */
-static const char *
-main_metric(MlTaskKind task)
-{
-	switch (task)
-	{
-		case ML_TASK_REGRESSION:
-			return "rmse";
-		case ML_TASK_BINARY:
-			return "roc_auc";
-		case ML_TASK_MULTICLASS:
-			return "log_loss";
-		case ML_TASK_RANKING:
-			return "ndcg";
-		case ML_TASK_ANOMALY:
-			return "";
-	}
-	elog(ERROR, "unknown task %d", (int) task);
-}
-
-/* The metric of that name; NULL when it is not among them. */
-static const MlMetric *
-find_metric(const MlMetric *metrics, int count, const char *name)
-{
-	for (int i = 0; i < count; i++)
-		if (strcmp(metrics[i].name, name) == 0)
-			return &metrics[i];
-	return NULL;
-}
-
-/* A metric that a stored version had on rows held out; NaN when it has none, or was for another task. */
-static double
-stored_metric(MlContext *ctx, const RegistryVersion *version, MlTaskKind task, const char *name)
-{
-	struct varlena *datum = registry_model_bytes(version);
-	const MlModel *model = ml_model_open(ctx, MODEL_BYTES(datum), MODEL_SIZE(datum));
-	const MlNode *summary = ml_container_section(model->bytes, ML_SECTION_SUMMARY);
-	const MlNode *value = NULL;
-
-	if (model->signature->task == task && ml_need_int(ctx, summary, "n_test", 0, PG_INT64_MAX) > 0)
-		value = ml_node_find(ml_need(ctx, summary, "metrics", ML_NODE_OBJECT), name);
-	return value != NULL && ml_node_type(value) == ML_NODE_DOUBLE ? ml_node_double(value) : NAN;
-}
-
-/* Does the new version beat the one that is deployed? Only what both showed on rows held out counts. */
+/* May a version that was trained just now become the one that the bare name means? A new version is not approved yet. */
 static bool
-is_better(MlContext *ctx, const MlTrainResult *result, const RegistryVersion *deployed)
+may_deploy(void)
 {
-	const char *name = main_metric(result->task);
-	const MlMetric *metric = find_metric(result->metrics, result->nmetrics, name);
-	double		old = stored_metric(ctx, deployed, result->task, name);
-
-	if (!result->held_out || metric == NULL)
-		return false;
-	/* NaN on either side compares false: the old version stays */
-	return metric->greater_is_better ? metric->value > old : metric->value < old;
+	return rights_has_role(RIGHTS_DEPLOY) && !rights_role_exists(RIGHTS_APPROVE);
 }
 
-/* Deploy the version if the caller's policy says so; tells whether it was. */
+/* Deploy the version if the caller's policy says so and it is good enough; tells whether it was. */
 static bool
-deploy_version(MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
-			   const RegistryVersion *version)
+deploy_version(const TrainArgs *args, const RegistryVersion *version)
 {
+	DeployRequest request = {
+		.version = version,
+		.alias = REGISTRY_DEFAULT_ALIAS,
+		.reason = psprintf("trained with deploy => '%s'", deploy_names[args->deploy]),
+		.if_better = args->deploy == DEPLOY_IF_BETTER,
+		.lenient = true
+	};
+	DeployOutcome outcome;
 	RegistryVersion deployed;
-	bool		deploy = args->deploy == DEPLOY_ALWAYS;
 
-	if (args->deploy == DEPLOY_FIRST)
-		deploy = !registry_is_deployed(args->name, &deployed);
-	else if (args->deploy == DEPLOY_IF_BETTER)
-		deploy = !registry_is_deployed(args->name, &deployed) || is_better(ctx, result, &deployed);
-	if (deploy)
-		registry_deploy(version, REGISTRY_DEFAULT_ALIAS,
-						psprintf("trained with deploy => '%s'", deploy_names[args->deploy]));
-	return deploy;
+	if (args->deploy == DEPLOY_NEVER || !may_deploy() ||
+		(args->deploy == DEPLOY_FIRST && registry_is_deployed(args->name, &deployed)))
+		return false;
+	deploy_run(&request, &outcome);
+	return outcome.deployed;
 }

@@ -13,6 +13,7 @@
 
 #include "model/retrain.h"
 #include "pg/explain.h"
+#include "pg/scored.h"
 #include "pg/source.h"
 
 /* When the new version becomes the one that the bare name means. */
@@ -41,6 +42,7 @@ typedef struct TrainArgs
 	MlSplit		split;
 	char	   *split_column;	/* of order_by, column or group_by; NULL = none */
 	char	   *after;			/* a value of the order_by column, as text; NULL = none */
+	char	   *decision;		/* JSON, "threshold" or "costs" of validation; NULL = none */
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */
 	const char *reason;			/* for the history; NULL = none */
@@ -95,6 +97,13 @@ extern MlTable *train_load(MlContext *ctx, const TrainArgs *args, const char *ke
 /* Read the rows that train_learn would learn from, and say how it would. */
 extern MlTable *train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec);
 
+/*
+ * Read the rows of a training again, and what models say of those that have the target.  Returns on which side of the
+ * split each of the latter is (ML_SIDE_...); the digest is that of all rows.
+ */
+extern uint8 *train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *models, int nmodels,
+							 Scored **scored, MlDigest *digest);
+
 /* As train_learn, and store and perhaps deploy the version; returns the row of ml_train. */
 extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only,
 							instr_time start);
@@ -105,5 +114,8 @@ extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArg
 
 /* [{"name": .., "kind": .., "type": ..}, ...] of a model. */
 extern char *train_features_json(const MlSignature *signature);
+
+/* Check the arguments of ml_train, which come first in the call, without reading a row; returns the source. */
+extern Source *train_check(FunctionCallInfo fcinfo, bool relation_only);
 
 #endif

@@ -23,6 +23,9 @@
 PG_FUNCTION_INFO_V1(ml_trees);
 PG_FUNCTION_INFO_V1(ml_tree_text);
 
+#define INDENT 4				/* characters a level */
+#define TEXT_BYTES (256 << 20)	/* of a tree, at most about */
+
 #define NODE_COLUMNS 15
 
 /* ---- what a node says ---- */
@@ -263,6 +266,47 @@ append_place(StringInfo text, const MlModel *model, const MlForest *forest, cons
 	appendStringInfoChar(text, '\n');
 }
 
+/* Error: the tree does not fit into a text. */
+static void
+pg_attribute_noreturn()
+refuse_size(const MlForest *forest, size_t tree, int depth)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("tree %zu is too large for a text", tree + 1),
+			 errdetail("It has %d nodes and depth %d; each line is indented by its depth.",
+					   forest->tree_begin[tree + 1] - forest->tree_begin[tree], depth),
+			 errhint("Read its nodes with ml_trees, or make the model smaller with ml_prune.")));
+}
+
+/* Error when the lines alone, without what they say, would be more than a text holds. */
+static int
+check_size(const MlForest *forest, size_t tree)
+{
+	size_t		begin = (size_t) forest->tree_begin[tree];
+	size_t		nodes = (size_t) forest->tree_begin[tree + 1] - begin;
+	int		   *depth = palloc_extended(sizeof(int) * nodes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	Size		bytes = 0;
+	int			deepest = 0;
+
+	/* children come after their parents */
+	for (size_t i = 0; i < nodes; i++)
+	{
+		bytes += (Size) depth[i] * INDENT;
+		deepest = Max(deepest, depth[i]);
+		if (forest->feature[begin + i] >= 0)
+		{
+			size_t		left = (size_t) forest->left[begin + i] - begin;
+
+			depth[left] = depth[left + 1] = depth[i] + 1;
+		}
+	}
+	pfree(depth);
+	if (bytes > TEXT_BYTES)
+		refuse_size(forest, tree, deepest);
+	return deepest;
+}
+
 /* The whole tree: a node, then its left side, then its right one. */
 static void
 append_tree(StringInfo text, const MlModel *model, const MlForest *forest, size_t tree)
@@ -270,6 +314,7 @@ append_tree(StringInfo text, const MlModel *model, const MlForest *forest, size_
 	size_t		nodes = (size_t) (forest->tree_begin[tree + 1] - forest->tree_begin[tree]);
 	Pending    *pending = palloc_extended(sizeof(Pending) * (nodes + 1), MCXT_ALLOC_HUGE);
 	size_t		count = 0;
+	int			depth = check_size(forest, tree);
 
 	pending[count++] = (Pending) {(size_t) forest->tree_begin[tree], 0, false, -1};
 	while (count > 0)
@@ -278,6 +323,8 @@ append_tree(StringInfo text, const MlModel *model, const MlForest *forest, size_
 
 		CHECK_FOR_INTERRUPTS();
 		append_place(text, model, forest, &place);
+		if (text->len > TEXT_BYTES)
+			refuse_size(forest, tree, depth);
 		if (forest->feature[place.node] >= 0)
 		{
 			size_t		left = (size_t) forest->left[place.node];

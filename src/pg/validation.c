@@ -87,7 +87,8 @@ static void
 check_validation_key(MlContext *ctx, const char *key)
 {
 	static const char *const keys[] = {
-		"split", "test_size", "seed", "order_by", "after", "column", "group_by", "folds", "repeats"
+		"split", "test_size", "seed", "order_by", "after", "column", "group_by", "folds", "repeats", "threshold",
+		"costs"
 	};
 
 	for (size_t i = 0; i < lengthof(keys); i++)
@@ -162,7 +163,7 @@ refuse_both(Jsonb *object, const char *one, const char *other)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" and \"%s\" of validation contradict each other", one, other),
-				 errdetail("Either says which rows are held out.")));
+				 errdetail("Only one of them can be meant.")));
 }
 
 /* Error: the kind of split needs the name of a column. */
@@ -240,6 +241,27 @@ validation_after(Jsonb *object)
 	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
 }
 
+/* Which class is to be predicted, as JSON for the engine; NULL = the most probable one. */
+static char *
+validation_decision(Jsonb *object)
+{
+	static const char *const keys[] = {"threshold", "costs"};
+	StringInfoData json;
+
+	refuse_both(object, "threshold", "costs");
+	for (size_t i = 0; i < lengthof(keys); i++)
+	{
+		JsonbValue *value = validation_member(object, keys[i]);
+
+		if (value == NULL)
+			continue;
+		initStringInfo(&json);
+		appendStringInfo(&json, "{\"%s\": %s}", keys[i], jsonb_cstring(JsonbPGetDatum(JsonbValueToJsonb(value))));
+		return json.data;
+	}
+	return NULL;
+}
+
 /* How to hold rows out, from the JSON of the argument. */
 void
 train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
@@ -254,6 +276,7 @@ train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 	split->folds = (int) validation_integer(object, "folds", 0, 2, MAX_FOLDS, FOLDS_WANTED);
 	split->repeats = (int) validation_integer(object, "repeats", 1, 1, MAX_REPEATS, REPEATS_WANTED);
 	args->after = validation_after(object);
+	args->decision = validation_decision(object);
 	split->has_after = args->after != NULL;
 	if (split->folds == 0 && split->repeats > 1)
 		ereport(ERROR,
@@ -316,6 +339,9 @@ train_validation_json(const TrainArgs *args)
 		appendStringInfoString(&json, ", \"after\": ");
 		escape_json(&json, args->after);
 	}
+	/* without its braces it is one more member */
+	if (args->decision != NULL)
+		appendStringInfo(&json, ", %.*s", (int) strlen(args->decision) - 2, args->decision + 1);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }

@@ -218,9 +218,24 @@ timetz_seconds(const TimeTzADT *time)
 	return (double) (time->time + time->zone * USECS_PER_SEC) / 1e6;
 }
 
-/* The number behind a value of a base type. */
+/* A numeric; an error past the range of float8, where it would seem infinite. */
 static double
-base_number(Oid base, Datum value)
+numeric_number(Datum value, const char *name)
+{
+	double		number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+
+	if (isinf(number) && !numeric_is_inf(DatumGetNumeric(value)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 name != NULL ? errmsg("column \"%s\" has a value that is out of range for double precision", name) :
+				 errmsg("value is out of range for double precision"),
+				 errhint("Scale it, or make it NULL, which is a missing value.")));
+	return number;
+}
+
+/* The number behind a value of a base type; name is that of the column, NULL = not known. */
+static double
+base_number(Oid base, Datum value, const char *name)
 {
 	switch (base)
 	{
@@ -237,8 +252,7 @@ base_number(Oid base, Datum value)
 		case BOOLOID:
 			return DatumGetBool(value) ? 1.0 : 0.0;
 		case NUMERICOID:
-			/* past the range of float8: infinite, which the caller refuses by name */
-			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+			return numeric_number(value, name);
 		case DATEOID:
 			return date_seconds(DatumGetDateADT(value));
 		case TIMEOID:
@@ -260,7 +274,7 @@ base_number(Oid base, Datum value)
 double
 value_number(const ValueReader *reader, Datum value)
 {
-	return base_number(reader->base, value);
+	return base_number(reader->base, value, reader->name);
 }
 
 /* The bytes of a character(n) value, which ignores blanks at its end. */
@@ -343,7 +357,7 @@ read_packed_elements(Oid element, const char *data, int count, double *out)
 
 /* Elements of any type of number, one Datum each. */
 static void
-read_elements(ArrayType *array, Oid element, int count, double *out)
+read_elements(const ValueReader *reader, ArrayType *array, int count, double *out)
 {
 	Datum	   *values;
 	bool	   *nulls;
@@ -354,7 +368,7 @@ read_elements(ArrayType *array, Oid element, int count, double *out)
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &values, &nulls, &count);
 	for (int i = 0; i < count; i++)
-		out[i] = nulls[i] ? get_float8_nan() : base_number(element, values[i]);
+		out[i] = nulls[i] ? get_float8_nan() : base_number(reader->element, values[i], reader->name);
 	pfree(values);
 	pfree(nulls);
 }
@@ -378,7 +392,7 @@ value_vector(const ValueReader *reader, Datum value, int *width)
 
 	out = palloc(sizeof(double) * (Size) Max(count, 1));
 	if (ARR_HASNULL(array) || reader->element == NUMERICOID || reader->element == FLOAT8OID)
-		read_elements(array, reader->element, count, out);
+		read_elements(reader, array, count, out);
 	else
 		read_packed_elements(reader->element, ARR_DATA_PTR(array), count, out);
 	return out;

@@ -23,6 +23,7 @@ typedef struct ValueReader
 	Oid			base;			/* behind domains */
 	MlKind		kind;			/* ML_KIND_INVALID: unusable */
 	Oid			element;		/* vectors */
+	const char *name;			/* of the column, for errors; NULL = not known */
 	bool		output;			/* category: through the type's output function */
 	FmgrInfo	output_function;
 } ValueReader;

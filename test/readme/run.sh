@@ -132,7 +132,7 @@ check_facts()
 
 extract || exit 1
 # roles belong to the whole cluster: none may be there before
-for role in $(cat "$scratch"/*.sql | sed -n 's/^CREATE ROLE \([a-z_]*\).*/\1/p'); do
+for role in $(cat "$scratch"/*.sql | sed -n 's/^CREATE ROLE \([a-z_]*\).*/\1/p; /^SELECT ml_rest_setup/s/[^a-z_]/ /gp' | grep -ow 'readme_[a-z]*'); do
 	if [ "$($psql -At -d postgres -c "SELECT count(*) FROM pg_roles WHERE rolname = '$role'")" != 0 ]; then
 		echo "role $role exists in this cluster already"
 		exit 1

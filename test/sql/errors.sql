@@ -228,6 +228,10 @@ SELECT ml_train('m', 'SELECT x1, CASE WHEN id % 100 = 7 THEN float4 ''-Infinity'
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'SELECT CASE WHEN id = 7 THEN numeric ''NaN'' ELSE x2 END AS n, y FROM good', 'y');
 \echo :LAST_ERROR_SQLSTATE
+SELECT ml_train('m', 'SELECT CASE WHEN id = 7 THEN numeric ''Infinity'' ELSE x2 END AS n, y FROM good', 'y');
+SELECT ml_train('m', 'SELECT CASE WHEN id = 7 THEN -1e400 ELSE x2::numeric END AS n, y FROM good', 'y');
+SELECT ml_train('m', 'SELECT ARRAY[1, CASE WHEN id = 7 THEN 1e400 ELSE x2::numeric END] AS n, y FROM good', 'y');
+SELECT ml_train('m', 'SELECT x2, CASE WHEN id = 7 THEN 1e400 ELSE y::numeric END AS y FROM good', 'y');
 SELECT ml_train('m', 'SELECT CASE WHEN id = 7 THEN ''infinity'' ELSE day END AS day, y FROM good', 'y');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'SELECT x1, CASE WHEN id = 7 THEN float8 ''Infinity'' ELSE y END AS y FROM good', 'y');

@@ -215,7 +215,29 @@ SET mlaas.max_memory = '1MB';
 SELECT error_of('SELECT ml_partial_dependence(''explain_y'', ''SELECT m.* FROM explain_test.made m, generate_series(1, 100)'', ''a'')') LIKE '54000%' AS memory_is_bounded;
 RESET mlaas.max_memory;
 
--- 9. whose model, whose rows
+-- 9. rankings, levels called as no level is, and what is too large to add up
+CREATE TABLE ranked AS SELECT i AS id, i / 10 AS query, (i * 7 % 11)::float8 AS a, (i * 13 % 17)::float8 AS b, 'g' || i / 10 AS named, ((i * 7 % 11) / 3)::int AS grade FROM generate_series(0, 399) i;
+SELECT name FROM ml_train('explain_rank', 'ranked', 'grade', 'gradient_boosting', '{a,b}', '{"objective": "lambdarank", "group": "query", "n_estimators": 20, "min_samples_leaf": 5}', validation => '{"split": "none"}');
+SELECT feature, importance > 0.2 AS matters, std > 0 AS varies FROM ml_importance('explain_rank', 'permutation', 'SELECT * FROM ranked ORDER BY a, id DESC');
+SELECT count(*) FROM (SELECT * FROM ml_importance('explain_rank', 'permutation', 'ranked', '{"metric": "ndcg_at_5"}') EXCEPT SELECT * FROM ml_importance('explain_rank', 'permutation', 'SELECT grade, b, a, query FROM ranked', '{"metric": "ndcg_at_5"}')) i;
+SELECT error_of('SELECT ml_importance(''explain_rank'', ''permutation'', ''ranked'', ''{"metric": "r2"}'')');
+SELECT error_of('SELECT ml_importance(''explain_rank'', ''permutation'', ''SELECT a, b, grade FROM explain_test.ranked'')');
+SELECT error_of('SELECT ml_importance(''explain_rank'', ''permutation'', ''SELECT a, b, grade, nullif(query, 3) AS query FROM explain_test.ranked'')');
+CREATE TABLE called AS SELECT (ARRAY['(other)', '(null)', '''(null)''', 'it''s', NULL, 'rare'])[CASE WHEN i = 700 THEN 6 ELSE 1 + i % 5 END] AS k, (i % 5 * 2 + i % 3)::float8 AS y FROM generate_series(1, 2000) i;
+SELECT name FROM ml_train('explain_called', 'called', 'y', 'decision_tree', validation => '{"split": "none"}');
+SELECT value, round(average) AS average FROM ml_partial_dependence('explain_called', 'called', 'k') ORDER BY value COLLATE "C";
+CREATE FUNCTION with_coefficient(value text) RETURNS ml_model LANGUAGE sql AS $$
+	SELECT regexp_replace(m, '("coef": {"\$f64": )\[[^]]*\]', format('\1[%1$s, -%1$s]', value))::ml_model FROM (SELECT ml_fit('linear_regression', '{}', y, a, b)::text AS m FROM (SELECT i::float8 AS y, (i % 7)::float8 AS a, (i % 5)::float8 AS b FROM generate_series(1, 50) i) r) f $$;
+SELECT count(*) FROM ml_explain(with_coefficient('1e300'), '{"x1": 2, "x2": 3}'::jsonb);
+SELECT error_of('SELECT ml_explain(with_coefficient(''1e308''), ''{"x1": 200, "x2": 3}''::jsonb)');
+SELECT error_of('SELECT ml_explain_interactions(with_coefficient(''1e308''), ''{"x1": 200, "x2": 3}''::jsonb)');
+SELECT error_of('SELECT ml_explain_batch(with_coefficient(''1e308''), ''SELECT 200.0 AS x1, 3.0 AS x2'')');
+SELECT error_of('SELECT ml_importance(with_coefficient(''1e308''), ''shap'', ''SELECT i AS x1, 3.0 AS x2 FROM generate_series(1, 200) i'')');
+SELECT error_of('SELECT ml_importance(with_coefficient(''1''), ''shap'', ''SELECT i * 1e300 AS x1, 3.0 AS x2 FROM generate_series(1, 200) i'')');
+SELECT error_of('SELECT ml_partial_dependence(with_coefficient(''1e308''), ''SELECT 200.0 AS x1, 3.0 AS x2'', ''x1'')');
+SELECT error_of('SELECT ml_ice(with_coefficient(''1e308''), ''SELECT 200.0 AS x1, 3.0 AS x2'', ''x1'')');
+
+-- 10. whose model, whose rows
 CREATE ROLE explain_reader;
 GRANT USAGE ON SCHEMA explain_test TO explain_reader;
 SET ROLE explain_reader;
@@ -234,7 +256,7 @@ REVOKE ALL ON SCHEMA explain_test FROM explain_reader;
 DROP TABLE shared;
 DROP ROLE explain_reader;
 
--- 10. what the planner may do with them
+-- 11. what the planner may do with them
 SELECT p.proname, string_agg(DISTINCT p.provolatile::text || p.proparallel::text, ' ') AS volatility, count(*), bool_and(obj_description(p.oid) IS NOT NULL) AS described
 FROM pg_proc p WHERE p.proname IN ('ml_explain', 'ml_explain_interactions', 'ml_explain_batch', 'ml_importance', 'ml_partial_dependence', 'ml_ice') GROUP BY 1 ORDER BY 1;
 

@@ -188,8 +188,132 @@ EXECUTE models_count('rest line', 'rest level', 'rest line', 'rest level');
 COMMIT;
 SELECT current_user;
 
+-- what PostgREST sends for functions that return rows, for a published one, and for those that write
+PREPARE batch(json) AS
+WITH pgrst_source AS (SELECT "pgrst_call"."key", "pgrst_call"."prediction" FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "rows", "key" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "rows" json, "key" text) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."predict_batch"("model" := pgrst_body."model", "rows" := pgrst_body."rows", "key" := pgrst_body."key") pgrst_call) SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "record"."key" FROM "pgrst_source" AS "record" WHERE  "record"."prediction" > 50.0::float8  ORDER BY "record"."prediction" DESC  ) _postgrest_t;
+PREPARE by_key(json) AS
+WITH pgrst_source AS (SELECT pgrst_call.pgrst_scalar FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "key" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "key" text) LIMIT 1) pgrst_body , LATERAL (SELECT "mlaas_api"."predict_by_key"("model" := pgrst_body."model", "key" := pgrst_body."key") pgrst_scalar) pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce(json_agg(_postgrest_t.pgrst_scalar)->0, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "predict_by_key".* FROM "pgrst_source" AS "predict_by_key"   ) _postgrest_t;
+PREPARE deploy(json) AS
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "version" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "version" integer) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."deploy"("model" := pgrst_body."model", "version" := pgrst_body."version") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "deploy".* FROM "pgrst_source" AS "deploy"   ) _postgrest_t;
+PREPARE rollback_post(json) AS
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model" FROM json_to_record(pgrst_payload.json_data) AS _("model" text) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."rollback"("model" := pgrst_body."model") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "rollback".* FROM "pgrst_source" AS "rollback"   ) _postgrest_t;
+PREPARE compare(json) AS
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "version", "other" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "version" integer, "other" integer) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."compare"("model" := pgrst_body."model", "version" := pgrst_body."version", "other" := pgrst_body."other") pgrst_call) SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "record".* FROM "pgrst_source" AS "record" WHERE  "record"."metric" = 'r2'   ) _postgrest_t;
+PREPARE evaluate(json) AS
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "source" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "source" text) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."evaluate"("model" := pgrst_body."model", "source" := pgrst_body."source") pgrst_call) SELECT null::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "record".* FROM "pgrst_source" AS "record" WHERE  "record"."metric" = 'r2'   ) _postgrest_t;
+
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE batch('{"model":"rest line","key":"id","rows":[{"id":"a","x":10,"kind":"even","level":"low"},{"id":7,"x":30,"kind":"odd","level":"high"},{"x":40,"kind":"odd","level":"high"},null]}');
+COMMIT;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:anon_post \g /dev/null
+EXECUTE batch('{"model":"rest line","key":"id","rows":[]}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE batch('{"model":"rest line","key":"id","rows":{"x":10}}');
+ROLLBACK;
+-- the bounds of a request
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+SET LOCAL mlaas.max_request_rows = 2;
+EXECUTE batch('{"model":"rest line","rows":[{"x":10,"kind":"even","level":"low"},{"x":30,"kind":"odd","level":"high"}]}');
+EXECUTE batch('{"model":"rest line","rows":[{"x":10,"kind":"even","level":"low"},{"x":30,"kind":"odd","level":"high"},null]}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+SET LOCAL mlaas.max_request_size = '1kB';
+SELECT format('{"model":"rest line","input":{"x":10,"kind":"even","level":"low","more":"%s"}}', repeat('x', 1000)) AS body \gset
+EXECUTE predict_post(:'body');
+ROLLBACK;
+
+-- versions: trained, compared, deployed, rolled back; a READ ONLY transaction writes nothing
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"baseline","validation":{"split":"none"}}') \gset
+COMMIT;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE compare('{"model":"rest line","version":1,"other":2}') \gset
+SELECT round((:'body'::json->0->>'value')::numeric, 6) AS value, round((:'body'::json->0->>'other_value')::numeric, 6) AS other, round((:'body'::json->0->>'difference')::numeric, 6) AS difference;
+EXECUTE compare('{"model":"rest line","version":1,"other":3}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE evaluate('{"model":"rest line@1","source":"rest_test.first_half"}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE evaluate('{"model":"rest line@1","source":"rest_test.points"}') \gset
+COMMIT;
+SELECT round((:'body'::json->0->>'value')::numeric, 6) AS r2;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:anon_post \g /dev/null
+EXECUTE deploy('{"model":"rest line","version":2}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE deploy('{"model":"rest line","version":2}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE deploy('{"model":"rest line","version":3}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE deploy('{"model":"rest line","version":2}') \gset
+SELECT :'body' AS body;
+EXECUTE rollback_post('{"model":"rest line"}') \gset
+SELECT :'body' AS body;
+EXECUTE rollback_post('{"model":"rest line"}');
+ROLLBACK;
+
+-- by key: the table is read with the rights of the role
+RESET SESSION AUTHORIZATION;
+SET ROLE regress_mlaas_user;
+SELECT ml_publish('rest line', source => 'rest_test.points', key => 'x');
+SELECT ml_grant('rest line', 'regress_mlaas_anon', 'predict');
+RESET ROLE;
+SET SESSION AUTHORIZATION regress_mlaas_authenticator;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE by_key('{"model":"rest line","key":10}') \gset
+SELECT round((:'body'::json->>'prediction')::numeric, 6) AS prediction;
+EXECUTE by_key('{"model":"rest line","key":100}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+EXECUTE by_key('{"model":"rest line","key":"ten"}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:anon_post \g /dev/null
+EXECUTE by_key('{"model":"rest line","key":10}');
+ROLLBACK;
+
+-- reading a request's text means what reading jsonb means, whatever is in it
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+:user_post \g /dev/null
+SELECT input, mlaas_api.predict('rest line', input::json)::jsonb = ml_predict_json('rest line', input::jsonb) AS same
+FROM unnest(ARRAY['{"x":10,"kind":"even","level":"low"}', '{"level":"low","x":10,"kind":"even"}',
+	' { "kind" : "odd" , "x" : -1.5e1 , "level" : null } ', '{"x":0.1,"kind":"even","level":"low","x2":[1,{"x":[2]},"}"]}',
+	'{"x":1,"x":2,"kind":"even","level":"low"}', '{"x":true,"kind":"even","level":"low"}', '{"x":false,"kind":"even","level":"low"}',
+	'{"x":12345678901234567890.123,"kind":"even","level":"low"}', '{"x":123456789012345678,"kind":"even","level":"low"}',
+	'{"x":0.3,"kind":"even","level":"low"}', '{"x":1e22,"kind":"even","level":"low"}', '{"x":1e23,"kind":"even","level":"low"}', '{"x":3.3e-30,"kind":"even","level":"low"}',
+	'{"x":4.9e-324,"kind":"even","level":"low"}', '{"x":0.000000000000000000000000000000000001234,"kind":"even","level":"low"}', '{"x":-0,"kind":"even","level":"low"}',
+	'{"x":9007199254740993,"kind":"even","level":"low"}', '{"x":17976931348623157e292,"kind":"even","level":"low"}',
+	'{"x":1,"kind":"\u0065ven","level":"low"}', '{"\u0078":1,"kind":"even","level":"low"}', '{"x":1,"kind":"e\"ven","level":"low","a\\":"\\\""}',
+	'{"x":1,"kind":"","level":" "}', '[]', '[null]', '[{"x":1,"kind":"even","level":"low"},null,{"x":1,"kind":"\t","level":"low"}]']) AS input;
+SELECT key, (prediction IS NULL) AS missing FROM mlaas_api.predict_batch('rest line', '[{"key":"a b","x":1,"kind":"even","level":"low"},{"x":2,"kind":"even","level":"low","key":1.50},{"x":2,"kind":"even","level":"low","key":"\u0041"},{"x":2,"kind":"even","level":"low","key":null},{"x":2,"kind":"even","level":"low","key":[1]},{"x":2,"kind":"even","level":"low"},null]', 'key');
+SELECT key FROM mlaas_api.predict_batch('rest line', '[{"key":"a b","x":1,"kind":"even","level":"low"},{"x":2,"kind":"even","level":"low","key":1.50},{"x":2,"kind":"even","level":"low","key":null},{"x":2,"kind":"even","level":"low"}]', 'key');
+SELECT key, round(prediction::numeric, 6) AS prediction FROM mlaas_api.predict_batch('rest line', '[{"x":1,"kind":"even","level":"low"}]', 'x');
+SELECT count(*), count(DISTINCT key) AS keys, bool_and(round(prediction) = 2 * key::int + 1) AS same
+FROM mlaas_api.predict_batch('rest line', (SELECT json_agg(json_build_object('x', i, 'kind', 'even', 'level', CASE WHEN i <= 20 THEN 'low' ELSE 'high' END)) FROM generate_series(1, 1000) i));
+ROLLBACK;
+
 RESET SESSION AUTHORIZATION;
 DEALLOCATE ALL;
+SELECT ml_unpublish('rest line');
 
 -- GET / : what the description is made from
 SELECT p.proname, p.provolatile, has_function_privilege('regress_mlaas_anon', p.oid, 'EXECUTE') AS anon,

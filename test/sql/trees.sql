@@ -290,6 +290,8 @@ SELECT error_of('SELECT ml_refit(''trees_tree'', NULL)');
 SELECT error_of('SELECT ml_refit(NULL::text, ''penguins'')');
 SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', ''{"n_estimatros": 3}'')');
 SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', ''{"criterion": "poisson"}'')');
+SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', ''{"max_depth": 3}'')');
+SELECT ml_continue(ml_model('trees_forest'), 'ames', '{"n_estimators": 1, "criterion": "squared_error"}') IS NOT NULL AS auto_stands_for_it;
 SELECT error_of('SELECT ml_continue(''trees_forest'', ''ames'', deploy => ''perhaps'')');
 SELECT ml_refit(NULL::ml_model, 'penguins') IS NULL AS no_model;
 SELECT version, deployed FROM ml_refit('trees_tree', 'penguins', 0, deploy => 'always');
@@ -307,6 +309,28 @@ SELECT error_of(command) FROM unnest(ARRAY['SELECT ml_trees(''trees_made'')', 'S
 RESET ROLE;
 DROP OWNED BY trees_other;
 DROP ROLE trees_other;
+
+-- 8. a chain of splits, as deep as it is long
+
+CREATE FUNCTION chain(splits int) RETURNS ml_model LANGUAGE sql AS $$
+	WITH n AS (SELECT i AS node, i % 2 = 0 AND i < 2 * splits AS split FROM generate_series(0, 2 * splits) i),
+	     p AS (SELECT jsonb_build_object('tree_begin', jsonb_build_object('$i32', jsonb_build_array(0, 2 * splits + 1)),
+			'feature', jsonb_build_object('$i32', jsonb_agg(CASE WHEN split THEN 0 ELSE -1 END ORDER BY node)),
+			'left', jsonb_build_object('$i32', jsonb_agg(CASE WHEN split THEN node + 1 ELSE -1 END ORDER BY node)),
+			'missing_left', jsonb_build_object('$bytes', replace(encode(decode(repeat('00', splits / 4 + 1), 'hex'), 'base64'), E'\n', '')),
+			'threshold', jsonb_build_object('$f64', jsonb_agg(CASE WHEN split THEN node ELSE 0 END::float8 ORDER BY node)),
+			'value', jsonb_build_object('$f64', jsonb_agg(node::float8 ORDER BY node)),
+			'gain', jsonb_build_object('$f32', jsonb_agg(CASE WHEN split THEN 2 * splits - node ELSE 0 END::float8 ORDER BY node)),
+			'cover', jsonb_build_object('$f32', jsonb_agg(1.0 ORDER BY node))) AS payload FROM n),
+	     m AS (SELECT ml_fit('decision_tree', '{"max_depth": 1}', y, y)::text::jsonb AS model FROM generate_series(1, 4) y)
+	SELECT jsonb_set(model, '{payload}', model->'payload' || payload || jsonb_build_object('statistics', model #> '{payload,statistics}' || jsonb_build_object('n_leaves', splits + 1)))::text::ml_model FROM m, p $$;
+SELECT ml_tree_text(chain(2), 1);
+-- the last split is the weakest link, then the one above it
+SELECT count(*), min(leaves), max(leaves), bool_and(leaves = 20002 - row) AS one_by_one, bool_and(gain = (20001 - row) * (40000.0 - (20000 - row))) AS gains, max(alpha)
+FROM (SELECT *, row_number() OVER (ORDER BY alpha) AS row FROM ml_prune_path(chain(20000))) p;
+SELECT count(*) AS leaves FROM ml_trees(ml_prune(chain(20000), 100)) WHERE feature IS NULL;
+SELECT error_of('SELECT ml_tree_text(chain(20000), 1)');
+SELECT error_of('SELECT ml_tree_sql(chain(600))');
 
 SELECT count(*) AS dropped FROM mlaas.models m, LATERAL ml_drop(m.name) WHERE m.name LIKE 'trees\_%';
 DROP SCHEMA trees_test CASCADE;

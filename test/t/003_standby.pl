@@ -72,11 +72,29 @@ $primary->safe_psql('postgres', q(SELECT ml_rollback('line')));
 catch_up();
 is($standby->safe_psql('postgres', $ten), '20.000000', 'and the rollback');
 
+# routes as well, and both sides send the same key the same way
+my $versions = q(SELECT ml_routed_version('line', i::text), round(ml_predict('line', jsonb_build_object('x', 10, 'id', i))::numeric, 6) FROM generate_series(1, 40) i);
+$primary->safe_psql('postgres', q(SELECT ml_route('line', 'production', 2, weight => 0.5, key => 'id')));
+catch_up();
+my $routed = $standby->safe_psql('postgres', $versions);
+is($routed, $primary->safe_psql('postgres', $versions), 'a standby follows routes as the primary does');
+like($routed, qr/^1\|20\.000000$/m, 'some of the calls stay');
+like($routed, qr/^2\|30\.000000$/m, 'and some go to the other version');
+$primary->safe_psql('postgres', q(SELECT ml_shift('line', 'production', 2, 1)));
+catch_up();
+is($standby->safe_psql('postgres', $ten), '30.000000', 'it sees a shift when it is replayed');
+$primary->safe_psql('postgres', q(SELECT ml_rollback('line')));
+catch_up();
+is($standby->safe_psql('postgres', $ten), '20.000000', 'and the end of the canary');
+
 # nothing can be written
 for my $write (
 	q(SELECT ml_train('price', 'houses', 'price')),
 	q(SELECT ml_deploy('line', 2)),
 	q(SELECT ml_rollback('line')),
+	q(SELECT ml_route('line', 'production', 2, weight => 0.5)),
+	q(SELECT ml_shift('line', 'production', 2, 0.5)),
+	q(SELECT ml_guard('line', 'bytes < 10')),
 	q(SELECT ml_drop('line')),
 	q(SELECT mlaas_api.train('price', 'houses', 'price')))
 {

@@ -58,7 +58,7 @@ spec_of(MlContext *ctx, const Case *c, MlTable **table)
 	int			extras = c->extra == NULL ? 0 : (int) strlen(c->extra);
 
 	spec.params = c->params;
-	spec.split = (MlSplit) {c->split, 0.3, 7};
+	spec.split = (MlSplit) {.kind = c->split,.test_size = 0.3,.seed = 7};
 	*table = ml_alloc_zero(ctx, sizeof **table);
 	(*table)->ncolumns = like->ncolumns + extras;
 	(*table)->columns = ml_alloc_array(ctx, (size_t) like->ncolumns + (size_t) extras, sizeof(MlColumn *));
@@ -284,7 +284,7 @@ static void
 test_sampled(MlContext *ctx)
 {
 	MlTrainSpec spec = {
-		.target = -1,.weight = -1,.split_column = -1,.group = -1,.start = -1,.split = {ML_SPLIT_NONE, 0.2, 42}
+		.target = -1,.weight = -1,.split_column = -1,.group = -1,.start = -1,.split = {.kind = ML_SPLIT_NONE,.test_size = 0.2,.seed = 42}
 	};
 	MlRowSample *samples[2];
 	MlSampledRows chosen[2];

@@ -710,16 +710,16 @@ test_importance(MlContext *ctx)
 	ml_importance_normalize(gain, 4);
 	CHECK_NEAR(gain[0] + gain[1] + gain[2], 1, 1e-12);
 
-	ml_importance_permutation(ctx, model, rows, actual, "r2", 3, 1, mean, deviation);
+	ml_importance_permutation(ctx, model, rows, actual, NULL, "r2", 3, 1, mean, deviation);
 	CHECK(mean[0] > 0.5 && mean[0] > mean[2] && mean[2] > mean[1] && mean[3] == 0 && deviation[3] == 0);
 	CHECK(deviation[0] > 0 && deviation[0] < 0.2);
 	CHECK(*ml_raw_rows_at(rows, 300, 0) == before);
-	ml_importance_permutation(unit_context(2), model, rows, actual, "r2", 3, 1, again, deviation);
+	ml_importance_permutation(unit_context(2), model, rows, actual, NULL, "r2", 3, 1, again, deviation);
 	CHECK(memcmp(mean, again, sizeof mean) == 0);
-	ml_importance_permutation(ctx, model, rows, actual, "r2", 3, 2, again, deviation);
+	ml_importance_permutation(ctx, model, rows, actual, NULL, "r2", 3, 2, again, deviation);
 	CHECK(mean[0] != again[0]);
 	/* an error gets greater where r2 gets less */
-	ml_importance_permutation(ctx, model, rows, actual, "rmse", 3, 1, again, deviation);
+	ml_importance_permutation(ctx, model, rows, actual, NULL, "rmse", 3, 1, again, deviation);
 	CHECK(again[0] > 0 && again[0] > again[2]);
 	CHECK(!ml_importance_splits(train(ctx, &s, &ml_linear_regression, NULL), gain, splits));
 }
@@ -844,7 +844,7 @@ test_cancel(MlContext *ctx)
 	MlGrid		grid;
 
 	unit_cancel_after(ctx, 5);
-	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, (ml_importance_permutation(ctx, model, rows, actual, "mse", 5, 0, out, out + 8), 0));
+	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, (ml_importance_permutation(ctx, model, rows, actual, NULL, "mse", 5, 0, out, out + 8), 0));
 	ml_grid_create(ctx, model, rows, 0, 20, 0, 1, &grid);
 	unit_cancel_after(ctx, 5);
 	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, (ml_grid_average(ctx, model, rows, &grid, 1, out), 0));

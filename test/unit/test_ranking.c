@@ -55,7 +55,7 @@ group_table(MlContext *ctx, const double *values, size_t n)
 static void
 test_groups_stay_whole(MlContext *ctx)
 {
-	const MlSplit split = {ML_SPLIT_STRATIFIED, 0.25, 42};
+	const MlSplit split = {.kind = ML_SPLIT_STRATIFIED,.test_size = 0.25,.seed = 42};
 	double		values[GROUPED];
 	double		reversed[GROUPED];
 	uint32_t	rows[GROUPED];
@@ -95,7 +95,7 @@ test_groups_stay_whole(MlContext *ctx)
 static void
 test_group_errors(MlContext *ctx)
 {
-	const MlSplit split = {ML_SPLIT_STRATIFIED, 0.9, 1};
+	const MlSplit split = {.kind = ML_SPLIT_STRATIFIED,.test_size = 0.9,.seed = 1};
 	const double one[] = {7, 7, 7};
 	const double holes[] = {7, NAN, 7};
 	uint32_t	rows[] = {0, 1, 2};

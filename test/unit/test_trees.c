@@ -426,7 +426,7 @@ test_retrain_refusals(MlContext *ctx)
 	MlTrainResult *result;
 	const MlNode *edits;
 
-	CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, retrain(ctx, open_result(ctx, line), &numbers, ML_RETRAIN_CONTINUE, "{}", 0));
+	CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, retrain(ctx, open_result(ctx, line), &numbers, ML_RETRAIN_REFIT, "{}", 0.5));
 	CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, retrain(ctx, tree, &numbers, ML_RETRAIN_CONTINUE, "{}", 0));
 	CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, retrain(ctx, medians, &numbers, ML_RETRAIN_REFIT, "{}", 0));
 	CHECK_RAISES(ctx, ML_ERROR_INVALID_PARAMETER, retrain(ctx, tree, &numbers, ML_RETRAIN_REFIT, "{}", 1.1));

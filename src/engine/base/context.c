@@ -4,6 +4,7 @@
 #include "base/context.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -188,6 +189,31 @@ void
 ml_check(MlContext *ctx)
 {
 	ctx->check(ctx);
+}
+
+void
+ml_progress(MlContext *ctx, const char *phase, uint64_t iteration, uint64_t total, double loss)
+{
+	if (ctx->progress != NULL)
+		ctx->progress(ctx, &(MlProgress) {
+			.phase = phase,.iteration = iteration,.total = total,
+				.fraction = total > 0 ? (double) iteration / (double) total : NAN,.loss = loss
+		});
+}
+
+void
+ml_progress_at_most(MlContext *ctx, const char *phase, uint64_t iteration, uint64_t most, double loss)
+{
+	if (ctx->progress != NULL)
+		ctx->progress(ctx, &(MlProgress) {
+			.phase = phase,.iteration = iteration,.total = most,.fraction = NAN,.loss = loss
+		});
+}
+
+bool
+ml_progress_due(MlContext *ctx)
+{
+	return ctx->progress != NULL && ctx->progress_due(ctx);
 }
 
 #define MAX_NAME 64

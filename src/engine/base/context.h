@@ -39,6 +39,16 @@ typedef struct MlError
 	const char *hint;			/* may be NULL */
 } MlError;
 
+/* How far a call is. */
+typedef struct MlProgress
+{
+	const char *phase;			/* "preparing", "fitting", "scoring", ...: a constant */
+	uint64_t	iteration;		/* done in this phase; 0 = none, or it has none */
+	uint64_t	total;			/* iterations at most; 0 = not known */
+	double		fraction;		/* of the phase, in 0..1; NaN = not known */
+	double		loss;			/* after the last iteration; NaN = not known */
+} MlProgress;
+
 typedef struct MlContext MlContext;
 
 struct MlContext
@@ -62,8 +72,12 @@ struct MlContext
 	/* Report something worth knowing that is no error. */
 	void		(*warn) (MlContext *ctx, const char *message, const char *detail);
 
-	/* (optional) Tell how far a phase is, fraction in 0..1. */
-	void		(*progress) (MlContext *ctx, const char *phase, double fraction);
+	/*
+	 * (optional, both or none) Take in how far a call is; the argument lives until it returns.  Most reports come
+	 * before the last one has been looked at: progress_due tells that the next would not be left out.
+	 */
+	bool		(*progress_due) (MlContext *ctx);
+	void		(*progress) (MlContext *ctx, const MlProgress *progress);
 
 	void	   *host;			/* the host's own */
 	int			max_threads;	/* at least 1, counting the calling thread */
@@ -97,6 +111,15 @@ extern void ml_raise_full(MlContext *ctx, MlErrorCode code, const char *message,
 
 /* Raise if the call is to stop. */
 extern void ml_check(MlContext *ctx);
+
+/* Tell that a phase has begun, or which of how many equal iterations of it are done, with the loss then (or NaN). */
+extern void ml_progress(MlContext *ctx, const char *phase, uint64_t iteration, uint64_t total, double loss);
+
+/* The same where a phase may end long before the last iteration: how far it is cannot be told. */
+extern void ml_progress_at_most(MlContext *ctx, const char *phase, uint64_t iteration, uint64_t most, double loss);
+
+/* Tell that it is worth finding out what a report would say. */
+extern bool ml_progress_due(MlContext *ctx);
 
 /*
  * The member of names (n strings) spelled most like name, or NULL when none is

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json.h>
+#include "base/json.h"
 
 /* Longer typed arrays are written as base64. */
 #define JSON_MAX_NUMBERS 256
@@ -1058,44 +1058,22 @@ read_container(Reader *reader, const char *key, struct json_object *value, const
 static void
 read_value(Reader *reader, const char *key, struct json_object *value, const Place *place)
 {
-	MlWriter   *w = reader->writer;
 	struct json_object *marked;
-	MlNodeType	type;
-	double		number;
+	MlNodeType	type = ML_NODE_INVALID;
 
-	switch (json_object_get_type(value))
+	if (json_object_is_type(value, json_type_double) && !isfinite(json_object_get_double(value)))
+		raise_place(reader, place, "a number is too large");
+	if (ml_json_write_scalar(reader->writer, key, value))
+		return;
+	if (json_object_is_type(value, json_type_object))
 	{
-		case json_type_null:
-			ml_write_null(w, key);
-			break;
-		case json_type_boolean:
-			ml_write_bool(w, key, json_object_get_boolean(value));
-			break;
-		case json_type_int:
-			ml_write_int(w, key, json_object_get_int64(value));
-			break;
-		case json_type_double:
-			number = json_object_get_double(value);
-			if (!isfinite(number))
-				raise_place(reader, place, "a number is too large");
-			ml_write_double(w, key, number);
-			break;
-		case json_type_string:
-			ml_write_string_length(w, key, json_object_get_string(value), (size_t) json_object_get_string_len(value));
-			break;
-		case json_type_object:
-			read_count(reader, value, place);
-			type = marked_type(value, &marked);
-			if (type != ML_NODE_INVALID)
-			{
-				read_marked(reader, key, type, marked, place);
-				break;
-			}
-			/* FALLTHROUGH */
-		case json_type_array:
-			read_container(reader, key, value, place);
-			break;
+		read_count(reader, value, place);
+		type = marked_type(value, &marked);
 	}
+	if (type != ML_NODE_INVALID)
+		read_marked(reader, key, type, marked, place);
+	else
+		read_container(reader, key, value, place);
 }
 
 /* ml_document_from_json with another limit of depth. */

@@ -88,3 +88,50 @@ ml_json_check_keys(MlContext *ctx, json_object *object, const char *what, const 
 						  ml_candidates_hint(ctx, "key", key, names, n));
 	}
 }
+
+bool
+ml_json_write_scalar(MlWriter *w, const char *key, json_object *value)
+{
+	switch (json_object_get_type(value))
+	{
+		case json_type_null:
+			ml_write_null(w, key);
+			return true;
+		case json_type_boolean:
+			ml_write_bool(w, key, json_object_get_boolean(value));
+			return true;
+		case json_type_int:
+			ml_write_int(w, key, json_object_get_int64(value));
+			return true;
+		case json_type_double:
+			ml_write_double(w, key, json_object_get_double(value));
+			return true;
+		case json_type_string:
+			ml_write_string_length(w, key, json_object_get_string(value), (size_t) json_object_get_string_len(value));
+			return true;
+		case json_type_array:
+		case json_type_object:
+			break;
+	}
+	return false;
+}
+
+void
+ml_json_write(MlWriter *w, const char *key, json_object *value)
+{
+	if (ml_json_write_scalar(w, key, value))
+		return;
+	if (json_object_is_type(value, json_type_array))
+	{
+		ml_write_list(w, key);
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			ml_json_write(w, NULL, json_object_array_get_idx(value, i));
+	}
+	else
+	{
+		ml_write_object(w, key);
+		json_object_object_foreach(value, name, member)
+			ml_json_write(w, name, member);
+	}
+	ml_write_end(w);
+}

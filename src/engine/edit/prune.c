@@ -6,7 +6,9 @@
  * Shapes: all nodes of a forest; each tree on its own, its gains divided by the cover of its root.
  * Method: the link of a node is what the splits from it downwards gain for each leaf that they add.  The split
  *     with the weakest link becomes a leaf, and the links above it grow or stay; so alphas ascend, and a heap
- *     whose entries are at most too small finds the next.
+ *     whose entries are at most too small finds the next.  Splits are numbered from the root downwards, so that those
+ *     from a node downwards are neighbours; a tree of sums over these numbers gives what is left of any of them in
+ *     log n steps, whatever the depth.
  * Stopping rule: no split is left, or the weakest link is above alpha.
  * Paper: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, section 3.3.
  */
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK_EVERY 65536		/* collapses between two looks for a cancel */
+#define CHECK_EVERY 16384		/* splits looked at between two looks for a cancel */
 
 /* A split and a lower bound of its link. */
 typedef struct Link
@@ -39,12 +41,15 @@ typedef struct Pruner
 	const MlForest *forest;
 	size_t		begin;			/* of the tree */
 	double		cover;			/* of its root */
-	double	   *gain;			/* [nodes of the tree] of the splits from a node downwards */
-	int32_t    *leaves;			/* [nodes of the tree] below a node */
-	int32_t    *parent;			/* [nodes of the tree] -1 = the root's */
+	size_t		splits;			/* of the tree */
+	int32_t    *first;			/* [nodes of the tree] number of a split */
+	int32_t    *below;			/* [nodes of the tree] splits from a node downwards, those that are gone too */
+	double	   *gain;			/* [2 * splits] sums of gains: number i at splits + i, pairs of k at k / 2 */
+	int32_t    *left;			/* [2 * splits] the same of ones: splits that are not gone */
 	uint8_t    *gone;			/* [nodes of the tree] a leaf, or below one */
 	Link	   *heap;
 	size_t		links;
+	size_t		steps;			/* of all trees */
 } Pruner;
 
 /* ---- the heap: the smallest alpha, then the first node, on top ---- */
@@ -78,24 +83,76 @@ sift_down(Pruner *p, size_t at)
 
 /* ---- one tree ---- */
 
-/* What the splits from a node downwards gain for each leaf they add. */
+/* The splits from a node downwards that are left, and what they gain. */
+static int32_t
+sum_below(const Pruner *p, int32_t node, double *gain)
+{
+	size_t		low = p->splits + (size_t) p->first[node];
+	size_t		high = low + (size_t) p->below[node];
+	int32_t		left = 0;
+
+	*gain = 0;
+	for (; low < high; low /= 2, high /= 2)
+	{
+		if (low & 1)
+		{
+			*gain += p->gain[low];
+			left += p->left[low++];
+		}
+		if (high & 1)
+		{
+			*gain += p->gain[--high];
+			left += p->left[high];
+		}
+	}
+	return left;
+}
+
+/* What they gain for each leaf they add. */
 static double
 link_of(const Pruner *p, int32_t node)
 {
-	return p->gain[node] / p->cover / (p->leaves[node] - 1);
+	double		gain;
+	int32_t		left = sum_below(p, node, &gain);
+
+	return gain / p->cover / left;
 }
 
-/* Gains and leaves of a node from those of its children. */
+/* Sums of a pair. */
 static void
-sum_children(Pruner *p, int32_t node)
+sum_pair(Pruner *p, size_t at)
 {
-	size_t		left = (size_t) p->forest->left[p->begin + (size_t) node] - p->begin;
-
-	p->gain[node] = p->forest->gain[p->begin + (size_t) node] + p->gain[left] + p->gain[left + 1];
-	p->leaves[node] = p->leaves[left] + p->leaves[left + 1];
+	p->gain[at] = p->gain[2 * at] + p->gain[2 * at + 1];
+	p->left[at] = p->left[2 * at] + p->left[2 * at + 1];
 }
 
-/* Set up for a tree: sums from the leaves upwards, and a heap of all splits. */
+/* Number the splits: those on the left of one come before those on its right. */
+static void
+number_splits(Pruner *p, size_t nodes)
+{
+	const MlForest *f = p->forest;
+	const int32_t *left = f->left + p->begin;
+
+	for (size_t i = nodes; i-- > 0;)
+	{
+		size_t		child = (size_t) left[i] - p->begin;
+
+		p->gone[i] = f->feature[p->begin + i] < 0;
+		p->below[i] = p->gone[i] ? 0 : 1 + p->below[child] + p->below[child + 1];
+	}
+	p->splits = (size_t) p->below[0];
+	p->first[0] = 0;
+	for (size_t i = 0; i < nodes; i++)
+		if (!p->gone[i])
+		{
+			size_t		child = (size_t) left[i] - p->begin;
+
+			p->first[child] = p->first[i] + 1;
+			p->first[child + 1] = p->first[child] + p->below[child];
+		}
+}
+
+/* Set up for a tree: numbers and sums of splits, and a heap of all. */
 static void
 start_tree(Pruner *p, size_t tree)
 {
@@ -105,21 +162,32 @@ start_tree(Pruner *p, size_t tree)
 	p->begin = (size_t) f->tree_begin[tree];
 	p->cover = f->cover[p->begin] > 0 ? f->cover[p->begin] : 1;
 	p->links = 0;
-	p->parent[0] = -1;
+	number_splits(p, nodes);
+	for (size_t i = 0; i < nodes; i++)
+		if (!p->gone[i])
+		{
+			p->gain[p->splits + (size_t) p->first[i]] = f->gain[p->begin + i];
+			p->left[p->splits + (size_t) p->first[i]] = 1;
+		}
+	for (size_t i = p->splits; i-- > 1;)
+		sum_pair(p, i);
 	for (size_t i = nodes; i-- > 0;)
-	{
-		p->gone[i] = f->feature[p->begin + i] < 0;
-		p->gain[i] = 0;
-		p->leaves[i] = 1;
-		if (p->gone[i])
-			continue;
-		sum_children(p, (int32_t) i);
-		p->parent[(size_t) f->left[p->begin + i] - p->begin] = (int32_t) i;
-		p->parent[(size_t) f->left[p->begin + i] - p->begin + 1] = (int32_t) i;
-		p->heap[p->links++] = (Link) {link_of(p, (int32_t) i), (int32_t) i};
-	}
+		if (!p->gone[i])
+			p->heap[p->links++] = (Link) {link_of(p, (int32_t) i), (int32_t) i};
 	for (size_t i = p->links / 2; i-- > 0;)
 		sift_down(p, i);
+}
+
+/* A split is gone. */
+static void
+forget_split(Pruner *p, int32_t node)
+{
+	size_t		at = p->splits + (size_t) p->first[node];
+
+	p->gain[at] = 0;
+	p->left[at] = 0;
+	while ((at /= 2) > 0)
+		sum_pair(p, at);
 }
 
 /* Mark all nodes below one as gone; children come after their parents. */
@@ -137,6 +205,7 @@ remove_below(Pruner *p, int32_t node, int32_t *stack)
 		if (p->gone[at])
 			continue;
 		p->gone[at] = 1;
+		forget_split(p, at);
 		left = p->forest->left[p->begin + (size_t) at] - (int32_t) p->begin;
 		stack[depth++] = left;
 		stack[depth++] = left + 1;
@@ -153,8 +222,12 @@ prune_tree(MlContext *ctx, Pruner *p, double alpha, int32_t *stack, Collapse *co
 	while (p->links > 0)
 	{
 		int32_t		node = p->heap[0].node;
+		double		gain;
 		double		link;
+		int32_t		left;
 
+		if (++p->steps % CHECK_EVERY == 0)
+			ml_check(ctx);
 		if (p->gone[node])
 		{
 			p->heap[0] = p->heap[--p->links];
@@ -172,14 +245,9 @@ prune_tree(MlContext *ctx, Pruner *p, double alpha, int32_t *stack, Collapse *co
 		last = fmax(last, link);	/* rounding aside links ascend */
 		if (last > alpha)
 			break;
-		collapses[count++] = (Collapse) {last, p->gain[node], (size_t) p->leaves[node] - 1, p->begin + (size_t) node};
-		if (count % CHECK_EVERY == 0)
-			ml_check(ctx);
+		left = sum_below(p, node, &gain);
+		collapses[count++] = (Collapse) {last, gain, (size_t) left, p->begin + (size_t) node};
 		remove_below(p, node, stack);
-		p->gain[node] = 0;
-		p->leaves[node] = 1;
-		for (int32_t above = p->parent[node]; above >= 0; above = p->parent[above])
-			sum_children(p, above);
 	}
 	return count;
 }
@@ -201,9 +269,10 @@ prune_all(MlContext *ctx, const MlForest *f, double alpha, Collapse **collapses)
 
 		most = nodes > most ? nodes : most;
 	}
+	p.first = ml_alloc_array(ctx, most, sizeof(int32_t));
+	p.below = ml_alloc_array(ctx, most, sizeof(int32_t));
 	p.gain = ml_alloc_array(ctx, most, sizeof(double));
-	p.leaves = ml_alloc_array(ctx, most, sizeof(int32_t));
-	p.parent = ml_alloc_array(ctx, most, sizeof(int32_t));
+	p.left = ml_alloc_array(ctx, most, sizeof(int32_t));
 	p.gone = ml_alloc(ctx, most);
 	p.heap = ml_alloc_array(ctx, most, sizeof(Link));
 	stack = ml_alloc_array(ctx, most + 2, sizeof(int32_t));

@@ -24,9 +24,8 @@ by_value(const void *pa, const void *pb)
 	return (a > b) - (a < b);
 }
 
-/* The feature that a slot is of. */
-static int
-feature_of(const MlModel *model, int slot)
+int
+ml_slot_feature(const MlModel *model, int slot)
 {
 	int			f = 0;
 
@@ -68,7 +67,7 @@ void
 ml_grid_create(MlContext *ctx, const MlModel *model, const MlRawRows *rows, int slot, int points, double low,
 			   double high, MlGrid *grid)
 {
-	int			f = feature_of(model, slot);
+	int			f = ml_slot_feature(model, slot);
 	size_t		step = (rows->rows + SORTED_ROWS - 1) / SORTED_ROWS;
 	size_t		n = 0;
 
@@ -184,8 +183,7 @@ ml_grid_average(MlContext *ctx, const MlModel *model, const MlRawRows *rows, con
 				ml_sum_merge(&sum, &a.sums[b * a.outputs + k]);
 			out[a.point * a.outputs + k] = ml_sum_value(&sum) / (double) rows->rows;
 		}
-		if (ctx->progress != NULL)
-			ctx->progress(ctx, "dependence", (double) (a.point + 1) / (double) points);
+		ml_progress(ctx, "predicting", a.point + 1, points, NAN);
 	}
 	ml_free(ctx, a.scratch);
 	ml_free(ctx, a.sums);

@@ -343,6 +343,7 @@ ml_shap_interactions(MlContext *ctx, const MlExplainer *e, const MlExplained *wh
 
 	memset(out, 0, e->slots * e->slots * sizeof(double));
 	ml_explain_rows(e, what, 1, raw, 1, 1, phi, 1, scratch);
+	ml_check(ctx);
 	if (e->trees != NULL)
 	{
 		ml_prep_apply(e->model->prep, raw, 1, 1, x, 1);

@@ -124,11 +124,12 @@ extern const char *const *ml_importance_metrics(MlTaskKind task, size_t *count);
 
 /*
  * How much worse a metric gets when a slot's values are shuffled among the rows: the mean and the (population)
- * standard deviation over the repeats, for each slot.  actual [rows]: as ml_metrics_* take it.  A metric that
+ * standard deviation over the repeats, for each slot.  actual [rows]: as ml_metrics_* take it; group [rows]: of a
+ * ranking, else NULL.  A metric that
  * is not defined on these rows gives NaN.  The values of the rows are as before when it returns.
  */
 extern void ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows, const double *actual,
-									  const char *metric, int repeats, uint64_t seed, double *mean, double *deviation);
+									  const uint64_t *group, const char *metric, int repeats, uint64_t seed, double *mean, double *deviation);
 
 /* Mean and standard deviation of absolute contributions, row by row. */
 typedef struct MlShapSums
@@ -147,6 +148,9 @@ extern void ml_shap_sums_add(MlShapSums *sums, int count, const double *contribu
 extern void ml_shap_sums_finish(const MlShapSums *sums, double *mean, double *deviation);
 
 /* ---- dependence on a feature ---- */
+
+/* The number of the feature that a slot is of. */
+extern int	ml_slot_feature(const MlModel *model, int slot);
 
 /* The values of a slot at which predictions are looked at, ascending. */
 typedef struct MlGrid

@@ -33,6 +33,7 @@ typedef struct TreeShap
 	double	   *base;			/* [outputs] by covers: scale times the trees' mean */
 
 	/* interventional only */
+	MlContext  *ctx;			/* asked for a cancel while a row is explained */
 	size_t		background_rows;	/* 0 = by covers */
 	const double *background;	/* [background_rows][columns] prepared */
 	uint64_t   *goes;			/* [(background_rows + 63) / 64][nodes] a bit a row that goes left */

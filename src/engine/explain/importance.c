@@ -58,7 +58,13 @@ ml_importance_metrics(MlTaskKind task, size_t *count)
 	static const char *const regression[] = {"r2", "mae", "mse", "rmse", "mape", "median_absolute_error", "max_error"};
 	static const char *const classes[] = {"log_loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1",
 	"roc_auc", "brier", "mcc", "average_precision"};
+	static const char *const ranking[] = {"ndcg", "ndcg_at_10", "ndcg_at_5"};
 
+	if (task == ML_TASK_RANKING)
+	{
+		*count = sizeof(ranking) / sizeof(ranking[0]);
+		return ranking;
+	}
 	*count = task == ML_TASK_REGRESSION ? sizeof(regression) / sizeof(regression[0]) :
 		sizeof(classes) / sizeof(classes[0]) - (task == ML_TASK_MULTICLASS);
 	return task == ML_TASK_REGRESSION ? regression : classes;
@@ -69,6 +75,7 @@ typedef struct Shuffle
 	const MlModel *model;
 	MlRawRows  *rows;
 	size_t		outputs;
+	const uint64_t *group;		/* [rows] of a ranking, else NULL */
 	double	   *out;			/* [outputs][rows] */
 	double	   *scratch;		/* [threads][scratch_size] */
 	size_t		scratch_size;
@@ -93,10 +100,12 @@ loss(MlContext *ctx, Shuffle *s, const double *actual, const char *metric)
 	int			count;
 
 	ml_parallel_for(ctx, s->rows->nblocks, 1, score_blocks, s);
-	if (s->model->signature->nclasses == 0)
+	if (s->group != NULL)
+		count = ml_metrics_groups(ctx, actual, s->out, s->group, n, metrics);
+	else if (s->model->signature->nclasses == 0)
 		count = ml_metrics_regression(ctx, actual, s->out, NULL, n, metrics);
 	else
-		count = ml_metrics_classification(ctx, (int) s->outputs, actual, s->out, NULL, n, metrics);
+		count = ml_metrics_decided(ctx, s->model->decision, (int) s->outputs, actual, s->out, NULL, n, metrics);
 	for (int i = 0; i < count; i++)
 		if (strcmp(metrics[i].name, metric) == 0)
 			return metrics[i].greater_is_better ? -metrics[i].value : metrics[i].value;
@@ -137,10 +146,10 @@ is_read(const MlModel *model, size_t slot)
 
 void
 ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows, const double *actual,
-						  const char *metric, int repeats, uint64_t seed, double *mean, double *deviation)
+						  const uint64_t *group, const char *metric, int repeats, uint64_t seed, double *mean, double *deviation)
 {
 	size_t		n = rows->rows;
-	Shuffle		s = {.model = model,.rows = rows,.outputs = (size_t) ml_model_outputs(model)};
+	Shuffle		s = {.model = model,.rows = rows,.group = group,.outputs = (size_t) ml_model_outputs(model)};
 	double	   *values = ml_alloc_array(ctx, n, sizeof(double));
 	double	   *shuffled = ml_alloc_array(ctx, n, sizeof(double));
 	double		best;
@@ -171,8 +180,7 @@ ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows,
 		deviation[slot] = sqrt(square / repeats);
 		for (size_t i = 0; i < n; i++)
 			*ml_raw_rows_at(rows, i, slot) = values[i];
-		if (ctx->progress != NULL)
-			ctx->progress(ctx, "shuffling", (double) (slot + 1) / (double) rows->slots);
+		ml_progress(ctx, "shuffling", (uint64_t) slot + 1, (uint64_t) rows->slots, NAN);
 	}
 	ml_free(ctx, s.out);
 	ml_free(ctx, s.scratch);

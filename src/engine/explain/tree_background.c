@@ -203,6 +203,9 @@ tree_background_rows(const TreeShap *s, int output, const double *x, size_t ldx,
 		{
 			size_t		rows = s->background_rows - begin < CHUNK ? s->background_rows - begin : CHUNK;
 
+			/* what is interrupted is thrown away */
+			if (s->ctx->interrupted(s->ctx))
+				return;
 			w.goes = s->goes + begin / CHUNK * s->forest->nodes;
 			w.alone[0] = ~UINT64_C(0) >> (CHUNK - rows);
 			for (size_t t = 0; t < s->forest->trees; t++)
@@ -263,6 +266,7 @@ tree_background_set(MlContext *ctx, TreeShap *s, const double *rows, size_t n)
 {
 	const MlForest *f = s->forest;
 
+	s->ctx = ctx;
 	s->background_rows = n;
 	s->background = rows;
 	make_weights(ctx, s);

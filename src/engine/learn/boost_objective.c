@@ -371,8 +371,10 @@ check_least(MlContext *ctx, const BoostRows *rows, bool zero, const char *object
 		wrong += !(rows->target[i] > 0 || (zero && rows->target[i] == 0));
 	if (wrong > 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-					  ml_format(ctx, "objective \"%s\" needs a target that is %s", objective, zero ? "not negative" : "positive"),
-					  ml_format(ctx, "The target is %s in %zu of %zu rows.", zero ? "negative" : "zero or negative", wrong, rows->n),
+					  ml_format(ctx, "objective \"%s\" needs a target that is %s", objective,
+								zero ? "not negative" : "positive"),
+					  ml_format(ctx, "The target is %s in %zu of %zu rows.", zero ? "negative" : "zero or negative",
+								wrong, rows->n),
 					  "Filter these rows out, or choose another objective.");
 }
 
@@ -401,12 +403,17 @@ boost_objective(BoostObjectiveKind kind)
 {
 	static const BoostObjective table[] = {
 		[BOOST_SQUARED_ERROR] = {.base = base_mean,.differentiate = squared_error_gradients,.loss = squared_error_loss},
-		[BOOST_ABSOLUTE_ERROR] = {.base = base_quantile,.differentiate = quantile_gradients,.loss = quantile_loss,.by_quantile = true},
+		[BOOST_ABSOLUTE_ERROR] = {.base = base_quantile,.differentiate = quantile_gradients,.loss = quantile_loss,
+		.by_quantile = true},
 		[BOOST_HUBER] = {.base = base_huber,.differentiate = huber_gradients,.loss = huber_loss},
-		[BOOST_QUANTILE] = {.base = base_quantile,.differentiate = quantile_gradients,.loss = quantile_loss,.by_quantile = true},
-		[BOOST_POISSON] = {.check = poisson_check,.base = base_log_mean,.differentiate = poisson_gradients,.loss = poisson_loss,.log_link = true},
-		[BOOST_GAMMA] = {.check = gamma_check,.base = base_log_mean,.differentiate = gamma_gradients,.loss = gamma_loss,.log_link = true},
-		[BOOST_TWEEDIE] = {.check = tweedie_check,.base = base_log_mean,.differentiate = tweedie_gradients,.loss = tweedie_loss,.log_link = true},
+		[BOOST_QUANTILE] = {.base = base_quantile,.differentiate = quantile_gradients,.loss = quantile_loss,
+		.by_quantile = true},
+		[BOOST_POISSON] = {.check = poisson_check,.base = base_log_mean,.differentiate = poisson_gradients,
+		.loss = poisson_loss,.log_link = true},
+		[BOOST_GAMMA] = {.check = gamma_check,.base = base_log_mean,.differentiate = gamma_gradients,
+		.loss = gamma_loss,.log_link = true},
+		[BOOST_TWEEDIE] = {.check = tweedie_check,.base = base_log_mean,.differentiate = tweedie_gradients,
+		.loss = tweedie_loss,.log_link = true},
 		[BOOST_LOG_LOSS] = {.base = base_log_share,.differentiate = log_loss_gradients,.loss = log_loss_loss},
 		[BOOST_OVR] = {.base = base_log_odds,.differentiate = logistic_gradients,.loss = logistic_loss},
 		[BOOST_LAMBDARANK] = {.check = boost_rank_check,.base = base_zero},

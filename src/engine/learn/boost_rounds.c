@@ -75,7 +75,7 @@ pack_piece(void *arg, size_t begin, size_t end, int worker)
 			  ML_TREE_HESSIAN_MAX / b->hessian_max);
 }
 
-/* Gradients of the rows that the next tree is grown on, as integers in the grower; 0 = there is nothing left to learn. */
+/* Gradients of the rows that the next tree is grown on, as integers in the grower; 0 = nothing is left to learn. */
 static size_t
 take_gradients(Boost *b)
 {
@@ -161,6 +161,24 @@ stops_early(Boost *b)
 	return b->rounds - b->best_round >= (size_t) b->params->early_stopping_rounds;
 }
 
+/* Tell how far it is, with the loss of the rows held out, else of those learned from. */
+static void
+report_round(const Boost *b)
+{
+	double		loss = NAN;
+
+	if (!ml_progress_due(b->ctx))
+		return;
+	if (b->held_bins != NULL)
+		loss = b->history[b->rounds - 1];
+	else if (b->objective->loss != NULL && b->params->boosting != BOOST_RF)
+		loss = boost_loss(b, &b->rows);
+	if (b->held_bins != NULL)
+		ml_progress_at_most(b->ctx, "fitting", b->rounds, (uint64_t) b->params->n_estimators, loss);
+	else
+		ml_progress(b->ctx, "fitting", b->rounds, (uint64_t) b->params->n_estimators, loss);
+}
+
 /* The trees of a round; false when it learned nothing and no other will. */
 static bool
 grow_round(Boost *b, MlTree *tree)
@@ -194,10 +212,9 @@ boost_grow(Boost *b)
 			break;
 		b->rounds++;
 		ml_check(b->ctx);
-		if (b->ctx->progress != NULL)
-			b->ctx->progress(b->ctx, "boosting", (double) (round + 1) / (double) b->params->n_estimators);
 		if (b->held_bins != NULL && stops_early(b))
 			break;
+		report_round(b);
 	}
 	if (b->held_bins != NULL)
 		ml_forest_truncate(&b->forest, b->first_tree + b->best_round * (size_t) b->k);
@@ -219,8 +236,10 @@ take_held_out(Boost *b)
 		boost_take_rows(b->ctx, b->held_design, b->k, &b->held);
 	}
 	if (b->held.n == 0)
-		ml_raise_full(b->ctx, ML_ERROR_INVALID_PARAMETER, "there are no rows held out that early stopping could look at",
-					  "It ends where the loss of other rows than the training's is least.", "Hold some out by validation, or leave early_stopping_rounds out.");
+		ml_raise_full(b->ctx, ML_ERROR_INVALID_PARAMETER,
+					  "there are no rows held out that early stopping could look at",
+					  "It ends where the loss of other rows than the training's is least.",
+					  "Hold some out by validation, or set early_stopping_rounds to 0.");
 	if (b->objective->check != NULL)
 		b->objective->check(b->ctx, &b->held);
 	b->held_bins = ml_bins_like(b->ctx, b->bins, b->held_design);
@@ -316,7 +335,8 @@ begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams 
 	if (b->rows.n == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows sum to zero");
 	if (b->rows.start != NULL && b->k > 1)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"init_score\" gives one score a row, not one a class",
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  "parameter \"init_score\" gives one score a row, not one a class",
 					  ml_format(ctx, "The target has %d classes.", b->k), "Leave it out.");
 	if (b->objective->check != NULL)
 		b->objective->check(ctx, &b->rows);
@@ -352,8 +372,10 @@ boost_create_refit(Boost *b, MlContext *ctx, const MlDesign *design, const Boost
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
 					  ml_format(ctx, "a model with parameter \"%s\" cannot be refitted",
 								params->boosting == BOOST_DART ? "boosting" : "monotone_constraints"),
-					  params->boosting == BOOST_DART ? "What a tree of dart is multiplied by differs from tree to tree." :
-					  "New values of leaves would not keep the order that was asked for.", "Continue it, or train anew.");
+					  params->boosting == BOOST_DART ?
+					  "What a tree of dart is multiplied by differs from tree to tree." :
+					  "New values of leaves would not keep the order that was asked for.",
+					  "Continue it, or train anew.");
 	if (b->kind == BOOST_LAMBDARANK)
 		boost_rank_begin(b);
 	make_space(b);

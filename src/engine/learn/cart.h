@@ -55,10 +55,18 @@ typedef struct CartParams
 	{.name = #field,.type = ML_PARAM_REAL,.offset = offsetof(CartParams, field),.default_value = default_number, \
 	.min = low,.max = high,.min_exclusive = exclusive,.help = text}
 
+/* The names of criteria, in the order of CartCriterion. */
+extern const char *const cart_criteria[];
+
 /* The rows of a parameter table that these learners share. */
-#define CART_CRITERION(names) \
-	{.name = "criterion",.type = ML_PARAM_ENUM,.offset = offsetof(CartParams, criterion),.choices = names, \
-	.help = "Impurity that splits decrease: \"gini\" (\"auto\") or \"entropy\" of classes; \"squared_error\" (\"auto\"), \"absolute_error\" or \"poisson\" of numbers."}
+#define CART_CRITERION \
+	{.name = "criterion",.type = ML_PARAM_ENUM,.offset = offsetof(CartParams, criterion),.choices = cart_criteria, \
+	.help = "Impurity that splits decrease: \"gini\" (\"auto\") or \"entropy\" of classes; " \
+	"\"squared_error\" (\"auto\"), \"absolute_error\" or \"poisson\" of numbers."}
+#define CART_MAX_FEATURES(by_default) \
+	{.name = "max_features",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, max_features), \
+	.help = "Columns that each node looks at: a number, a share as 0.5, \"sqrt\", \"log2\" or \"all\"; " \
+	"null is " by_default "."}
 #define CART_LIMITS(least_rows) \
 	CART_INT(max_depth, 0, 0, 1000, "Most splits from the root to a leaf; 0 is no limit."), \
 	CART_INT(max_leaf_nodes, 0, 0, 100000000, "Most leaves of a tree, those of the highest gain; 0 is no limit but that the model fits into a value of a table."), \
@@ -208,6 +216,14 @@ typedef struct CartScratch
 
 typedef struct CartPending CartPending;	/* a node that may be split (cart_grow.c) */
 
+/* A node that waits to be split: those of the highest gain come first, of these the one that was made first. */
+typedef struct CartWaiting
+{
+	double		gain;
+	size_t		made;			/* grows with time */
+	size_t		place;			/* where the caller keeps it */
+} CartWaiting;
+
 /* All that growing a tree on one thread needs. */
 typedef struct CartWorker
 {
@@ -231,7 +247,7 @@ typedef struct CartWorker
 	double		weight;			/* of the tree's rows, in units */
 	CartTree	tree;
 	CartPending *pending;
-	size_t	   *heap;
+	CartWaiting *heap;			/* [leaf_room] */
 	double	   *gains;			/* [2 * leaf_room] of subtrees */
 	int32_t    *numbers;		/* [2 * leaf_room] of nodes */
 	CartScratch *scratch;		/* one; alone: one a thread */
@@ -303,6 +319,10 @@ extern void cart_tree_create(MlContext *ctx, const CartRows *rows, size_t leaves
 
 /* Grow a tree from the worker's first n items, whose rows ascend, into worker->tree; false when it was stopped. */
 extern bool cart_grow(CartWorker *worker, size_t n, uint64_t seed);
+
+/* Put a node among those that wait, a heap; take the first of them out and return its place. */
+extern void cart_heap_push(CartWaiting *heap, size_t *count, CartWaiting node);
+extern size_t cart_heap_pop(CartWaiting *heap, size_t *count);
 
 /*
  * Copy the worker's tree, pruned by alpha (cost complexity), then to the max_leaves - 1 splits that growing by gain

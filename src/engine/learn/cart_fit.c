@@ -354,8 +354,7 @@ grow_all(Forest *f)
 			keep_tree(f, &f->slots[s]);
 			ml_check(f->ctx);
 		}
-		if (f->ctx->progress != NULL)
-			f->ctx->progress(f->ctx, "trees", (double) (f->first + f->in_round - f->before) / (double) trees);
+		ml_progress(f->ctx, "fitting", f->first + f->in_round - f->before, trees, NAN);
 	}
 }
 

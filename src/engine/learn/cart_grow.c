@@ -346,48 +346,49 @@ grow_depth_first(CartWorker *t, const CartPending *root)
 	}
 }
 
-/* Does a pending node come before another: by gain, then by the time it was made? */
 static bool
-comes_first(const CartWorker *t, size_t a, size_t b)
+comes_first(const CartWaiting *a, const CartWaiting *b)
 {
-	double		gain_a = t->pending[a].split.gain;
-	double		gain_b = t->pending[b].split.gain;
-
-	return gain_a != gain_b ? gain_a > gain_b : t->pending[a].node < t->pending[b].node;
+	return a->gain != b->gain ? a->gain > b->gain : a->made < b->made;
 }
 
-static void
-heap_push(CartWorker *t, size_t *count, size_t number)
+void
+cart_heap_push(CartWaiting *heap, size_t *count, CartWaiting node)
 {
 	size_t		at = (*count)++;
 
-	for (; at > 0 && comes_first(t, number, t->heap[(at - 1) / 2]); at = (at - 1) / 2)
-		t->heap[at] = t->heap[(at - 1) / 2];
-	t->heap[at] = number;
+	for (; at > 0 && comes_first(&node, &heap[(at - 1) / 2]); at = (at - 1) / 2)
+		heap[at] = heap[(at - 1) / 2];
+	heap[at] = node;
 }
 
-static size_t
-heap_pop(CartWorker *t, size_t *count)
+size_t
+cart_heap_pop(CartWaiting *heap, size_t *count)
 {
-	size_t		first = t->heap[0];
-	size_t		last = t->heap[--*count];
+	size_t		first = heap[0].place;
+	CartWaiting last = heap[--*count];
 	size_t		at = 0;
+	size_t		child;
 
-	for (;;)
+	while ((child = 2 * at + 1) < *count)
 	{
-		size_t		child = 2 * at + 1;
-
-		if (child >= *count)
-			break;
-		if (child + 1 < *count && comes_first(t, t->heap[child + 1], t->heap[child]))
+		if (child + 1 < *count && comes_first(&heap[child + 1], &heap[child]))
 			child++;
-		if (!comes_first(t, t->heap[child], last))
+		if (!comes_first(&heap[child], &last))
 			break;
-		t->heap[at] = t->heap[child];
+		heap[at] = heap[child];
 		at = child;
 	}
-	t->heap[at] = last;
+	heap[at] = last;
 	return first;
+}
+
+/* Let a node that is open wait. */
+static void
+let_wait(CartWorker *t, size_t *waiting, const CartPending *node)
+{
+	cart_heap_push(t->heap, waiting,
+				   (CartWaiting) {node->split.gain, (size_t) node->node, (size_t) (node - t->pending)});
 }
 
 static void
@@ -399,10 +400,10 @@ grow_best_first(CartWorker *t, const CartPending *root)
 
 	t->pending[0] = *root;
 	if (open_node(t, &t->pending[0], &t->pending[0].split))
-		heap_push(t, &waiting, 0);
+		let_wait(t, &waiting, &t->pending[0]);
 	while (waiting > 0 && leaves < t->limits->max_leaves && !t->stopped)
 	{
-		size_t		at = heap_pop(t, &waiting);
+		size_t		at = cart_heap_pop(t->heap, &waiting);
 		CartPending node = t->pending[at];
 		CartPending *left = &t->pending[at];
 		CartPending *right = &t->pending[used++];
@@ -410,9 +411,9 @@ grow_best_first(CartWorker *t, const CartPending *root)
 		split_node(t, &node, &node.split, left, right);
 		leaves++;
 		if (open_node(t, left, &left->split))
-			heap_push(t, &waiting, (size_t) (left - t->pending));
+			let_wait(t, &waiting, left);
 		if (open_node(t, right, &right->split))
-			heap_push(t, &waiting, (size_t) (right - t->pending));
+			let_wait(t, &waiting, right);
 		check_work(t);
 	}
 }
@@ -512,7 +513,7 @@ cart_worker_create(MlContext *ctx, const CartRows *rows, const CartLimits *limit
 	}
 	cart_tree_create(ctx, rows, limits->leaf_room, &t->tree);
 	t->pending = ml_alloc_array(ctx, limits->best_first ? limits->leaf_room : STACK, sizeof(CartPending));
-	t->heap = ml_alloc_array(ctx, limits->leaf_room, sizeof(size_t));
+	t->heap = ml_alloc_array(ctx, limits->leaf_room, sizeof(CartWaiting));
 	t->gains = ml_alloc_array(ctx, 2 * limits->leaf_room, sizeof(double));
 	t->numbers = ml_alloc_array(ctx, 2 * limits->leaf_room, sizeof(int32_t));
 	t->scratch = ml_alloc_array(ctx, threads, sizeof(CartScratch));

@@ -9,6 +9,10 @@
 
 /* ---- parameters ---- */
 
+const char *const cart_criteria[] = {
+	"auto", "gini", "entropy", "squared_error", "absolute_error", "poisson", NULL
+};
+
 unsigned
 cart_tasks_of(const void *params)
 {
@@ -53,9 +57,11 @@ cart_check_params(MlContext *ctx, const void *params)
 
 	check_max_features(ctx, p->max_features);
 	if (p->max_depth > 0 && p->max_depth < 31 && p->max_leaf_nodes > (int64_t) 1 << p->max_depth)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameters \"max_depth\" and \"max_leaf_nodes\" contradict each other",
-					  ml_format(ctx, "A tree of depth %d has at most %d leaves, not %lld.", (int) p->max_depth, 1 << p->max_depth,
-								(long long) p->max_leaf_nodes), "Set only one of them.");
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  "parameters \"max_depth\" and \"max_leaf_nodes\" contradict each other",
+					  ml_format(ctx, "A tree of depth %d has at most %d leaves, not %lld.", (int) p->max_depth,
+								1 << p->max_depth, (long long) p->max_leaf_nodes),
+					  "Set one of them to 0, which is no limit.");
 	if (p->class_weight != NULL && !(cart_tasks_of(params) & ML_TASK_CLASSIFICATION))
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameters \"class_weight\" and \"criterion\" contradict each other",
 					  "The criterion is for numbers, which have no classes.", NULL);

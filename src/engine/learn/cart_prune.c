@@ -37,46 +37,12 @@ cut_subtrees(CartWorker *t, double alpha)
 	}
 }
 
-/* Does a node split before another: by gain, then by the time it was made? */
-static bool
-comes_first(const CartWorker *t, size_t a, size_t b)
-{
-	double		gain_a = t->tree.nodes[t->numbers[a]].gain;
-	double		gain_b = t->tree.nodes[t->numbers[b]].gain;
-
-	return gain_a != gain_b ? gain_a > gain_b : a < b;
-}
-
-/* The heap's members are nodes of the copy. */
+/* Let a node of the copy wait, if it is split. */
 static void
-push(CartWorker *t, size_t *count, size_t number)
+let_wait(CartWorker *t, size_t *waiting, size_t number)
 {
-	size_t		at = (*count)++;
-
-	for (; at > 0 && comes_first(t, number, t->heap[(at - 1) / 2]); at = (at - 1) / 2)
-		t->heap[at] = t->heap[(at - 1) / 2];
-	t->heap[at] = number;
-}
-
-static size_t
-pop(CartWorker *t, size_t *count)
-{
-	size_t		first = t->heap[0];
-	size_t		last = t->heap[--*count];
-	size_t		at = 0;
-	size_t		child;
-
-	while ((child = 2 * at + 1) < *count)
-	{
-		if (child + 1 < *count && comes_first(t, t->heap[child + 1], t->heap[child]))
-			child++;
-		if (!comes_first(t, t->heap[child], last))
-			break;
-		t->heap[at] = t->heap[child];
-		at = child;
-	}
-	t->heap[at] = last;
-	return first;
+	if (t->gains[t->numbers[number]] >= 0)
+		cart_heap_push(t->heap, waiting, (CartWaiting) {t->tree.nodes[t->numbers[number]].gain, number, number});
 }
 
 /* Copy a node as a leaf; numbers says where a node of the copy came from. */
@@ -121,16 +87,14 @@ cart_prune(CartWorker *t, double alpha, size_t max_leaves, CartTree *to)
 	cut_subtrees(t, alpha);
 	to->count = to->nsets = 0;
 	copy_node(t, 0, to);
-	if (t->gains[0] >= 0)
-		push(t, &waiting, 0);
+	let_wait(t, &waiting, 0);
 	while (waiting > 0 && leaves < max_leaves)
 	{
-		size_t		number = pop(t, &waiting);
+		size_t		number = cart_heap_pop(t->heap, &waiting);
 
 		copy_split(t, number, to);
 		leaves++;
 		for (size_t child = (size_t) to->nodes[number].left; child < to->count; child++)
-			if (t->gains[t->numbers[child]] >= 0)
-				push(t, &waiting, child);
+			let_wait(t, &waiting, child);
 	}
 }

@@ -10,17 +10,16 @@
 #include "learn/cart.h"
 #include "learn/learners.h"
 
-static const char *const criteria[] = {"auto", "gini", "entropy", "squared_error", "absolute_error", "poisson", NULL};
 static const char *const splitters[] = {"best", "random", NULL};
 
 static const MlParam tree_params[] = {
-	CART_CRITERION(criteria),
+	CART_CRITERION,
 	{.name = "splitter",.type = ML_PARAM_ENUM,.offset = offsetof(CartParams, splitter),.choices = splitters,
 	.help = "The best split of each column, or one at random."},
 	CART_LIMITS(1),
-	{.name = "max_features",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, max_features),
-	.help = "Columns that each node looks at: a number, a share as 0.5, \"sqrt\", \"log2\" or \"all\"; null is all."},
-	CART_REAL(ccp_alpha, 0, 0, 1e100, false, "Price of a leaf, in mean impurity: subtrees that are worth less are pruned."),
+	CART_MAX_FEATURES("all"),
+	CART_REAL(ccp_alpha, 0, 0, 1e100, false,
+			  "Price of a leaf, in mean impurity: subtrees that are worth less are pruned."),
 	CART_COMMON,
 	{.name = NULL}
 };

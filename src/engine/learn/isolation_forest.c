@@ -563,8 +563,7 @@ isolation_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWrit
 		ml_parallel_for(ctx, count, 1, tree_piece, &f);
 		for (size_t t = 0; t < count; t++)
 			ml_forest_add(&f.builder, &f.trees[t], NULL, 1);
-		if (ctx->progress != NULL)
-			ctx->progress(ctx, "trees", (double) (f.first + count) / (double) trees);
+		ml_progress(ctx, "fitting", f.first + count, trees, NAN);
 	}
 	threshold = find_threshold(&f);
 	ml_forest_write(&f.builder, payload);

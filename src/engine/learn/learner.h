@@ -197,6 +197,12 @@ typedef struct MlAlgorithm
 	void		(*resume) (MlContext *ctx, const MlDesign *design, const void *params, const void *loaded,
 						   MlWriter *payload);
 
+	/* (optional) Has this loaded model what resume needs? NULL = every model has. */
+	bool		(*resumable) (const void *loaded);
+
+	/* resume gives what fit would give for the rows before and these, prepared alike, but for rounding. */
+	bool		resumes_exactly;
+
 	/*
 	 * (optional) The same trees with the values of leaves learned anew: decay_rate times the old value plus
 	 * 1 - decay_rate times that of these rows; a leaf that no row reaches keeps its value.

@@ -40,6 +40,9 @@ static const MlParam linear_params[] = {
 	{.name = NULL}
 };
 
+/* A factor of more prepared columns is not kept in the model: 64 KB. */
+#define STATE_COLUMNS 125
+
 /* ---- gathering the factor from prepared rows ---- */
 
 #define SLOTS 16				/* independent factors, a fixed number so that threads decide nothing */
@@ -451,6 +454,35 @@ write_statistics(MlWriter *payload, const MlFactor *factor, const Problem *p, co
 	ml_write_end(payload);
 }
 
+/* Numbers on and above the diagonal of a factor of p columns. */
+static size_t
+state_size(size_t p)
+{
+	return (p + 2) * (p + 3) / 2;
+}
+
+/* Keep what another training can go on from: the factor, column by column. */
+static void
+write_state(MlContext *ctx, MlWriter *payload, const MlFactor *factor)
+{
+	size_t		q = (size_t) factor->columns + 2;
+	size_t		n = 0;
+	double	   *packed;
+
+	if (factor->columns > STATE_COLUMNS)
+		return;
+	packed = ml_alloc_array(ctx, state_size((size_t) factor->columns), sizeof(double));
+	for (size_t j = 0; j < q; j++)
+		for (size_t i = 0; i <= j; i++)
+			packed[n++] = (double) factor->r[j * q + i];
+	ml_write_object(payload, "state");
+	ml_write_double(payload, "rows", factor->rows);
+	ml_write_double(payload, "log_weights", factor->log_weights);
+	ml_write_f64s(payload, "factor", packed, n);
+	ml_write_end(payload);
+	ml_free(ctx, packed);
+}
+
 static void
 linear_fit_factor(MlContext *ctx, const MlFactor *factor, const double *center,
 				  const double *scale, const void *params, MlWriter *payload)
@@ -480,6 +512,7 @@ linear_fit_factor(MlContext *ctx, const MlFactor *factor, const double *center,
 	ml_write_f64s(payload, "std_error", errors, p + 1);
 	ml_write_i32s(payload, "aliased", aliased, p);
 	write_statistics(payload, factor, &problem, &solution, lp->fit_intercept);
+	write_state(ctx, payload, factor);
 }
 
 static void
@@ -502,7 +535,30 @@ typedef struct LoadedLinear
 	const double *std_error;
 	const int32_t *aliased;
 	double		df;
+	const double *factor;		/* as write_state packs it; NULL = it was not kept */
+	double		rows;
+	double		log_weights;
 } LoadedLinear;
+
+/* The factor that was kept, where it was. */
+static void
+load_state(MlContext *ctx, const MlNode *payload, LoadedLinear *m)
+{
+	const MlNode *state = ml_node_find(payload, "state");
+	size_t		size = state_size((size_t) m->columns);
+
+	if (state == NULL)
+		return;
+	state = ml_need(ctx, payload, "state", ML_NODE_OBJECT);
+	m->rows = ml_need_double(ctx, state, "rows");
+	m->log_weights = ml_need_double(ctx, state, "log_weights");
+	m->factor = ml_need_f64s(ctx, state, "factor", (int64_t) size);
+	for (size_t i = 0; i < size; i++)
+		if (!isfinite(m->factor[i]))
+			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the factor is not finite");
+	if (!(m->rows >= 0) || !isfinite(m->rows) || !isfinite(m->log_weights))
+		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the rows of the factor are out of range");
+}
 
 static void *
 linear_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
@@ -521,7 +577,34 @@ linear_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: a coefficient is not finite");
 	if (!isfinite(m->intercept))
 		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the intercept is not finite");
+	load_state(ctx, payload, m);
 	return m;
+}
+
+static bool
+linear_resumable(const void *loaded)
+{
+	return ((const LoadedLinear *) loaded)->factor != NULL;
+}
+
+/* The factor of these rows takes in the one that was kept; then all is as after one pass over both. */
+static void
+linear_resume(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, MlWriter *payload)
+{
+	const LoadedLinear *m = loaded;
+	size_t		q = (size_t) m->columns + 2;
+	long double *kept = ml_alloc_array_zero(ctx, q * q, sizeof(long double));
+	size_t		n = 0;
+	MlFactor	factor;
+
+	for (size_t j = 0; j < q; j++)
+		for (size_t i = 0; i <= j; i++)
+			kept[j * q + i] = m->factor[n++];
+	gather_factor(ctx, design, &factor);
+	ml_tsqr_reduce_extended(factor.r, q, kept, q, q, (int) q);
+	factor.rows += m->rows;
+	factor.log_weights += m->log_weights;
+	linear_fit_factor(ctx, &factor, design->center, design->scale, params, payload);
 }
 
 /*
@@ -622,4 +705,7 @@ const MlAlgorithm ml_linear_regression = {
 	.score = linear_score,
 	.coefficients = linear_coefficients,
 	.fit_factor = linear_fit_factor,
+	.resume = linear_resume,
+	.resumable = linear_resumable,
+	.resumes_exactly = true,
 };

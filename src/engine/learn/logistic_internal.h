@@ -67,7 +67,6 @@ typedef struct Problem
 	double	   *parts;			/* partial sums, allocated for the largest pass so far */
 	size_t		parts_size;
 
-	int			passes;			/* done, for progress */
 	int			iterations;		/* of the last level */
 	bool		diverged;
 	double		largest_gradient;

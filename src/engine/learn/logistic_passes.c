@@ -363,10 +363,6 @@ logistic_evaluate(Problem *problem, PassKind kind, const Level *level, const dou
 	out->objective = out->loss + penalty;
 	for (size_t i = 0; i < pass.hessian_size; i++)
 		out->hessian[i] = problem->parts[1 + problem->unknowns + i] * level->scale;
-
-	problem->passes++;
-	if (problem->ctx->progress != NULL)
-		problem->ctx->progress(problem->ctx, "fit", 1 - 1.0 / (problem->passes + 1));
 }
 
 /* Space for the results of passes up to one of this kind. */

@@ -295,6 +295,15 @@ step_small(const Problem *problem, const double *b, const double *step, double d
 		&& logistic_largest(step, problem->unknowns) <= 1e-4 * fmax(1, logistic_largest(b, problem->unknowns));
 }
 
+/* Count an iteration, and tell how far the method is. */
+static void
+begin_iteration(Problem *problem, const Level *level, int iteration, const Evaluation *now)
+{
+	problem->iterations = iteration;
+	ml_progress_at_most(problem->ctx, "fitting", (uint64_t) iteration, (uint64_t) level->max_iter,
+						now->loss / problem->total_weight);
+}
+
 /* Newton's method with the Hessian itself, from b; true when it converged. */
 bool
 logistic_newton(Problem *problem, const Level *level, double *b, Solver *solver)
@@ -308,7 +317,7 @@ logistic_newton(Problem *problem, const Level *level, double *b, Solver *solver)
 		double		decrement;
 		bool		small;
 
-		problem->iterations = iteration;
+		begin_iteration(problem, level, iteration, now);
 		factor_at(problem, level, b, solver);
 		factor_solve(problem, &solver->factor, now->gradient, step);
 		decrement = logistic_dot(now->gradient, step, problem->unknowns);
@@ -494,7 +503,7 @@ logistic_newton_cg(Problem *problem, const Level *level, double *b, Solver *solv
 		double		forcing;
 		double		decrement;
 
-		problem->iterations = iteration;
+		begin_iteration(problem, level, iteration, now);
 		if (small && logistic_largest(step, n) <= 0.01 * fmax(1, logistic_largest(b, n)))
 			return true;
 		lingering = small ? lingering + 1 : 0;

@@ -248,44 +248,6 @@ ml_params_tasks(const MlAlgorithm *algorithm, const void *params)
 	return algorithm->tasks_of != NULL ? algorithm->tasks_of(params) : algorithm->tasks;
 }
 
-/* Write a JSON value as a document's; key is NULL in a list. */
-static void
-write_json(MlWriter *w, const char *key, json_object *value)
-{
-	switch (json_object_get_type(value))
-	{
-		case json_type_null:
-			ml_write_null(w, key);
-			break;
-		case json_type_boolean:
-			ml_write_bool(w, key, json_object_get_boolean(value));
-			break;
-		case json_type_int:
-			ml_write_int(w, key, json_object_get_int64(value));
-			break;
-		case json_type_double:
-			ml_write_double(w, key, json_object_get_double(value));
-			break;
-		case json_type_string:
-			ml_write_string(w, key, json_object_get_string(value));
-			break;
-		case json_type_array:
-			ml_write_list(w, key);
-			for (size_t i = 0; i < json_object_array_length(value); i++)
-				write_json(w, NULL, json_object_array_get_idx(value, i));
-			ml_write_end(w);
-			break;
-		case json_type_object:
-			ml_write_object(w, key);
-			{
-				json_object_object_foreach(value, name, member)
-					write_json(w, name, member);
-			}
-			ml_write_end(w);
-			break;
-	}
-}
-
 /* Write a parameter that is a text. */
 static void
 write_text(MlWriter *w, const MlParam *p, const char *text)
@@ -298,7 +260,7 @@ write_text(MlWriter *w, const MlParam *p, const char *text)
 	{
 		json_object *value = json_tokener_parse(text);
 
-		write_json(w, p->name, value);
+		ml_json_write(w, p->name, value);
 		json_object_put(value);
 	}
 }

@@ -12,19 +12,18 @@
 #include "learn/cart.h"
 #include "learn/learners.h"
 
-static const char *const criteria[] = {"auto", "gini", "entropy", "squared_error", "absolute_error", "poisson", NULL};
-
 #define FOREST(bootstrap_default) \
 	CART_INT(n_estimators, 100, 1, 10000, "Trees."), \
-	CART_CRITERION(criteria), \
+	CART_CRITERION, \
 	CART_LIMITS(1), \
-	{.name = "max_features",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, max_features), \
-	.help = "Columns that each node looks at: a number, a share as 0.5, \"sqrt\", \"log2\" or \"all\"; null is \"sqrt\" for classes, a third for numbers."}, \
-	{.name = "bootstrap",.type = ML_PARAM_BOOL,.offset = offsetof(CartParams, bootstrap),.default_value = bootstrap_default,.max = 1, \
+	CART_MAX_FEATURES("\"sqrt\" for classes, a third for numbers"), \
+	{.name = "bootstrap",.type = ML_PARAM_BOOL,.offset = offsetof(CartParams, bootstrap), \
+	.default_value = bootstrap_default,.max = 1, \
 	.help = "Draw the rows of each tree with replacement; else each comes once at most."}, \
 	CART_REAL(max_samples, 1, 0, 1, true, "Rows that each tree draws, as a share of all."), \
 	{.name = "oob_score",.type = ML_PARAM_BOOL,.offset = offsetof(CartParams, oob_score),.default_value = 1,.max = 1, \
-	.help = "Score each row by the trees that did not draw it, where there are such rows: statistics oob_rows and following."}, \
+	.help = "Score each row by the trees that did not draw it, where there are such rows: " \
+	"statistics oob_rows and following."}, \
 	CART_COMMON, \
 	{.name = NULL}
 

@@ -11,8 +11,9 @@
 #include "learn/learner.h"
 
 #define ML_TREE_MAX_BINS 255	/* of values; one more is for what is missing */
-#define ML_TREE_GROUP 64		/* columns whose bytes of a row lie together, at most */
-#define ML_TREE_CHUNK 12		/* columns of a group that are summed together, at most */
+#define ML_TREE_SAMPLE_LEAST 2000	/* rows that bins are made from, of wide tables */
+#define ML_TREE_GROUP 64		/* tracks whose bytes of a row lie together, at most */
+#define ML_TREE_CHUNK 12		/* tracks of a group that are summed together, at most */
 
 /* Prepared values of rows that stand for all: what bins are made from. */
 typedef struct MlBinSample
@@ -51,7 +52,7 @@ typedef struct MlBinTrack
 	int			first;			/* of its columns, in member */
 	int			count;
 	int			codes;			/* of a bundle: how many; code 0 = all columns at their usual bins.  Else 0 */
-	uint32_t   *place;			/* of a bundle: [codes] where in a histogram the bin of a code is; that of code 0 says nothing */
+	uint32_t   *place;			/* of a bundle: [codes] where in a histogram a code's bin is; code 0 has none */
 } MlBinTrack;
 
 /* The bins of one column. */
@@ -96,6 +97,9 @@ extern MlBins *ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bi
 
 /* Bin the rows of positive weight of another design of the same columns, with the edges of these bins. */
 extern MlBins *ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design);
+
+/* How many rows bins of so many columns are made from, at most. */
+extern size_t ml_bins_sample_rows(size_t columns);
 
 /* Make the bins of columns (levels as in MlDesign) from a sample; there are no rows yet. */
 extern MlBins *ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample,

@@ -23,7 +23,6 @@
 #include "learn/tree.h"
 
 #define SAMPLE_ROWS 200000
-#define SAMPLE_ROWS_LEAST 2000
 #define SAMPLE_VALUES 4000000
 #define BLOCKS_A_PIECE 16
 #define DIGEST_ROWS 4096		/* that the order of columns is made from */
@@ -61,17 +60,24 @@ has_weight(const MlDesign *design, size_t row)
 
 /* ---- the sample ---- */
 
+size_t
+ml_bins_sample_rows(size_t columns)
+{
+	size_t		rows = SAMPLE_VALUES / (columns + 1);
+
+	return rows > SAMPLE_ROWS ? SAMPLE_ROWS : rows < ML_TREE_SAMPLE_LEAST ? ML_TREE_SAMPLE_LEAST : rows;
+}
+
 /* The rows that edges are taken from. */
 static void
 choose_sample(MlContext *ctx, Binning *b, uint64_t seed)
 {
 	size_t		n = b->bins->rows;
-	size_t		limit = SAMPLE_VALUES / (size_t) (b->design->columns + 1);
+	size_t		limit = ml_bins_sample_rows((size_t) b->design->columns);
 	size_t		seen = 0;
 	size_t		next = 0;
 	MlRandom	random;
 
-	limit = limit > SAMPLE_ROWS ? SAMPLE_ROWS : limit < SAMPLE_ROWS_LEAST ? SAMPLE_ROWS_LEAST : limit;
 	b->sample.rows = n < limit ? n : limit;
 	b->sample_row = ml_alloc_array(ctx, b->sample.rows + 1, sizeof(size_t));
 	ml_random_seed(&random, seed);

@@ -36,7 +36,7 @@ typedef struct Sparse
 	size_t		unusual;		/* how many these are */
 } Sparse;
 
-/* Columns of a bundle, as places among the sparse ones, in the order in which they came; the first one's bits are of all. */
+/* Columns of a bundle, as places among the sparse ones in the order in which they came; the first has all their bits. */
 typedef struct Bundle
 {
 	int			first;

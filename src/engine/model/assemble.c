@@ -77,6 +77,8 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 		ml_write_string(w, "validation", spec->validation);
 	if (spec->weight_name != NULL)
 		ml_write_string(w, "weight", spec->weight_name);
+	if (result->decision != NULL)
+		ml_decision_write(w, result->decision);
 	if (result->nscores > 0)
 		ml_calibration_write(ctx, w, result->scores, result->nscores);
 	if (spec->nfolds > 0)

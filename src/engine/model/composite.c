@@ -410,6 +410,18 @@ combine_means(const MlModel *model, const double *outs, size_t n, double *out, s
 			out[k * ldout + i] /= c->weight;
 }
 
+/* The first class with the most votes. */
+static int
+most_votes(const double *out, size_t ldout, int classes)
+{
+	int			best = 0;
+
+	for (int k = 1; k < classes; k++)
+		if (out[(size_t) k * ldout] > out[(size_t) best * ldout])
+			best = k;
+	return best;
+}
+
 /* A row's mean probability of a class. */
 static double
 mean_probability(const MlComposite *c, const double *outs, size_t n, size_t i, int klass)
@@ -441,13 +453,14 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 				c->members[m].weight;
 	for (size_t i = 0; i < n; i++)
 	{
+		int			first;
 		int			winner;
 		double		most;
 		double		probability;
 
 		for (int k = 0; k < classes; k++)
 			out[(size_t) k * ldout + i] /= c->weight;
-		winner = ml_model_class(model, out + i, ldout);
+		first = winner = most_votes(out + i, ldout, classes);
 		most = out[(size_t) winner * ldout + i];
 		probability = mean_probability(c, outs, n, i, winner);
 		for (int k = winner + 1; k < classes; k++)
@@ -461,7 +474,7 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 					winner = k;
 				}
 			}
-		if (winner != ml_model_class(model, out + i, ldout))
+		if (winner != first)
 			out[(size_t) winner * ldout + i] = nextafter(most, 2);
 	}
 }

@@ -329,6 +329,9 @@ summary_section(MlContext *ctx, const MlCompositeSpec *spec)
 		ml_write_double(w, summary->metrics[i].name, summary->metrics[i].value);
 	ml_write_end(w);
 	ml_write_string(w, "row_digest", summary->row_digest);
+	/* which class the last member predicts is which the whole does */
+	if (last_decides(spec) && spec->members[spec->count - 1].model->decision != NULL)
+		ml_decision_write(w, spec->members[spec->count - 1].model->decision);
 	ml_write_list(w, "member_checksums");
 	for (int m = 0; m < spec->count; m++)
 		ml_write_string(w, NULL, ml_format(ctx, "%016" PRIx64, spec->members[m].model->bytes == NULL ? 0 :

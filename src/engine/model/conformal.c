@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How many scores a model keeps: shares are then right to a thousandth, on the side of too wide. */
 #define MOST_SCORES 1001
@@ -50,25 +51,28 @@ kept_rank(size_t j, size_t count, size_t n)
 }
 
 void
-ml_calibration_write(MlContext *ctx, MlWriter *w, double *scores, size_t n)
+ml_calibration_write(MlContext *ctx, MlWriter *w, const double *scores, size_t n)
 {
 	size_t		count = n < MOST_SCORES ? n : MOST_SCORES;
+	double	   *sorted = ml_alloc_array(ctx, n + 1, sizeof(double));
 	float	   *kept = ml_alloc_array(ctx, count + 1, sizeof(float));
 
-	qsort(scores, n, sizeof(double), ascending);
+	memcpy(sorted, scores, n * sizeof(double));
+	qsort(sorted, n, sizeof(double), ascending);
 	for (size_t j = 0; j < count; j++)
-		kept[j] = (float) scores[kept_rank(j, count, n)];
+		kept[j] = (float) sorted[kept_rank(j, count, n)];
 	ml_write_object(w, "calibration");
 	ml_write_int(w, "n", (int64_t) n);
 	ml_write_f32s(w, "scores", kept, count);
 	ml_write_end(w);
 	ml_free(ctx, kept);
+	ml_free(ctx, sorted);
 }
 
 bool
 ml_calibration_read(MlContext *ctx, const MlModel *model, MlCalibration *calibration)
 {
-	const MlNode *node = ml_node_find(ml_container_section(model->bytes, ML_SECTION_SUMMARY), "calibration");
+	const MlNode *node = ml_node_find(model->sections[ML_SECTION_SUMMARY], "calibration");
 	const MlNode *scores;
 
 	if (node == NULL)

@@ -21,8 +21,8 @@ typedef struct MlCalibration
  */
 extern bool ml_conformal_scores(MlTaskKind task, const double *actual, const double *out, size_t n, double *scores);
 
-/* Write scores, which are sorted in place, into an open object. */
-extern void ml_calibration_write(MlContext *ctx, MlWriter *w, double *scores, size_t n);
+/* Write scores into an open object. */
+extern void ml_calibration_write(MlContext *ctx, MlWriter *w, const double *scores, size_t n);
 
 /* Find them in a model; false when it has none.  Raises ML_ERROR_CORRUPTED. */
 extern bool ml_calibration_read(MlContext *ctx, const MlModel *model, MlCalibration *calibration);

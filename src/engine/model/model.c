@@ -135,6 +135,7 @@ ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNod
 	model->prep = ml_prep_read(ctx, sections[ML_SECTION_PREPARATION], signature->features, signature->nfeatures);
 	model->params = ml_params_read(ctx, algorithm, sections[ML_SECTION_PARAMETERS]);
 	ml_model_shape(model);
+	model->decision = ml_decision_read(ctx, sections[ML_SECTION_SUMMARY], signature->nclasses);
 	if (algorithm->composite)
 		model->composite = ml_composite_read(ctx, model, depth);
 	else
@@ -224,6 +225,8 @@ ml_model_class(const MlModel *model, const double *p, size_t ldp)
 {
 	int			best = 0;
 
+	if (model->decision != NULL)
+		return ml_decide(model->decision, p, ldp);
 	for (int k = 1; k < model->signature->nclasses; k++)
 		if (p[(size_t) k * ldp] > p[(size_t) best * ldp])
 			best = k;
@@ -342,6 +345,17 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
 	ml_write_end(w);
 }
 
+/* What was learned, but for what only another training has a use for. */
+static void
+describe_learned(MlWriter *w, const MlNode *payload)
+{
+	ml_write_object(w, "learned");
+	for (size_t i = 0; i < ml_node_count(payload); i++)
+		if (strcmp(ml_node_key(payload, i), "state") != 0)
+			ml_write_node(w, ml_node_key(payload, i), ml_node_at(payload, i));
+	ml_write_end(w);
+}
+
 char *
 ml_model_describe(MlContext *ctx, const MlModel *model)
 {
@@ -362,7 +376,7 @@ ml_model_describe(MlContext *ctx, const MlModel *model)
 	if (history != NULL && ml_node_count(history) > 0)
 		ml_write_node(w, "history", history);
 	if (model->size <= SMALL_PAYLOAD && model->composite == NULL)
-		ml_write_node(w, "learned", payload);
+		describe_learned(w, payload);
 	ml_write_int(w, "format_version", ML_FORMAT_VERSION);
 	ml_write_int(w, "bytes", (int64_t) model->size);
 	return ml_node_to_json(ctx, ml_document_root(ml_writer_finish(w, &size)), true);

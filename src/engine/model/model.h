@@ -8,6 +8,7 @@
 #include "learn/learner.h"
 #include "model/container.h"
 #include "prep/prepare.h"
+#include "score/decision.h"
 
 /* What the target was; stored, never reused. */
 typedef enum MlTargetKind
@@ -39,6 +40,7 @@ typedef struct MlModel
 	const void *params;			/* the learner's, as ml_params_parse gives them */
 	const void *loaded;			/* the learner's */
 	MlShape		shape;
+	const MlDecision *decision; /* which class is predicted; NULL = the most probable one */
 	const struct MlComposite *composite;	/* of models (model/composite.h); NULL = a learner's own */
 	const MlNode *sections[ML_SECTION_LAST + 1];
 	const void *bytes;			/* the caller's, must outlive the model; NULL for a member of another model */
@@ -81,7 +83,7 @@ extern int	ml_model_quantiles(const MlModel *model, const double **levels);
 extern void ml_model_score_quantiles(const MlModel *model, const double *raw, size_t ldraw, size_t n,
 									 double *out, size_t ldout, double *scratch);
 
-/* The class predicted: the first with the highest probability; p[k * ldp]. */
+/* The class predicted: the first with the highest probability, or what the model's decision says; p[k * ldp]. */
 extern int	ml_model_class(const MlModel *model, const double *p, size_t ldp);
 
 /* The class with this label, -1 when there is none. */

@@ -21,6 +21,8 @@
 #include "model/split.h"
 #include "model/target.h"
 
+#define NATIVE_CATEGORIES (ML_TREE_MAX_BINS - 1)	/* for learners of trees: with "(other)" a bin each */
+
 /* ---- options ---- */
 
 /* The number a key has, within bounds. */
@@ -69,6 +71,12 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 	{
 		.scale = automatic,.missing_indicator = !native,.max_categories = 100,.min_frequency = 0.001,.native = native
 	};
+	/* a level costs trees a bin and not a column */
+	if (native)
+	{
+		options->max_categories = NATIVE_CATEGORIES;
+		options->min_frequency = 0;
+	}
 	if (json == NULL)
 		return;
 	object = ml_json_object(ctx, json, "preprocess");
@@ -305,31 +313,33 @@ score_piece(void *arg, size_t begin, size_t end, int worker)
 	}
 }
 
-/* Metrics of a model over a design's rows; and the scores of conformal prediction, where scores is not NULL. */
-static int
-score_design(MlContext *ctx, const MlModel *model, const MlDesign *design, MlMetric *metrics, double **scores)
+/* What a model says of a design's rows. */
+static double *
+score_design(MlContext *ctx, const MlModel *model, const MlDesign *design)
 {
 	size_t		outputs = (size_t) ml_model_outputs(model);
 	ScoreJob	job = {.model = model,.design = design};
-	int			n;
 
 	job.out = ml_alloc_array(ctx, outputs * design->rows + 1, sizeof(double));
 	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
 	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
-	if (scores != NULL)
-	{
-		*scores = ml_alloc_array(ctx, design->rows + 1, sizeof(double));
-		if (!ml_conformal_scores(design->task, design->target, job.out, design->rows, *scores))
-			*scores = NULL;
-	}
-	if (design->task == ML_TASK_RANKING)
-		n = ml_metrics_ranking(ctx, design->target, job.out, design->group, design->rows, metrics);
-	else if (design->task == ML_TASK_REGRESSION)
-		n = ml_metrics_regression(ctx, design->target, job.out, design->weight, design->rows, metrics);
-	else
-		n = ml_metrics_classification(ctx, design->classes, design->target, job.out, design->weight, design->rows, metrics);
 	ml_free(ctx, job.x);
-	ml_free(ctx, job.out);
+	return job.out;
+}
+
+/* Metrics of what a model says of a design's rows, which is freed. */
+static int
+measure(MlContext *ctx, const MlModel *model, const MlDesign *design, double *out, MlMetric *metrics)
+{
+	int			n;
+
+	if (design->task == ML_TASK_RANKING)
+		n = ml_metrics_ranking(ctx, design->target, out, design->group, design->rows, metrics);
+	else if (design->task == ML_TASK_REGRESSION)
+		n = ml_metrics_regression(ctx, design->target, out, design->weight, design->rows, metrics);
+	else
+		n = ml_metrics_decided(ctx, model->decision, design->classes, design->target, out, design->weight, design->rows, metrics);
+	ml_free(ctx, out);
 	return n;
 }
 
@@ -613,22 +623,59 @@ check_columns(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, 
 						  NULL, "Use ml_train with the algorithm named.");
 }
 
+/* Keep what rows held out tell of errors to come. */
+static void
+keep_scores(MlContext *ctx, const MlDesign *held_out, const double *out, MlTrainResult *result)
+{
+	size_t		n = held_out->rows;
+
+	result->scores = ml_alloc_array(ctx, n + 1, sizeof(double));
+	if (!ml_conformal_scores(held_out->task, held_out->target, out, n, result->scores))
+	{
+		result->scores = NULL;
+		return;
+	}
+	result->actual = ml_alloc_array(ctx, n + 1, sizeof(double));
+	memcpy(result->actual, held_out->target, n * sizeof(double));
+	result->nscores = n;
+}
+
+/* Which class is predicted: as asked for, as the model before decided, or NULL for the most probable one. */
+static const MlDecision *
+find_decision(MlContext *ctx, const Training *t, const MlDesign *scored, const double *out)
+{
+	MlDecision *decision;
+
+	if (t->spec->decision == NULL)
+		return t->spec->retrain != NULL ? t->spec->retrain->from->decision : NULL;
+	decision = ml_decision_parse(ctx, t->spec->decision, t->signature->class_labels, t->signature->nclasses);
+	if (decision->chosen_for != NULL)
+		ml_decision_choose(ctx, decision, scored->target, out + scored->rows, scored->weight, scored->rows);
+	return decision;
+}
+
 /* Fit the baseline and the learner and score both. */
 static void
 fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const MlDesign *scored, MlAssembly *assembly,
 			  MlTrainResult *result)
 {
-	const MlModel *model = fit_learner(ctx, assembly->algorithm, assembly->params, t->spec->retrain, design, t->signature,
+	MlModel    *model = fit_learner(ctx, assembly->algorithm, assembly->params, t->spec->retrain, design, t->signature,
 									   t->prep, &assembly->payload);
-	MlSectionBytes baseline;
+	MlSectionBytes payload;
+	const MlModel *baseline;
+	double	   *out;
 
 	/* without a target there is nothing to compare with */
 	if (design->task == ML_TASK_ANOMALY)
 		return;
-	result->nmetrics = score_design(ctx, model, scored, result->metrics, scored != design ? &result->scores : NULL);
-	result->nscores = result->scores != NULL ? scored->rows : 0;
-	result->nbaseline = score_design(ctx, fit_learner(ctx, &ml_baseline, NULL, NULL, design, t->signature, t->prep, &baseline),
-									 scored, result->baseline, NULL);
+	ml_progress(ctx, "scoring", 0, 0, NAN);
+	out = score_design(ctx, model, scored);
+	if (scored != design)
+		keep_scores(ctx, scored, out, result);
+	model->decision = result->decision = find_decision(ctx, t, scored, out);
+	result->nmetrics = measure(ctx, model, scored, out, result->metrics);
+	baseline = fit_learner(ctx, &ml_baseline, NULL, NULL, design, t->signature, t->prep, &payload);
+	result->nbaseline = measure(ctx, baseline, scored, score_design(ctx, baseline, scored), result->baseline);
 }
 
 /* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
@@ -746,6 +793,7 @@ find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
 	unsigned	tasks = 0;
 
 	memset(rows, 0, sizeof *rows);
+	ml_progress(ctx, "preparing", 0, 0, NAN);
 	check_features(ctx, t->table, spec);
 	if (spec->algorithm != NULL)
 	{
@@ -848,6 +896,22 @@ attach_bytes(MlContext *ctx, MlStream *stream, DesignSource sources[2], MlDesign
 
 /* ---- the whole ---- */
 
+/* Choose the threshold anew from what the folds said of the rows they held out. */
+static void
+decide_by_folds(MlContext *ctx, MlTrainResult *result)
+{
+	MlDecision *decision = ml_alloc(ctx, sizeof *decision);
+	double	   *p = ml_alloc_array(ctx, result->nscores + 1, sizeof(double));
+
+	*decision = *result->decision;
+	/* a score is 1 - the probability of the class that the row is of */
+	for (size_t i = 0; i < result->nscores; i++)
+		p[i] = result->actual[i] > 0.5 ? 1 - result->scores[i] : result->scores[i];
+	ml_decision_choose(ctx, decision, result->actual, p, NULL, result->nscores);
+	result->decision = decision;
+	ml_free(ctx, p);
+}
+
 /* What a model that learned from all rows showed on rows held out is what the folds before it showed. */
 static void
 take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
@@ -862,12 +926,16 @@ take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
 	if (spec->folds[0].scores == NULL)
 		return;
 	result->scores = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
+	result->actual = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
 	for (int f = 0; f < spec->nfolds; f++)
 		if (spec->folds[f].repeat == 0)
 		{
 			memcpy(result->scores + result->nscores, spec->folds[f].scores, spec->folds[f].n_test * sizeof(double));
+			memcpy(result->actual + result->nscores, spec->folds[f].actual, spec->folds[f].n_test * sizeof(double));
 			result->nscores += spec->folds[f].n_test;
 		}
+	if (result->decision != NULL && result->decision->chosen_for != NULL)
+		decide_by_folds(ctx, result);
 }
 
 /* Train on rows that have been split, whose designs know them. */
@@ -879,6 +947,7 @@ finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTra
 		.algorithm = algorithm,.params = rows->params,.signature = t->signature,.prep = t->prep
 	};
 
+	ml_progress(ctx, "fitting", 0, 0, NAN);
 	fit_and_score(ctx, t, &designs[0], designs[1].rows > 0 ? &designs[1] : &designs[0], &assembly, result);
 	result->algorithm = algorithm;
 	result->task = rows->target.task;
@@ -930,6 +999,22 @@ ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 
 	memset(result, 0, sizeof *result);
 	train(ctx, &t, ml_split_hashes(ctx, table, &result->digest), result);
+}
+
+uint8_t *
+ml_pipeline_held_out(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlDigest *digest)
+{
+	Training	t = {.table = table,.spec = spec,.quiet = true};
+	uint64_t   *hashes = ml_split_hashes(ctx, table, digest);
+	Rows		rows;
+	uint8_t    *test;
+
+	find_rows(ctx, &t, hashes, &rows);
+	ml_free(ctx, hashes);
+	test = rows.test;
+	rows.test = NULL;
+	free_rows(ctx, &t, &rows);
+	return test;
 }
 
 void

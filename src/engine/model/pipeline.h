@@ -52,6 +52,7 @@ typedef struct MlFold
 	MlMetric	baseline[ML_MAX_METRICS];
 	int			nbaseline;
 	double	   *scores;			/* [n_test] of the rows held out (conformal.h); NULL = the task has none */
+	double	   *actual;			/* [n_test] their targets, where scores are */
 } MlFold;
 
 typedef struct MlTrainSpec
@@ -59,6 +60,7 @@ typedef struct MlTrainSpec
 	const MlAlgorithm *algorithm;	/* NULL = 'auto' */
 	const char *params;			/* JSON object or NULL */
 	const char *preprocess;		/* JSON object or NULL */
+	const char *decision;		/* JSON object (score/decision.h) or NULL: the most probable class is predicted */
 	MlSplit		split;
 
 	/* The columns: features are the table's first nfeatures, the rest by number, -1 = none. */
@@ -90,7 +92,9 @@ typedef struct MlTrainResult
 	int			nbaseline;
 	bool		held_out;
 	double	   *scores;			/* [nscores] of rows held out (conformal.h); NULL = none */
+	double	   *actual;			/* [nscores] their targets */
 	size_t		nscores;
+	const MlDecision *decision; /* which class the model predicts; NULL = the most probable one */
 	size_t		n_train;
 	size_t		n_test;
 	size_t		n_skipped;		/* rows whose target is NULL */
@@ -102,6 +106,12 @@ typedef struct MlStream MlStream;	/* binned.h */
 
 extern void ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 							  MlTrainResult *result);
+
+/*
+ * On which side of the split each row of a table would be in a training (ML_SIDE_...), by row; the digest is that of its
+ * rows.
+ */
+extern uint8_t *ml_pipeline_held_out(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlDigest *digest);
 
 /* After the first scan of a stream: true when the source is to be read once more. */
 extern bool ml_pipeline_plan(MlContext *ctx, MlStream *stream);

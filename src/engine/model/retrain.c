@@ -30,6 +30,14 @@ ml_lineage_write(MlContext *ctx, MlWriter *w, const MlModel *parent, const MlLin
 
 /* ---- what is asked for ---- */
 
+bool
+ml_retrain_possible(const MlModel *from)
+{
+	const MlAlgorithm *algorithm = from->algorithm;
+
+	return algorithm->resume != NULL && (algorithm->resumable == NULL || algorithm->resumable(from->loaded));
+}
+
 void
 ml_retrain_check(MlContext *ctx, const MlRetrain *retrain)
 {
@@ -40,9 +48,34 @@ ml_retrain_check(MlContext *ctx, const MlRetrain *retrain)
 					  ml_format(ctx, "a model of algorithm \"%s\" cannot be %s", algorithm->name,
 								retrain->kind == ML_RETRAIN_CONTINUE ? "continued" : "refitted"), NULL,
 					  "Train a new version with ml_train.");
+	if (retrain->kind == ML_RETRAIN_CONTINUE && !ml_retrain_possible(retrain->from))
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has not kept what a training could go on from",
+					  "It has too many columns, or was made by an earlier version of mlaas.", "Train a new version with ml_train.");
 	if (retrain->kind == ML_RETRAIN_REFIT && !(retrain->decay_rate >= 0 && retrain->decay_rate <= 1))
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
 					  ml_format(ctx, "decay_rate is out of range: %g", retrain->decay_rate), "It must be at least 0 and at most 1.", "It is the share of the old values that stays.");
+}
+
+/* Raises for parameters that would have prepared the columns otherwise. */
+static void
+check_scaling(MlContext *ctx, const MlModel *from, const void *params)
+{
+	bool		(*wants) (const void *) = from->algorithm->wants_scaling;
+
+	if (wants != NULL && wants(params) != wants(from->params))
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "these parameters need columns of another scale than the model has", NULL,
+					  "Leave them as they were, or train a model of its own.");
+}
+
+/* The criterion that a parameter of a forest names: auto is the one of the task. */
+static const char *
+criterion_of(const MlModel *from, json_object *value)
+{
+	const char *name = json_object_get_string(value);
+
+	if (name == NULL || strcmp(name, "auto") == 0)
+		return from->signature->task == ML_TASK_REGRESSION ? "squared_error" : "gini";
+	return name;
 }
 
 const char *
@@ -58,13 +91,13 @@ ml_retrain_params(MlContext *ctx, const MlModel *from, const char *json)
 	{
 		/* trees of two criteria would be means of different things */
 		if (strcmp(key, "criterion") == 0 && json_object_object_get_ex(params, key, &before) &&
-			!json_object_equal(value, before))
-			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"criterion\" cannot differ from the model's", NULL,
-						  "Leave it out, or train a model of its own.");
+			strcmp(criterion_of(from, value), criterion_of(from, before)) != 0)
+			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"criterion\" cannot differ from the model's",
+						  NULL, "Leave it out, or train a model of its own.");
 		json_object_object_add(params, key, json_object_get(value));
 	}
 	merged = ml_json_text(ctx, params);
-	ml_params_parse(ctx, from->algorithm, merged);
+	check_scaling(ctx, from, ml_params_parse(ctx, from->algorithm, merged));
 	return merged;
 }
 

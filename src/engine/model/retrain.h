@@ -33,6 +33,9 @@ typedef struct MlRetrain
 	MlLineage	lineage;
 } MlRetrain;
 
+/* Can a model be continued? */
+extern bool ml_retrain_possible(const MlModel *from);
+
 /* Raises where the model's algorithm, or the decay rate, does not allow it. */
 extern void ml_retrain_check(MlContext *ctx, const MlRetrain *retrain);
 

@@ -5,9 +5,6 @@
 
 #include "model/split.h"
 
-#define MOST_ROWS 200000
-#define LEAST_ROWS 2000
-#define MOST_VALUES 4000000
 #define FIRST_ROWS 256			/* room begins small and doubles */
 
 static inline uint64_t
@@ -92,8 +89,7 @@ ml_row_sample_create(MlContext *ctx, const MlTrainSpec *spec, int slots, size_t 
 {
 	MlRowSample *s = ml_alloc_zero(ctx, sizeof *s);
 
-	s->limit = MOST_VALUES / ((size_t) slots + 1);
-	s->limit = s->limit > MOST_ROWS ? MOST_ROWS : s->limit < LEAST_ROWS ? LEAST_ROWS : s->limit;
+	s->limit = ml_bins_sample_rows((size_t) slots);
 	s->width = width;
 	s->mix = ml_mix64(spec->split.seed);
 	s->bound = UINT64_MAX;
@@ -234,7 +230,7 @@ ml_row_sample_close(MlContext *ctx, MlRowSample *s, const MlTable *table, const 
 	ml_free(ctx, members);
 	ml_free(ctx, rows);
 	ml_free(ctx, counts);
-	return sampled->n > 0 && (s->bound == UINT64_MAX || sampled->n >= LEAST_ROWS / 2);
+	return sampled->n > 0 && (s->bound == UINT64_MAX || sampled->n >= ML_TREE_SAMPLE_LEAST / 2);
 }
 
 void

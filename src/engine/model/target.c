@@ -1,4 +1,5 @@
 #include "model/target.h"
+#include "model/retrain.h"
 
 #include <float.h>
 #include <math.h>
@@ -198,9 +199,9 @@ is_classification(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const
 	return spec->target_integer && distinct_numbers(ctx, t->values, t->n, 2, distinct, NULL) == 2;
 }
 
-/* A regression's target must be a number that varies. */
+/* A regression's target must be a number that varies, unless its rows are just added to others. */
 static void
-check_regression(MlContext *ctx, const char *name, const MlTarget *t)
+check_regression(MlContext *ctx, const char *name, const MlTarget *t, bool added)
 {
 	double		low = DBL_MAX;
 	double		high = -DBL_MAX;
@@ -214,7 +215,7 @@ check_regression(MlContext *ctx, const char *name, const MlTarget *t)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" holds values that are too large", name),
 					  ml_format(ctx, "They reach from %g to %g.", low, high),
 					  "Their squares are beyond double precision: scale the column down.");
-	if (low == high)
+	if (low == high && !added)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", name),
 					  ml_format(ctx, "Every row has the value %s.", number_label(ctx, low)),
 					  "There is nothing to learn from a constant.");
@@ -317,7 +318,7 @@ ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, un
 	else
 	{
 		t->task = tasks != 0 && !(tasks & ML_TASK_REGRESSION) ? ML_TASK_RANKING : ML_TASK_REGRESSION;
-		check_regression(ctx, column->name, t);
+		check_regression(ctx, column->name, t, spec->retrain != NULL && spec->retrain->from->algorithm->resumes_exactly);
 	}
 	if (t->algorithm == NULL)
 		t->algorithm = ml_algorithm_auto(t->task);

@@ -18,6 +18,8 @@ ml_loss_bad_parameter(MlLoss loss, double parameter)
 		case ML_LOSS_TWEEDIE:
 			return isfinite(parameter) && !(parameter > 0.0 && parameter < 1.0) ? NULL :
 				"power must be a finite number that is not between 0 and 1";
+		case ML_LOSS_TOP_K:
+			return parameter >= 1.0 ? NULL : "k must be at least 1";
 		default:
 			return NULL;
 	}
@@ -75,6 +77,57 @@ ml_loss(MlLoss loss, double parameter, double actual, double predicted)
 		default:
 			return error;
 	}
+}
+
+/* A probability, far enough from 0 and 1 for its logarithm. */
+static inline double
+clip(double p)
+{
+	return fmin(fmax(p, ML_METRIC_EPSILON), 1.0 - ML_METRIC_EPSILON);
+}
+
+double
+ml_class_log_loss(const double *probabilities, int n, int own)
+{
+	MlSum		sum = {0};
+
+	if (own < 0)
+		return -log(ML_METRIC_EPSILON);
+	for (int i = 0; i < n; i++)
+		ml_sum_add(&sum, clip(probabilities[i]));
+	return -log(clip(probabilities[own]) / ml_sum_value(&sum));
+}
+
+double
+ml_class_brier(const double *probabilities, int n, int own)
+{
+	MlSum		sum = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		double		error = probabilities[i] - (i == own ? 1.0 : 0.0);
+
+		ml_sum_add(&sum, error * error);
+	}
+	return n == 2 ? 0.5 * ml_sum_value(&sum) : ml_sum_value(&sum);
+}
+
+double
+ml_class_top_k(const double *probabilities, int n, int own, int k)
+{
+	int			before = 0;
+	int			tied = 0;
+
+	if (own < 0)
+		return 0.0;
+	for (int i = 0; i < n; i++)
+	{
+		before += probabilities[i] > probabilities[own];
+		tied += probabilities[i] == probabilities[own];
+	}
+	if (before >= k)
+		return 0.0;
+	return before + tied <= k ? 1.0 : (double) (k - before) / tied;
 }
 
 void

@@ -15,8 +15,12 @@ typedef enum MlLoss
 	ML_LOSS_PINBALL = 3,		/* parameter q: q (a - p) above, (1 - q) (p - a) below */
 	ML_LOSS_HUBER = 4,			/* parameter d: e^2 / 2 up to d, then d (|e| - d / 2) */
 	ML_LOSS_TWEEDIE = 5,		/* parameter: the power of the variance function; 1 Poisson, 2 gamma */
-	ML_LOSS_GIVEN = 6			/* computed by the caller */
+	ML_LOSS_CLASS_LOG = 6,		/* of several classes: ml_class_log_loss */
+	ML_LOSS_CLASS_BRIER = 7,	/* ml_class_brier */
+	ML_LOSS_TOP_K = 8			/* parameter: k; ml_class_top_k, which is a gain */
 } MlLoss;
+
+#define ML_LOSSES 8
 
 typedef struct MlLossSums
 {
@@ -36,6 +40,19 @@ extern const char *ml_loss_bad_row(MlLoss loss, double parameter, double actual,
 
 /* The loss of a row of its domain. */
 extern double ml_loss(MlLoss loss, double parameter, double actual, double predicted);
+
+/*
+ * Losses of a row that has a probability for each of n classes; own is the class that it is of, -1 = none of them.
+ */
+
+/* The negative logarithm of the own class's share of all probabilities, each kept 2.2e-16 away from 0 and 1. */
+extern double ml_class_log_loss(const double *probabilities, int n, int own);
+
+/* The sum of the squared errors of all probabilities; of two classes that of one of them. */
+extern double ml_class_brier(const double *probabilities, int n, int own);
+
+/* Whether the own class is among the k most probable ones; tied classes share the places that are left. */
+extern double ml_class_top_k(const double *probabilities, int n, int own, int k);
 
 static inline void
 ml_loss_add(MlLossSums *sums, double loss, double weight)

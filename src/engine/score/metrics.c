@@ -471,7 +471,7 @@ read_block(ProbabilityBlock *block, const int *klass, const double *probabilitie
 
 /* Add m rows to the sums. */
 static void
-add_block(ClassSums *sums, const double *actual, const double *probabilities, const double *weight,
+add_block(ClassSums *sums, const MlDecision *decision, const double *actual, const double *probabilities, const double *weight,
 		  size_t n, size_t m)
 {
 	ProbabilityBlock block;
@@ -480,6 +480,8 @@ add_block(ClassSums *sums, const double *actual, const double *probabilities, co
 	for (size_t i = 0; i < m; i++)
 		klass[i] = row_class(actual[i], sums->classes);
 	read_block(&block, klass, probabilities, n, m, sums->classes);
+	for (size_t i = 0; i < m && decision != NULL; i++)
+		block.best_class[i] = ml_decide(decision, probabilities + i, n);
 	for (size_t i = 0; i < m; i++)
 	{
 		double		w = weight == NULL ? 1.0 : weight[i];
@@ -542,6 +544,13 @@ int
 ml_metrics_classification(MlContext *ctx, int classes, const double *actual, const double *probabilities,
 						  const double *weight, size_t n, MlMetric *out)
 {
+	return ml_metrics_decided(ctx, NULL, classes, actual, probabilities, weight, n, out);
+}
+
+int
+ml_metrics_decided(MlContext *ctx, const MlDecision *decision, int classes, const double *actual,
+				   const double *probabilities, const double *weight, size_t n, MlMetric *out)
+{
 	ClassSums	sums = {.classes = classes};
 	MlSum	   *slots = ml_alloc_array_zero(ctx, 3 * ((size_t) classes + 1), sizeof(MlSum));
 	RankSpace	space;
@@ -557,7 +566,7 @@ ml_metrics_classification(MlContext *ctx, int classes, const double *actual, con
 	{
 		if (begin % CHECK_ROWS == 0)
 			ml_check(ctx);
-		add_block(&sums, actual + begin, probabilities + begin, weight == NULL ? NULL : weight + begin,
+		add_block(&sums, decision, actual + begin, probabilities + begin, weight == NULL ? NULL : weight + begin,
 				  n, n - begin > BLOCK ? BLOCK : n - begin);
 	}
 	finish_tallies(ctx, &sums, &tally, &total);

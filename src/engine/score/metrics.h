@@ -7,6 +7,7 @@
 #define ML_METRICS_H
 
 #include "base/context.h"
+#include "score/decision.h"
 
 typedef struct MlMetric
 {
@@ -33,6 +34,10 @@ extern int	ml_metrics_classification(MlContext *ctx, int classes, const double *
 									  const double *probabilities, const double *weight, size_t n,
 									  MlMetric *out);
 
+/* The same where classes are predicted by a decision (NULL = the first with the highest probability). */
+extern int	ml_metrics_decided(MlContext *ctx, const MlDecision *decision, int classes, const double *actual,
+							   const double *probabilities, const double *weight, size_t n, MlMetric *out);
+
 /*
  * Ranking: ndcg, ndcg_at_10 and ndcg_at_5, means over the groups that have a row of positive relevance; NaN where
  * none has.  The gain of a row is 2^relevance - 1, its discount 1 / log2(place + 1); rows of equal score share
@@ -40,6 +45,10 @@ extern int	ml_metrics_classification(MlContext *ctx, int classes, const double *
  */
 extern int	ml_metrics_ranking(MlContext *ctx, const double *relevance, const double *score, const uint32_t *group,
 							   size_t n, MlMetric *out);
+
+/* The same where the rows of a group, which bear one number, lie anywhere. */
+extern int	ml_metrics_groups(MlContext *ctx, const double *relevance, const double *score, const uint64_t *group,
+							  size_t n, MlMetric *out);
 
 /* Area under the ROC curve; label > 0.5 is positive; NaN with one class only. Sorts copies. */
 extern double ml_roc_auc(MlContext *ctx, const double *label, const double *score,

@@ -1,0 +1,152 @@
+/*
+ * The rows that a version's training held out.
+ *
+ * The registry has what a training was asked for: source, target, features, validation and the digest of the
+ * rows it read.  The source is read once more; a row's hash and the split say on which side it was.  Only when the
+ * digest is the training's own are these the rows of then, so otherwise nothing is compared.
+ */
+#include "postgres.h"
+
+#include "pg/heldout.h"
+
+#include <inttypes.h>
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "model/pipeline.h"
+#include "pg/host.h"
+#include "pg/registry_write.h"
+#include "pg/scored.h"
+#include "pg/source.h"
+#include "pg/train.h"
+
+/* What the registry has about a training. */
+typedef struct Training
+{
+	char	   *source;
+	char	   *target;
+	char	   *algorithm;
+	char	   *params;
+	char	   *preprocess;
+	char	   *validation;
+	char	   *weight;
+	char	   *digest;
+	ArrayType  *features;
+	int64		n_test;
+} Training;
+
+/* A text column of the row that the last statement returned, copied; NULL for a null. */
+static char *
+copied_text(int column, MemoryContext memory)
+{
+	char	   *text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column);
+
+	return text == NULL ? NULL : MemoryContextStrdup(memory, text);
+}
+
+/* Read what the registry has about a training. */
+static void
+read_training(const RegistryVersion *version, Training *training)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ColumnValue id = column_uuid("id", &version->id);
+	Writer		writer;
+	MemoryContext spi;
+
+	writer_begin(&writer, "ml_deploy()");
+	writer_execute("SELECT source, target, algorithm, parameters, preprocess, validation, lineage -> 'arguments' ->> 'weight',"
+				   " row_digest, n_test, ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i)"
+				   " FROM mlaas.version WHERE id = $1", SPI_OK_SELECT, 1, &id);
+	if (SPI_processed != 1)
+		elog(ERROR, "version %d of model \"%s\" is not there", version->version, version->name);
+	training->source = copied_text(1, caller);
+	training->target = copied_text(2, caller);
+	training->algorithm = copied_text(3, caller);
+	training->params = copied_text(4, caller);
+	training->preprocess = copied_text(5, caller);
+	training->validation = copied_text(6, caller);
+	training->weight = copied_text(7, caller);
+	training->digest = copied_text(8, caller);
+	training->n_test = DatumGetInt64(writer_result(0, 9));
+	spi = MemoryContextSwitchTo(caller);
+	training->features = DatumGetArrayTypePCopy(writer_result(0, 10));
+	MemoryContextSwitchTo(spi);
+	writer_end(&writer);
+}
+
+/* The arguments that read the same columns and split the rows the same way. */
+static void
+training_args(MlContext *ctx, const RegistryVersion *version, const Training *training, TrainArgs *args)
+{
+	Datum	   *features;
+
+	memset(args, 0, sizeof(*args));
+	args->name = pstrdup(version->name);
+	args->source = training->source;
+	args->target = training->target;
+	args->algorithm = ml_algorithm_by_name(ctx, training->algorithm);
+	args->params = training->params;
+	args->preprocess = training->preprocess;
+	args->weight = training->weight;
+	deconstruct_array(training->features, TEXTOID, -1, false, TYPALIGN_INT, &features, NULL, &args->nfeatures);
+	args->features = palloc(sizeof(char *) * (Size) Max(args->nfeatures, 1));
+	for (int i = 0; i < args->nfeatures; i++)
+		args->features[i] = TextDatumGetCString(features[i]);
+	train_read_params(ctx, args);
+	train_read_validation(ctx, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(training->validation))), args);
+}
+
+/* A sentence when the source lacks a feature of a model; NULL when it has all. */
+static char *
+missing_feature(const Source *source, const MlModel *model)
+{
+	const MlSignature *signature = model->signature;
+
+	for (int f = 0; f < signature->nfeatures; f++)
+		if (source_find(source, signature->features[f].name) < 0)
+			return psprintf("The source of the new version's training has no column \"%s\", which the other version needs.",
+							signature->features[f].name);
+	return NULL;
+}
+
+/* The metrics of two models on the rows that a training held out. */
+char *
+heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *const models[2],
+				MlMetric metrics[2][ML_MAX_METRICS], int *count)
+{
+	Training	training;
+	TrainArgs	args;
+	MlDigest	digest = {0};
+	Scored	   *scored;
+	uint8	   *sides;
+	uint32	   *rows;
+	size_t		n = 0;
+	char	   *obstacle;
+
+	read_training(version, &training);
+	if (training.n_test == 0)
+		return pstrdup("Its training held out no rows.");
+	if (models[0]->algorithm->fit == NULL)
+		return pstrdup("It is made of other models, each of which had rows of its own.");
+	training_args(ctx, version, &training, &args);
+	if (args.split.folds > 0)
+		return pstrdup("Its training measured it by cross-validation and learned from all rows.");
+	obstacle = missing_feature(source_open(args.source, false), models[1]);
+	if (obstacle != NULL)
+		return obstacle;
+	sides = train_held_out(ctx, &args, models, 2, &scored, &digest);
+	if (training.digest == NULL ||
+		strcmp(training.digest, psprintf("%016" PRIx64 "%016" PRIx64, digest.sum, digest.sum_inverse)) != 0)
+		return pstrdup("Its source has other rows now than at its training.");
+	rows = ml_alloc_array(ctx, scored->rows, sizeof(uint32));
+	for (size_t i = 0; i < scored->rows; i++)
+		if (sides[i] == ML_SIDE_TEST)
+			rows[n++] = (uint32) i;
+	if (n == 0)
+		return pstrdup("No held-out row has a target.");
+	for (int i = 0; i < 2; i++)
+		*count = scored_metrics(scored, i, rows, n, NULL, metrics[i]);
+	return NULL;
+}

@@ -1,0 +1,358 @@
+/*
+ * Rows of a source with what models say of them: see scored.h.
+ *
+ * Kept a row and model: the target and the model's outputs, 8 bytes each, within mlaas.max_memory.
+ * Rows whose target is NULL are skipped; a class that the model does not know counts as predicted wrong.
+ */
+#include "postgres.h"
+
+#include "pg/scored.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#define MAX_BY_VALUES 10000
+
+/* ---- reading ---- */
+
+/* Make room for the rows gathered. */
+static void
+grow(Scored *scored, size_t needed)
+{
+	MlContext  *ctx = scored->ctx;
+	size_t		capacity = Max(scored->capacity, ML_BLOCK_ROWS);
+
+	while (capacity < needed)
+		capacity *= 2;
+	if (capacity == scored->capacity)
+		return;
+	for (int m = 0; m < scored->nmodels; m++)
+	{
+		ScoredModel *model = &scored->models[m];
+
+		model->actual = ml_realloc(ctx, model->actual, capacity * sizeof(double));
+		for (size_t k = 0; k < model->scorer.outputs; k++)
+			model->outputs[k] = ml_realloc(ctx, model->outputs[k], capacity * sizeof(double));
+	}
+	if (scored->group_column >= 0)
+		scored->group = ml_realloc(ctx, scored->group, capacity * sizeof(uint64));
+	if (scored->by_column >= 0)
+		scored->by = ml_realloc(ctx, scored->by, capacity * sizeof(int32));
+	scored->capacity = capacity;
+}
+
+/* Score the rows that a model has gathered, of which the last one is row until - 1. */
+static void
+keep_outputs(ScoredModel *model, size_t until)
+{
+	Scorer	   *scorer = &model->scorer;
+	size_t		first = until - scorer->filled;
+
+	scorer_run(scorer);
+	for (size_t i = 0; i < scorer->filled; i++)
+	{
+		const double *out = scorer_result(scorer, i);
+
+		for (size_t k = 0; k < scorer->outputs; k++)
+			model->outputs[k][first + i] = out[k * ML_BLOCK_ROWS];
+	}
+	scorer_reset(scorer);
+}
+
+/* A hash of the group that a row is of. */
+static uint64
+row_group(Scored *scored, const TupleTableSlot *slot)
+{
+	int			column = scored->group_column;
+	const char *bytes;
+	size_t		length;
+
+	if (slot->tts_isnull[column])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the group column of the model contains NULL"),
+				 errhint("Filter these rows out.")));
+	if (scored->group_reader.kind == ML_KIND_NUMBER)
+		return ml_mix64(ml_number_bits(value_number(&scored->group_reader, slot->tts_values[column])));
+	bytes = value_category(&scored->group_reader, slot->tts_values[column], &length);
+	return ml_hash_bytes(bytes, length, 0);
+}
+
+/* Which of the values that rows are told apart by a row has. */
+static int32
+row_by(Scored *scored, const TupleTableSlot *slot)
+{
+	const char *text;
+	int32		value;
+
+	if (slot->tts_isnull[scored->by_column])
+		return -1;
+	text = OutputFunctionCall(&scored->by_output, slot->tts_values[scored->by_column]);
+	value = ml_dictionary_add(scored->ctx, scored->by_values, text, strlen(text), MAX_BY_VALUES);
+	if (value < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the column to evaluate by has more than %d values", MAX_BY_VALUES),
+				 errhint("Group its values in a query, for example by date_trunc or width_bucket.")));
+	return value;
+}
+
+void
+scored_add(TupleTableSlot *slot, void *arg)
+{
+	Scored	   *scored = arg;
+	size_t		row = scored->rows;
+
+	slot_getallattrs(slot);
+	if (slot->tts_isnull[scored->models[0].target.column])
+		return;
+	if (row >= scored->capacity)
+		grow(scored, row + 1);
+	if (scored->group_column >= 0)
+		scored->group[row] = row_group(scored, slot);
+	if (scored->by_column >= 0)
+		scored->by[row] = row_by(scored, slot);
+	for (int m = 0; m < scored->nmodels; m++)
+	{
+		ScoredModel *model = &scored->models[m];
+		TupleTableSlot own = *slot;
+
+		/* the model's own columns are the first of what the scorer sees */
+		own.tts_values += model->offset;
+		own.tts_isnull += model->offset;
+		model->actual[row] = target_read(&model->target, slot->tts_values[model->target.column]);
+		scorer_add(&model->scorer, &own);
+		if (scorer_full(&model->scorer))
+			keep_outputs(model, row + 1);
+	}
+	scored->rows++;
+}
+
+/* ---- setting up ---- */
+
+/* Set up the column of groups of a ranking as the column number place that is read; returns its number in the source. */
+static int
+init_group(Scored *scored, const MlModel *model, const Source *source, int place)
+{
+	const char *name = ml_params_column(model->algorithm, model->params, ML_ROLE_GROUP, NULL);
+	int			column;
+
+	if (name == NULL)
+		ml_raise(scored->ctx, ML_ERROR_CORRUPTED, "model is corrupted: a ranking without a group column");
+	column = source_need(source, name, "group column");
+	source_check_unique(source, column, "group column");
+	if (!value_reader_init(&scored->group_reader, source->columns[column].type, CurrentMemoryContext) ||
+		scored->group_reader.kind == ML_KIND_VECTOR)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("group column \"%s\" has type %s", name, source->columns[column].type_name)));
+	scored->group_column = place;
+	return column;
+}
+
+/* Set up the column that tells rows apart. */
+static int
+init_by(Scored *scored, const Source *source, const char *by, int place)
+{
+	int			column = source_need(source, by, "column");
+	Oid			output;
+	bool		varlena;
+
+	source_check_unique(source, column, "column");
+	getTypeOutputInfo(source->columns[column].type, &output, &varlena);
+	fmgr_info_cxt(output, &scored->by_output, CurrentMemoryContext);
+	scored->by_values = ml_dictionary_create(scored->ctx);
+	scored->by_column = place;
+	return column;
+}
+
+/* Error unless a model predicts the same as the first one. */
+static void
+check_alike(const MlModel *first, const MlModel *model)
+{
+	const MlSignature *a = first->signature;
+	const MlSignature *b = model->signature;
+	bool		alike = strcmp(a->target, b->target) == 0 && a->task == b->task && a->nclasses == b->nclasses;
+
+	for (int k = 0; alike && k < a->nclasses; k++)
+		alike = strcmp(a->class_labels[k], b->class_labels[k]) == 0;
+	if (!alike)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the models do not predict the same"),
+				 errdetail("One predicts \"%s\" (%s), another \"%s\" (%s).", a->target, ml_task_name(a->task),
+						   b->target, ml_task_name(b->task)),
+				 errhint("Only models of one target, one task and the same classes can be compared.")));
+}
+
+/* Set a model up; its columns of the source follow the ncolumns there are.  Returns how many there are now. */
+static int
+init_model(Scored *scored, int number, const MlModel *model, const Source *source, int *columns, int ncolumns)
+{
+	ScoredModel *own = &scored->models[number];
+	int			nfeatures = model->signature->nfeatures;
+
+	own->offset = ncolumns;
+	scorer_init(&own->scorer, scored->ctx, model, source, columns + ncolumns);
+	target_reader_init(&own->target, model, source, ncolumns + nfeatures, columns + ncolumns + nfeatures);
+	own->outputs = palloc0(sizeof(double *) * own->scorer.outputs);
+	return ncolumns + nfeatures + 1;
+}
+
+Scored *
+scored_create(MlContext *ctx, const MlModel *const *models, int nmodels, const Source *source, const char *by,
+			  int **all_columns, int *all_ncolumns)
+{
+	Scored	   *scored = palloc0(sizeof(Scored));
+	int			ncolumns = *all_ncolumns + 2;
+	int		   *columns;
+
+	scored->ctx = ctx;
+	scored->nmodels = nmodels;
+	scored->models = palloc0(sizeof(ScoredModel) * (Size) nmodels);
+	scored->group_column = scored->by_column = -1;
+	for (int m = 0; m < nmodels; m++)
+	{
+		if (models[m]->signature->target_kind == ML_TARGET_NONE)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("the model was trained without a target, so there is nothing to compare with"),
+					 errhint("Where anomalies are known, use a metric such as ml_roc_auc(label, ml_predict(...)).")));
+		check_alike(models[0], models[m]);
+		ncolumns += models[m]->signature->nfeatures + 1;
+	}
+	columns = palloc(sizeof(int) * (Size) ncolumns);
+	ncolumns = *all_ncolumns;
+	if (ncolumns > 0)
+		memcpy(columns, *all_columns, sizeof(int) * (Size) ncolumns);
+	for (int m = 0; m < nmodels; m++)
+		ncolumns = init_model(scored, m, models[m], source, columns, ncolumns);
+	if (models[0]->signature->task == ML_TASK_RANKING)
+	{
+		columns[ncolumns] = init_group(scored, models[0], source, ncolumns);
+		ncolumns++;
+	}
+	if (by != NULL)
+	{
+		columns[ncolumns] = init_by(scored, source, by, ncolumns);
+		ncolumns++;
+	}
+	grow(scored, 1);
+	*all_columns = columns;
+	*all_ncolumns = ncolumns;
+	return scored;
+}
+
+void
+scored_finish(Scored *scored)
+{
+	for (int m = 0; m < scored->nmodels; m++)
+		keep_outputs(&scored->models[m], scored->rows);
+	if (scored->rows == 0)
+		ml_raise_full(scored->ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
+					  "It has no rows, or the target is NULL in all of them.", NULL);
+}
+
+Scored *
+scored_read(MlContext *ctx, const MlModel *const *models, int nmodels, Source *source, const char *by)
+{
+	int			ncolumns = 0;
+	int		   *columns = NULL;
+	Scored	   *scored = scored_create(ctx, models, nmodels, source, by, &columns, &ncolumns);
+
+	source_scan(source, columns, ncolumns, scored_add, scored);
+	scored_finish(scored);
+	return scored;
+}
+
+/* ---- metrics ---- */
+
+/* A row and the group it is of. */
+typedef struct GroupedRow
+{
+	uint64		group;
+	size_t		row;
+} GroupedRow;
+
+static int
+by_group(const void *pa, const void *pb)
+{
+	const GroupedRow *a = pa;
+	const GroupedRow *b = pb;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* The metrics of a ranking: rows of a group are put beside each other first. */
+static int
+ranking_metrics(const Scored *scored, const ScoredModel *model, const uint32 *rows, size_t n, MlMetric *metrics)
+{
+	MlContext  *ctx = scored->ctx;
+	GroupedRow *grouped = ml_alloc_array(ctx, n + 1, sizeof(GroupedRow));
+	double	   *relevance = ml_alloc_array(ctx, n + 1, sizeof(double));
+	double	   *score = ml_alloc_array(ctx, n + 1, sizeof(double));
+	uint32	   *group = ml_alloc_array(ctx, n + 1, sizeof(uint32));
+	int			count;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t		row = rows != NULL ? rows[i] : i;
+
+		grouped[i] = (GroupedRow) {scored->group[row], row};
+	}
+	qsort(grouped, n, sizeof(GroupedRow), by_group);
+	for (size_t i = 0; i < n; i++)
+	{
+		relevance[i] = model->actual[grouped[i].row];
+		score[i] = model->outputs[0][grouped[i].row];
+		group[i] = i == 0 ? 0 : group[i - 1] + (grouped[i].group != grouped[i - 1].group);
+	}
+	count = ml_metrics_ranking(ctx, relevance, score, group, n, metrics);
+	ml_free(ctx, group);
+	ml_free(ctx, score);
+	ml_free(ctx, relevance);
+	ml_free(ctx, grouped);
+	return count;
+}
+
+/* The values of some rows (NULL = the first n), one after the other. */
+static void
+gather(const double *values, const uint32 *rows, size_t n, double *out)
+{
+	if (rows == NULL)
+		memcpy(out, values, n * sizeof(double));
+	else
+		for (size_t i = 0; i < n; i++)
+			out[i] = values[rows[i]];
+}
+
+int
+scored_metrics(const Scored *scored, int number, const uint32 *rows, size_t n, const double *weights, MlMetric *metrics)
+{
+	const ScoredModel *model = &scored->models[number];
+	MlContext  *ctx = scored->ctx;
+	size_t		outputs = model->scorer.outputs;
+	double	   *actual;
+	double	   *predicted;
+	int			count;
+
+	if (scored->group_column >= 0)
+		return ranking_metrics(scored, model, rows, n, metrics);
+	if (!model->target.classes && rows == NULL)
+		return ml_metrics_regression(ctx, model->actual, model->outputs[0], weights, n, metrics);
+	actual = ml_alloc_array(ctx, n + 1, sizeof(double));
+	predicted = ml_alloc_array(ctx, n + 1, outputs * sizeof(double));
+	gather(model->actual, rows, n, actual);
+	for (size_t k = 0; k < outputs; k++)
+		gather(model->outputs[k], rows, n, predicted + k * n);
+	if (!model->target.classes)
+		count = ml_metrics_regression(ctx, actual, predicted, weights, n, metrics);
+	else
+		count = ml_metrics_decided(ctx, model->scorer.model->decision, (int) outputs, actual, predicted, weights, n, metrics);
+	ml_free(ctx, predicted);
+	ml_free(ctx, actual);
+	return count;
+}

@@ -15,7 +15,7 @@ BENCH_PORT=${BENCH_PORT:-5608}
 BENCH_INSTALL=${BENCH_INSTALL:-yes}
 ROWS=${ROWS:-1000000}
 REPEATS=${REPEATS:-3}
-rivals="python3-numpy python3-sklearn python3-pandas python3-psycopg2 python3-xgboost"
+rivals="python3-numpy python3-sklearn python3-pandas python3-psycopg2 python3-xgboost python3-flask gunicorn wrk"
 threaded_blas=libopenblas0-pthread
 
 say()

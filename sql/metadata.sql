@@ -57,7 +57,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_archive';
 COMMENT ON FUNCTION ml_archive(text, int, text) IS
-'Sets the status of a version to archived: it stays and predicts as name@version, and cannot be deployed before ml_approve approves it again. The reason goes to mlaas.history. Errors: no such model or version; 42501 without the privilege manage; 55000 a version that an alias points at.';
+'Sets the status of a version to archived: it stays and predicts as name@version, and cannot be deployed before ml_approve approves it again. The reason goes to mlaas.history. Errors: no such model or version; 42501 without the privilege manage; 55000 a version that an alias points at; 2BP01 one that a route leads to.';
 
 CREATE VIEW mlaas.metrics WITH (security_barrier) AS
 SELECT m.name,

@@ -232,7 +232,7 @@ BEGIN
 			 'The Kolmogorov-Smirnov statistic: the greatest distance between the distributions of the scores of positive and of'
 			 ' negative rows, 0 to 1. NULL with one class only.' || class_note || score_note),
 			('scores', 'ml_roc_curve', '{"",w}', 'ml_roc_point[]', 'ml_roc_curve_final',
-			 'The ROC curve: threshold, fpr, tpr, beginning with Infinity, 0, 0; points between two equal steps are left out. NULL'
+			 'The ROC curve: threshold, fpr, tpr at each score, beginning with Infinity, 0, 0. NULL'
 			 ' with one class only.' || curve_note || class_note || score_note),
 			('scores', 'ml_precision_recall_curve', '{"",w}', 'ml_precision_recall_point[]', 'ml_precision_recall_curve_final',
 			 'Precision and recall at each threshold, beginning with NULL, 1, 0. NULL without a positive row.' || curve_note
@@ -327,40 +327,40 @@ BEGIN
 			 ' positives, and how many rows (or which weight) it has.' || bins_note || class_note || probability_note)),
 		-- extras as they stand behind other arguments
 		behind AS (
-			SELECT letters, coalesce(string_agg(', ' || argument || ' ' || type, '' ORDER BY n), '') AS arguments,
-				   coalesce(string_agg(', ' || type, '' ORDER BY n), '') AS types,
+			SELECT letters, coalesce(pg_catalog.string_agg(', ' || argument || ' ' || type, '' ORDER BY n), '') AS arguments,
+				   coalesce(pg_catalog.string_agg(', ' || type, '' ORDER BY n), '') AS types,
 				   -- beta and a weight alone are of one type
 				   CASE WHEN letters LIKE 'b%' THEN '_beta' ELSE '' END AS mark
-			FROM (SELECT DISTINCT unnest(extras::text[]) FROM metric) AS e (letters)
-				 LEFT JOIN LATERAL regexp_split_to_table(letters, '') WITH ORDINALITY AS l (letter, n) ON letters <> ''
+			FROM (SELECT DISTINCT pg_catalog.unnest(extras::text[]) FROM metric) AS e (letters)
+				 LEFT JOIN LATERAL pg_catalog.regexp_split_to_table(letters, '') WITH ORDINALITY AS l (letter, n) ON letters <> ''
 				 LEFT JOIN extra USING (letter)
 			GROUP BY letters),
 		-- transition functions, each with the extras that some metric of its family has
 		transition AS (
 			SELECT DISTINCT f.transition || b.mark AS transition, f.types || b.types AS types, f.what,
 				   f.transition || CASE b.letters WHEN '' THEN '' ELSE '_' || b.letters END AS symbol
-			FROM form f JOIN metric m USING (family), unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters)),
+			FROM form f JOIN metric m USING (family), pg_catalog.unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters)),
 		-- the aggregates: each metric of a family, for each form of the family
 		aggregate AS (
 			SELECT m.name, f.arguments || b.arguments AS arguments, f.transition || b.mark AS transition, f.space, m.final, f.combine, m.comment
-			FROM metric m JOIN form f USING (family), unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters))
+			FROM metric m JOIN form f USING (family), pg_catalog.unnest(m.extras::text[]) AS e (letters) JOIN behind b USING (letters))
 		SELECT s.statement FROM (
-			SELECT 1, format('CREATE FUNCTION %I(ml_state, %s) RETURNS ml_state AS ''MODULE_PATHNAME'', %L LANGUAGE C IMMUTABLE'
+			SELECT 1, pg_catalog.format('CREATE FUNCTION %I(ml_state, %s) RETURNS ml_state AS ''MODULE_PATHNAME'', %L LANGUAGE C IMMUTABLE'
 							 ' PARALLEL SAFE', transition, types, symbol) FROM transition
 			UNION ALL
-			SELECT 2, format('COMMENT ON FUNCTION %I(ml_state, %s) IS %L', transition, types,
+			SELECT 2, pg_catalog.format('COMMENT ON FUNCTION %I(ml_state, %s) IS %L', transition, types,
 							 'Adds a row to the state of ' || what || '.') FROM transition
 			UNION ALL
-			SELECT 1, format('CREATE FUNCTION %I(ml_state) RETURNS %s AS ''MODULE_PATHNAME'' LANGUAGE C IMMUTABLE STRICT'
-							 ' PARALLEL SAFE', final, min(result)) FROM metric GROUP BY final
+			SELECT 1, pg_catalog.format('CREATE FUNCTION %I(ml_state) RETURNS %s AS ''MODULE_PATHNAME'' LANGUAGE C IMMUTABLE STRICT'
+							 ' PARALLEL SAFE', final, pg_catalog.min(result)) FROM metric GROUP BY final
 			UNION ALL
-			SELECT 2, format('COMMENT ON FUNCTION %I(ml_state) IS %L', final,
-							 'The result of ' || string_agg(name, ' and ' ORDER BY name) || ' from its state.') FROM metric GROUP BY final
+			SELECT 2, pg_catalog.format('COMMENT ON FUNCTION %I(ml_state) IS %L', final,
+							 'The result of ' || pg_catalog.string_agg(name, ' and ' ORDER BY name) || ' from its state.') FROM metric GROUP BY final
 			UNION ALL
-			SELECT 3, format('CREATE AGGREGATE %I(%s) (SFUNC = %I, STYPE = ml_state, SSPACE = %s, FINALFUNC = %I, COMBINEFUNC = %I,'
+			SELECT 3, pg_catalog.format('CREATE AGGREGATE %I(%s) (SFUNC = %I, STYPE = ml_state, SSPACE = %s, FINALFUNC = %I, COMBINEFUNC = %I,'
 							 ' PARALLEL = SAFE)', name, arguments, transition, space, final, combine) FROM aggregate
 			UNION ALL
-			SELECT 4, format('COMMENT ON AGGREGATE %I(%s) IS %L', name, arguments, comment || every_note) FROM aggregate
+			SELECT 4, pg_catalog.format('COMMENT ON AGGREGATE %I(%s) IS %L', name, arguments, comment || every_note) FROM aggregate
 			) AS s (step, statement)
 		ORDER BY s.step, s.statement
 	LOOP

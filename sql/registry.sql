@@ -68,8 +68,10 @@ CREATE TABLE mlaas.alias (
 	version			int NOT NULL,
 	deployed_at		timestamptz NOT NULL,
 	alias			text COLLATE "C" NOT NULL,
+	routed			boolean NOT NULL DEFAULT false,
 	CONSTRAINT alias_pkey PRIMARY KEY (model_id, alias)
 );
+COMMENT ON COLUMN mlaas.alias.routed IS 'Whether mlaas.route has rows of this alias: kept here so that a prediction looks there only then.';
 COMMENT ON TABLE mlaas.alias IS 'Which version each alias of a model points at; a bare model name means the alias production.';
 
 CREATE TABLE mlaas.event (

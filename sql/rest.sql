@@ -159,8 +159,36 @@ COMMENT ON COLUMN mlaas_api.algorithms.tasks IS 'What it can learn: regression, 
 COMMENT ON COLUMN mlaas_api.algorithms.description IS 'What it is.';
 COMMENT ON COLUMN mlaas_api.algorithms.parameters IS 'Members of the argument params of train: name, type, default, min, max, choices, description.';
 
+CREATE VIEW mlaas_api.jobs WITH (security_barrier) AS
+SELECT j.job, j.name, j.state, j.phase, j.rows_read, j.iteration, j.iterations, j.loss, j.fraction, j.seconds_left,
+	   j.priority, j.role, j.submitted_at, j.started_at, j.finished_at, j.version, j.sqlstate, j.message, j.detail, j.hint
+FROM mlaas.jobs j;
+
+COMMENT ON VIEW mlaas_api.jobs IS
+'Trainings that train has queued, of the roles that the role of the request belongs to: those that wait, run and are over.';
+COMMENT ON COLUMN mlaas_api.jobs.job IS 'Number, as train returned it.';
+COMMENT ON COLUMN mlaas_api.jobs.name IS 'Name of the model.';
+COMMENT ON COLUMN mlaas_api.jobs.state IS 'queued, running, succeeded, failed or cancelled.';
+COMMENT ON COLUMN mlaas_api.jobs.phase IS 'What a job that runs is at: reading rows, preparing, fitting, scoring or storing.';
+COMMENT ON COLUMN mlaas_api.jobs.rows_read IS 'Rows read so far.';
+COMMENT ON COLUMN mlaas_api.jobs.iteration IS 'Iterations done in this phase: rounds, trees, steps.';
+COMMENT ON COLUMN mlaas_api.jobs.iterations IS 'Iterations there will be, or at most.';
+COMMENT ON COLUMN mlaas_api.jobs.loss IS 'Loss after the last iteration.';
+COMMENT ON COLUMN mlaas_api.jobs.fraction IS 'Share of this phase that is done, 0 to 1.';
+COMMENT ON COLUMN mlaas_api.jobs.seconds_left IS 'Seconds that this phase is likely to take still.';
+COMMENT ON COLUMN mlaas_api.jobs.priority IS 'Higher ones begin first.';
+COMMENT ON COLUMN mlaas_api.jobs.role IS 'Role that submitted it, as which it trains.';
+COMMENT ON COLUMN mlaas_api.jobs.submitted_at IS 'When it was queued.';
+COMMENT ON COLUMN mlaas_api.jobs.started_at IS 'When the last attempt began.';
+COMMENT ON COLUMN mlaas_api.jobs.finished_at IS 'When it was over.';
+COMMENT ON COLUMN mlaas_api.jobs.version IS 'Version that it stored; null unless it succeeded.';
+COMMENT ON COLUMN mlaas_api.jobs.sqlstate IS 'SQLSTATE of the error that ended it.';
+COMMENT ON COLUMN mlaas_api.jobs.message IS 'Text of that error.';
+COMMENT ON COLUMN mlaas_api.jobs.detail IS 'Detail of that error.';
+COMMENT ON COLUMN mlaas_api.jobs.hint IS 'Hint of that error.';
+
 GRANT SELECT ON mlaas_api.models, mlaas_api.versions, mlaas_api.metrics, mlaas_api.deployments,
-	mlaas_api.history, mlaas_api.algorithms TO PUBLIC;
+	mlaas_api.history, mlaas_api.algorithms, mlaas_api.jobs TO PUBLIC;
 
 -- ---- predictions ----
 
@@ -224,30 +252,44 @@ model: as in predict. Errors: 404 (42704) no such model, version or alias; 401 o
 
 -- ---- training and deploying ----
 
--- The C function itself: a wrapper would have to fix its search_path, and then could not
+-- A C function: a wrapper in SQL would have to fix its search_path, and then could not
 -- find the relation as the request's search_path finds it.
 CREATE FUNCTION mlaas_api.train(name text, source text, target text DEFAULT NULL, algorithm text DEFAULT 'auto',
 								features text[] DEFAULT NULL, params jsonb DEFAULT '{}', preprocess jsonb DEFAULT '{}',
 								validation jsonb DEFAULT '{}', weight text DEFAULT NULL, deploy text DEFAULT 'first',
-								OUT name text, OUT version int, OUT task text, OUT algorithm text, OUT metrics jsonb,
-								OUT n_train bigint, OUT n_test bigint, OUT seconds float8, OUT deployed boolean)
+								wait boolean DEFAULT false, priority int DEFAULT 0,
+								OUT job bigint, OUT state text, OUT name text, OUT version int, OUT task text,
+								OUT algorithm text, OUT metrics jsonb, OUT n_train bigint, OUT n_test bigint,
+								OUT seconds float8, OUT deployed boolean)
 RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_rest_train';
-COMMENT ON FUNCTION mlaas_api.train(text, text, text, text, text[], jsonb, jsonb, jsonb, text, text) IS
-'Train a model on a table or view.
+COMMENT ON FUNCTION mlaas_api.train(text, text, text, text, text[], jsonb, jsonb, jsonb, text, text, boolean, int) IS
+'Train a model on a table or view, as a job of which the answer, 202, has the address.
 
-name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. Returns the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 404 (42P01) no such table or view; 401 or 403 (42501) one that the role may not read, or a model that it may not manage; 400 no such column (42703), algorithm or parameter (42704), SQL text as the source or a value out of range (22023); 413 (54000) mlaas.max_memory reached.';
+name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. wait: true trains at once, and the answer, 200, is when it is done. priority: jobs of a higher one begin first. Returns job and state (queued), and the header Location has the path to the row of the view jobs; with wait: the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 404 (42P01) no such table or view; 401 or 403 (42501) one that the role may not read, or a model that it may not manage; 400 no such column (42703), algorithm or parameter (42704), SQL text as the source or a value out of range (22023); 413 (54000) mlaas.max_memory reached; 429 (53400) too many jobs wait. Those that only the rows tell are in the job.';
+
+CREATE FUNCTION mlaas_api.cancel(job bigint)
+RETURNS boolean
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_rest_cancel';
+COMMENT ON FUNCTION mlaas_api.cancel(bigint) IS
+'Cancel a job: one that waits at once, one that runs within a second as a rule.
+
+job: its number. Returns false when it is over already. Errors: 404 (42704) no such job; 401 or 403 (42501) a job of another role.';
 
 CREATE FUNCTION mlaas_api.deploy(model text, version int, alias text DEFAULT 'production', reason text DEFAULT NULL,
-								 OUT name text, OUT alias text, OUT version int, OUT previous_version int)
+								 strategy text DEFAULT 'at_once', metric text DEFAULT NULL, margin float8 DEFAULT 0,
+								 holdout text DEFAULT NULL,
+								 OUT name text, OUT alias text, OUT version int, OUT previous_version int, OUT deployed boolean,
+								 OUT metric text, OUT value float8, OUT previous_value float8)
 RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_rest_deploy';
-COMMENT ON FUNCTION mlaas_api.deploy(text, int, text, text) IS
+COMMENT ON FUNCTION mlaas_api.deploy(text, int, text, text, text, text, float8, text) IS
 'Deploy a version: from then on requests that name the model, or name@alias, use it.
 
-model: name. version: its number. alias: production, which the bare name means, or another. reason: goes to the history. Returns name, alias, version and previous_version, null when the alias is new. Errors: 404 (42704) no such model or version; 401 or 403 (42501) no right to manage it; 409 (55000) the version is not to be deployed as it is: a guard fails, it is archived, or not approved.';
+model: name. version: its number. alias: production, which the bare name means, or another. reason: goes to the history. strategy: at_once, or if_better: only when it beats the version that is deployed by more than margin in metric, on the rows of holdout, a table or view, or by default on those that its training held out. Returns name, alias, version and previous_version, null when the alias is new; deployed, and for if_better the metric with value and previous_value. Errors: 404 (42704) no such model or version; 401 or 403 (42501) no right to manage it; 400 (22023) an unknown strategy or metric; 409 (55000) the version is not to be deployed as it is: a guard fails, it is archived, or not approved.';
 
 CREATE FUNCTION mlaas_api.rollback(model text, alias text DEFAULT 'production',
 								   OUT name text, OUT alias text, OUT version int, OUT previous_version int)

@@ -148,6 +148,12 @@ deploy_run(const DeployRequest *request, DeployOutcome *outcome)
 		if (outcome->deployed)
 		{
 			alias_move_finish(&move, request->reason, deploy_detail(request, outcome, measured.data));
+			if (move.previous.routed && !request->end_routes)
+				ereport(NOTICE,
+						(errmsg("alias \"%s\" of model \"%s\" still has routes to other versions", request->alias,
+								request->version->name),
+						 errhint("End them with ml_unroute(%s, %s).", quote_literal_cstr(request->version->name),
+								 quote_literal_cstr(request->alias))));
 			return;
 		}
 	}

@@ -23,6 +23,7 @@
 #include "pg/publish.h"
 #include "pg/registry_write.h"
 #include "pg/rights.h"
+#include "pg/route.h"
 
 /* Most tags that a model may have. */
 #define MAX_TAGS 100
@@ -352,7 +353,7 @@ update_status(const Writer *writer, int32 version, const char *status)
 	return SPI_processed > 0;
 }
 
-/* Error when an alias of the locked model points at a version. */
+/* Error when an alias of the locked model points at a version, or a route leads to it. */
 static void
 check_not_deployed(const Writer *writer, int32 version)
 {
@@ -365,6 +366,7 @@ check_not_deployed(const Writer *writer, int32 version)
 						version, writer->model.name),
 				 errdetail("It is what these aliases point at: %s.", aliases),
 				 errhint("Deploy another version under them first.")));
+	route_check_unused(writer, version);
 }
 
 /* Change the status of a version, for ml_approve and ml_archive; returns (name, version, status). */

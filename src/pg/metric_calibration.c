@@ -86,9 +86,12 @@ const StateKind calibration_state_kind = {
 static inline ExpandedState *
 calibration_state(FunctionCallInfo fcinfo, int32 nbins)
 {
-	MemoryContext memory = state_aggregate_memory(fcinfo);
-	ExpandedState *expanded;
+	ExpandedState *expanded = state_of_row(fcinfo, &calibration_state_kind);
+	MemoryContext memory;
 
+	if (likely(expanded != NULL) && ((Calibration *) expanded->state)->nbins == nbins)
+		return expanded;
+	memory = state_aggregate_memory(fcinfo);
 	if (PG_ARGISNULL(0))
 	{
 		Calibration *c;

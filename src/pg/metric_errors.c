@@ -54,9 +54,12 @@ const StateKind regression_state_kind = {
 static inline ExpandedState *
 regression_state(FunctionCallInfo fcinfo)
 {
-	MemoryContext memory = state_aggregate_memory(fcinfo);
-	ExpandedState *expanded;
+	ExpandedState *expanded = state_of_row(fcinfo, &regression_state_kind);
+	MemoryContext memory;
 
+	if (likely(expanded != NULL))
+		return expanded;
+	memory = state_aggregate_memory(fcinfo);
 	if (!PG_ARGISNULL(0))
 		return state_get(PG_GETARG_DATUM(0), &regression_state_kind, memory);
 	expanded = state_create(&regression_state_kind, memory);
@@ -109,7 +112,13 @@ features_add(FunctionCallInfo fcinfo, double weight)
 	Datum		state;
 	MlErrorSums *sums;
 
-	features = PG_ARGISNULL(3) || PG_GETARG_INT32(3) != 0 ? int4_setting(fcinfo, 3, "n_features", MAX_FEATURES) : 0;
+	if (PG_ARGISNULL(3))
+		refuse_setting("n_features", true);
+	features = PG_GETARG_INT32(3);
+	if (features < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("n_features must not be negative")));
 	state = regression_add(fcinfo, weight);
 	sums = ((ExpandedState *) DatumGetEOHP(state))->state;
 	if (first)

@@ -104,8 +104,8 @@ raise_too_many_labels(void)
 static inline bool
 same_label(const Label *a, const Label *b)
 {
-	return a->hash == b->hash && a->bits == b->bits && a->length == b->length &&
-		(a->length == 0 || memcmp(a->string, b->string, a->length) == 0);
+	return a->hash == b->hash && a->bits == b->bits && a->tail == b->tail && a->length == b->length &&
+		(a->length <= 2 * sizeof(uint64) || memcmp(a->string, b->string, a->length) == 0);
 }
 
 /* The number of a label, which is added when it is new. */
@@ -274,11 +274,42 @@ number_label(Label *label, uint64 bits)
 	*label = (Label) {.hash = ml_mix64(bits),.bits = bits};
 }
 
+/* The first and the last bytes of a string. */
+static inline void
+string_ends(const char *string, Size length, uint64 *first, uint64 *last)
+{
+	uint32		half[2];
+
+	if (length >= sizeof(uint64))
+	{
+		memcpy(first, string, sizeof(uint64));
+		memcpy(last, string + length - sizeof(uint64), sizeof(uint64));
+		return;
+	}
+	*first = 0;
+	*last = 0;
+	if (length >= sizeof(uint32))
+	{
+		memcpy(&half[0], string, sizeof(uint32));
+		memcpy(&half[1], string + length - sizeof(uint32), sizeof(uint32));
+		*first = half[0];
+		*last = half[1];
+	}
+	else if (length > 0)
+		*first = (uint64) (uint8) string[0] | (uint64) (uint8) string[length / 2] << 8 |
+			(uint64) (uint8) string[length - 1] << 16;
+}
+
 /* A label of a string. */
 static inline void
 string_label(Label *label, const char *string, Size length)
 {
-	*label = (Label) {.hash = ml_hash_bytes(string, length, 0),.string = string,.length = (uint32) length};
+	*label = (Label) {.string = string,.length = (uint32) length};
+	string_ends(string, length, &label->bits, &label->tail);
+	if (length <= 2 * sizeof(uint64))
+		label->hash = ml_mum64(label->bits ^ UINT64_C(0xa0761d6478bd642f), label->tail ^ UINT64_C(0xe7037ed1a0b428db) ^ length);
+	else
+		label->hash = ml_hash_bytes(string, length, 0);
 }
 
 /* Whether a string is what numeric_normalize writes of a finite number. */
@@ -426,7 +457,11 @@ typedef void (*LabelReader) (FunctionCallInfo fcinfo, int argument, Label *label
 static inline void
 read_text_label(FunctionCallInfo fcinfo, int argument, Label *label)
 {
-	text	   *value = PG_GETARG_TEXT_PP(argument);
+	text	   *value = (text *) PG_GETARG_POINTER(argument);
+
+	/* most labels are in the row as they are */
+	if (unlikely(VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value)))
+		value = PG_GETARG_TEXT_PP(argument);
 
 	string_label(label, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
@@ -563,20 +598,25 @@ static inline Classification *
 classification_state(FunctionCallInfo fcinfo, LabelType type, bool weighted, MlAverage average, double beta,
 					 ExpandedState **expanded)
 {
-	MemoryContext memory = state_aggregate_memory(fcinfo);
+	MemoryContext memory;
 	Classification *c;
 
-	if (PG_ARGISNULL(0))
+	*expanded = state_of_row(fcinfo, &classification_state_kind);
+	if (unlikely(*expanded == NULL))
 	{
-		*expanded = state_create(&classification_state_kind, memory);
-		c = classification_create(type, (*expanded)->hdr.eoh_context);
-		c->weighted = weighted;
-		c->average = average;
-		c->beta = beta;
-		(*expanded)->state = c;
+		memory = state_aggregate_memory(fcinfo);
+		if (PG_ARGISNULL(0))
+		{
+			*expanded = state_create(&classification_state_kind, memory);
+			c = classification_create(type, (*expanded)->hdr.eoh_context);
+			c->weighted = weighted;
+			c->average = average;
+			c->beta = beta;
+			(*expanded)->state = c;
+		}
+		else
+			*expanded = state_get(PG_GETARG_DATUM(0), &classification_state_kind, memory);
 	}
-	else
-		*expanded = state_get(PG_GETARG_DATUM(0), &classification_state_kind, memory);
 	c = (*expanded)->state;
 	check_same(c, type, weighted, average, beta);
 	return c;

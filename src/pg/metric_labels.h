@@ -30,11 +30,15 @@ label_is_string(LabelType type)
 	return type == LABEL_TEXT || type == LABEL_NUMERIC;
 }
 
-/* A label: the bits of a number, or a string. */
+/*
+ * A label: the bits of a number, or a string.  A string of up to 16 bytes is known by its first and last bytes, which
+ * may overlap, and its length.
+ */
 typedef struct Label
 {
 	uint64		hash;
-	uint64		bits;			/* 0 for a string */
+	uint64		bits;			/* of a string its first bytes */
+	uint64		tail;			/* of a string its last bytes, else 0 */
 	const char *string;			/* not terminated */
 	uint32		length;			/* of the string, else 0 */
 } Label;

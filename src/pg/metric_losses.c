@@ -65,10 +65,17 @@ check_parameter(MlLoss loss, double parameter)
 ExpandedState *
 loss_state(FunctionCallInfo fcinfo, MlLoss loss, double parameter)
 {
-	MemoryContext memory = state_aggregate_memory(fcinfo);
-	ExpandedState *expanded;
+	ExpandedState *expanded = state_of_row(fcinfo, &loss_state_kind);
+	MemoryContext memory;
 	MlLossSums *sums;
 
+	if (likely(expanded != NULL))
+	{
+		sums = expanded->state;
+		if (likely(sums->loss == loss && sums->parameter == parameter))
+			return expanded;
+	}
+	memory = state_aggregate_memory(fcinfo);
 	if (PG_ARGISNULL(0))
 	{
 		check_parameter(loss, parameter);

@@ -102,11 +102,18 @@ scores_set_classes(Scores *scores, const char *classes, Size size, int nclasses)
 ExpandedState *
 scores_state(FunctionCallInfo fcinfo, ScoresUse use, bool weighted, int32 setting)
 {
+	ExpandedState *expanded = state_of_row(fcinfo, &scores_state_kind);
 	MemoryContext memory;
-	ExpandedState *expanded;
 	Scores	   *scores;
-	int			context = AggCheckCallContext(fcinfo, &memory);
+	int			context;
 
+	if (likely(expanded != NULL))
+	{
+		scores = expanded->state;
+		if (likely(scores->use == use && scores->weighted == weighted && scores->setting == setting && scores->may_spill))
+			return expanded;
+	}
+	context = AggCheckCallContext(fcinfo, &memory);
 	if (context == 0)
 		memory = state_aggregate_memory(fcinfo);
 	if (PG_ARGISNULL(0))

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 
+#include "pg/cache.h"
 #include "pg/predict.h"
 
 PG_FUNCTION_INFO_V1(ml_probabilities);
@@ -74,10 +75,10 @@ push_probabilities(JsonbParseState **state, const MlModel *model, const double *
 
 /*
  * Add the object that describes one prediction: what ml_predict, ml_predict_label and ml_probabilities
- * give.  Returns it when it is the root.
+ * give, and the version where routes chose it (0: they did not).  Returns it when it is the root.
  */
 static JsonbValue *
-push_prediction(JsonbParseState **state, const MlModel *model, const double *out, size_t ldout)
+push_prediction(JsonbParseState **state, const MlModel *model, const double *out, size_t ldout, int32 version)
 {
 	const MlSignature *signature = model->signature;
 
@@ -94,6 +95,11 @@ push_prediction(JsonbParseState **state, const MlModel *model, const double *out
 		push_key(state, "probabilities");
 		push_probabilities(state, model, out, ldout);
 	}
+	if (version != 0)
+	{
+		push_key(state, "version");
+		push_number(state, version);
+	}
 	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
@@ -104,6 +110,7 @@ void
 json_block_create(JsonBlock *block, const MlModel *model, size_t capacity)
 {
 	block->model = model;
+	block->version = 0;
 	block->capacity = capacity;
 	block->given = palloc(sizeof(bool) * capacity);
 	block->objects = palloc0(sizeof(JsonbContainer *) * capacity);
@@ -190,21 +197,116 @@ score_array(const MlModel *model, JsonbContainer *array, BlockTaker take, void *
 	json_block_finish(&block, n, take, arg);
 }
 
+/* ---- routes ---- */
+
+/* An alias whose calls go to several versions: a model and room for a row for each that was needed so far. */
+typedef struct RoutedBlocks
+{
+	Route	   *route;
+	JsonBlock	own;
+	JsonBlock	targets[ROUTE_MAX];	/* by rule; model NULL = not yet needed */
+} RoutedBlocks;
+
+/* The text of a member, for route_choose. */
+static const char *
+member_text(void *arg, const char *name)
+{
+	return predict_member_text(arg, name);
+}
+
+/* The block of the version that an object goes to. */
+static JsonBlock *
+routed_block(RoutedBlocks *routed, JsonbContainer *object)
+{
+	Route	   *route = routed->route;
+	JsonBlock  *own = &routed->own;
+	RouteInput	input = {member_text, object};
+	int			choice = route_choose(route, &input);
+	JsonBlock  *block;
+
+	if (choice == ROUTE_BY_FEATURES)
+	{
+		features_from_json(own->model, object, own->raw, 1);
+		choice = route_by_bucket(route, route_features_bucket(route, own->raw, own->model->signature->slots, 1));
+	}
+	if (choice == ROUTE_OWN)
+		return own;
+	block = &routed->targets[choice];
+	if (block->model == NULL)
+	{
+		json_block_create(block, cache_model(&route->rules[choice].target, CurrentMemoryContext), 1);
+		block->version = route->rules[choice].target.version;
+	}
+	return block;
+}
+
+/* Score one object, or null, by the version that it goes to. */
+static void
+score_routed_element(RoutedBlocks *routed, const JsonbValue *element, BlockTaker take, void *arg)
+{
+	JsonBlock  *block = &routed->own;
+
+	if (element->type == jbvBinary && JsonContainerIsObject(element->val.binary.data))
+		block = routed_block(routed, element->val.binary.data);
+	read_element(block, 0, element);
+	json_block_finish(block, 1, take, arg);
+}
+
+/* Score an object, or the objects of an array, each by the version that it goes to. */
+static void
+score_routed(const ModelEntry *entry, Jsonb *input, BlockTaker take, void *arg)
+{
+	RoutedBlocks *routed = palloc0(sizeof(RoutedBlocks));
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	element = {.type = jbvBinary};
+	uint32		number = 0;
+	ErrorContextCallback callback = {.callback = element_error_callback, .arg = &number};
+
+	routed->route = entry->route;
+	json_block_create(&routed->own, entry->model, 1);
+	routed->own.version = entry->number;
+	if (!json_is_array(input))
+	{
+		element.val.binary.data = &input->root;
+		score_routed_element(routed, &element, take, arg);
+		return;
+	}
+	iterator = JsonbIteratorInit(&input->root);
+	callback.previous = error_context_stack;
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		number++;
+		error_context_stack = &callback;
+		score_routed_element(routed, &element, take, arg);
+		error_context_stack = callback.previous;
+	}
+}
+
 /* Score an object, or the objects of an array. */
 void
-json_score(const MlModel *model, Jsonb *input, BlockTaker take, void *arg)
+json_score(const ModelEntry *entry, Jsonb *input, BlockTaker take, void *arg)
 {
+	const MlModel *model = entry->model;
 	JsonBlock	block;
+
+	if (!json_is_array(input) && !JB_ROOT_IS_OBJECT(input))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("input must be a JSON object or an array of objects")));
+	if (entry->route != NULL)
+	{
+		score_routed(entry, input, take, arg);
+		return;
+	}
 
 	if (json_is_array(input))
 	{
 		score_array(model, &input->root, take, arg);
 		return;
 	}
-	if (!JB_ROOT_IS_OBJECT(input))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("input must be a JSON object or an array of objects")));
 	json_block_create(&block, model, 1);
 	features_from_json(model, &input->root, block.raw, 1);
 	block.given[0] = true;
@@ -232,7 +334,7 @@ push_block(JsonBlock *block, size_t n, void *arg)
 		JsonbValue	null = {.type = jbvNull};
 
 		if (block->given[i])
-			result->last = push_prediction(&result->state, block->model, block->out + i, block->capacity);
+			result->last = push_prediction(&result->state, block->model, block->out + i, block->capacity, block->version);
 		else
 			pushJsonbValue(&result->state, WJB_ELEM, &null);
 	}
@@ -254,7 +356,7 @@ ml_predict_json(PG_FUNCTION_ARGS)
 	}
 	if (json_is_array(input))
 		pushJsonbValue(&result.state, WJB_BEGIN_ARRAY, NULL);
-	json_score(model_argument_get(argument, PG_GETARG_DATUM(0))->model, input, push_block, &result);
+	json_score(model_argument_get(argument, PG_GETARG_DATUM(0)), input, push_block, &result);
 	if (json_is_array(input))
 		result.last = pushJsonbValue(&result.state, WJB_END_ARRAY, NULL);
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(result.last));

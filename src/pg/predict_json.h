@@ -9,11 +9,13 @@
 #include "utils/jsonb.h"
 
 #include "model/model.h"
+#include "pg/modelarg.h"
 
 /* Room for a block of rows. */
 typedef struct JsonBlock
 {
 	const MlModel *model;
+	int32		version;		/* that routes chose, to be told with a prediction; 0 = there are none */
 	size_t		capacity;		/* rows, and the leading dimension */
 	bool	   *given;			/* [capacity] false: null instead of an object */
 	JsonbContainer **objects;	/* [capacity] of rows read from jsonb; NULL where there is none */
@@ -35,7 +37,7 @@ extern void json_block_set_null(JsonBlock *block, size_t i);
 extern void json_block_finish(JsonBlock *block, size_t n, BlockTaker take, void *arg);
 
 /* Score an object, or the objects of an array in its order, in blocks. */
-extern void json_score(const MlModel *model, Jsonb *input, BlockTaker take, void *arg);
+extern void json_score(const ModelEntry *entry, Jsonb *input, BlockTaker take, void *arg);
 
 /* Tell whether JSON is an array. */
 static inline bool

@@ -5,7 +5,8 @@
  * A session keeps the plan that reads a row for each version it has used, so that a request
  * neither parses nor plans.  The plan is PostgreSQL's: it is made anew when the source changes, and
  * checks the rights of whoever runs it.  An entry holds for one source and key, which a later
- * ml_publish may change.
+ * ml_publish may change.  Where an alias has routes, the whole row is read, by a plan of the moment, since a
+ * condition may ask for any column of it.
  */
 #include "postgres.h"
 
@@ -30,6 +31,7 @@
 #include "pg/predict.h"
 #include "pg/registry.h"
 #include "pg/rest.h"
+#include "pg/route.h"
 
 PG_FUNCTION_INFO_V1(ml_rest_predict_by_key);
 
@@ -139,14 +141,13 @@ equality_operator(Oid type)
 	return text;
 }
 
-/* The statement that reads the features of a key. */
+/* The features of a model as columns of the source. */
 static char *
-key_query(const MlModel *model, const KeySource *source)
+feature_list(const MlModel *model, const KeySource *source)
 {
-	StringInfoData sql;
+	StringInfoData list;
 
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
+	initStringInfo(&list);
 	for (int f = 0; f < model->signature->nfeatures; f++)
 	{
 		const char *name = model->signature->features[f].name;
@@ -156,14 +157,20 @@ key_query(const MlModel *model, const KeySource *source)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the source that the model is published with has no column \"%s\"", name),
 					 errhint("Publish the model with a source that has all of its features.")));
-		appendStringInfo(&sql, "%ss.%s", f == 0 ? "" : ", ", quote_identifier(name));
+		appendStringInfo(&list, "%ss.%s", f == 0 ? "" : ", ", quote_identifier(name));
 	}
-	appendStringInfo(&sql, " FROM %s s WHERE s.%s %s $1 LIMIT 2",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(source->relation)),
-												get_rel_name(source->relation)),
-					 quote_identifier(get_attname(source->relation, source->key, false)),
-					 equality_operator(source->key_type));
-	return sql.data;
+	return list.data;
+}
+
+/* The statement that reads these columns of a key's row. */
+static char *
+key_query(const char *columns, const KeySource *source)
+{
+	return psprintf("SELECT %s FROM %s s WHERE s.%s %s $1 LIMIT 2", columns,
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(source->relation)),
+											   get_rel_name(source->relation)),
+					quote_identifier(get_attname(source->relation, source->key, false)),
+					equality_operator(source->key_type));
 }
 
 /* The plan for a version, kept from before or made now. */
@@ -186,7 +193,7 @@ get_plan(const RegistryVersion *version, const MlModel *model, const KeySource *
 		kept = &plans[next_plan];
 		next_plan = (next_plan + 1) % PLANS;
 	}
-	plan = SPI_prepare(key_query(model, source), 1, &type);
+	plan = SPI_prepare(key_query(feature_list(model, source), source), 1, &type);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare to read a key: %s", SPI_result_code_string(SPI_result));
 	if (kept->plan != NULL)
@@ -197,7 +204,7 @@ get_plan(const RegistryVersion *version, const MlModel *model, const KeySource *
 	return plan;
 }
 
-/* ---- the call ---- */
+/* ---- the row ---- */
 
 /* Read the one row of a key; the columns are in SPI_tuptable. */
 static void
@@ -209,6 +216,8 @@ read_key(SPIPlanPtr plan, const KeySource *source, const char *key, const Regist
 
 	getTypeInputInfo(source->key_type, &input, &parameter);
 	value = OidInputFunctionCall(input, unconstify(char *, key), parameter, -1);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare to read a key: %s", SPI_result_code_string(SPI_result));
 	if (SPI_execute_plan(plan, &value, NULL, true, 2) != SPI_OK_SELECT)
 		elog(ERROR, "reading a key returned no rows");
 	if (SPI_processed == 0)
@@ -222,30 +231,113 @@ read_key(SPIPlanPtr plan, const KeySource *source, const char *key, const Regist
 				 errhint("Model \"%s\" must be published with a key that identifies a row.", version->name)));
 }
 
-/* The row read through the model, as JSON. */
-static void
-score_row(const MlModel *model, StringInfo json)
+/* The number of a row's column; the features usually are where they are looked for first. */
+static int
+column_number(TupleDesc desc, const char *name, int guess)
+{
+	int			number = guess;
+
+	if (guess > desc->natts || strcmp(NameStr(TupleDescAttr(desc, guess - 1)->attname), name) != 0)
+		number = SPI_fnumber(desc, name);
+	if (number <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the source that the model is published with has no column \"%s\"", name),
+				 errhint("Publish the model with a source that has all of its features.")));
+	return number;
+}
+
+/* The slots of the row read. */
+static double *
+row_slots(const MlModel *model)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
-	HeapTuple	row = SPI_tuptable->vals[0];
-	int			nfeatures = model->signature->nfeatures;
 	double	   *raw = palloc(sizeof(double) * (Size) Max(model->signature->slots, 1));
-	double	   *out = palloc(sizeof(double) * (Size) ml_model_outputs(model));
-	double	   *scratch = palloc(sizeof(double) * Max(ml_model_scratch(model, 1), 1));
 
-	if (desc->natts != nfeatures)
-		elog(ERROR, "reading a key returned %d columns, not %d", desc->natts, nfeatures);
-	for (int f = 0; f < nfeatures; f++)
+	for (int f = 0; f < model->signature->nfeatures; f++)
 	{
 		FeatureInput input;
 		bool		isnull;
-		Datum		value = SPI_getbinval(row, desc, f + 1, &isnull);
+		int			number = column_number(desc, model->signature->features[f].name, f + 1);
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], desc, number, &isnull);
 
-		feature_input_init(&input, model, f, TupleDescAttr(desc, f)->atttypid, CurrentMemoryContext);
+		feature_input_init(&input, model, f, TupleDescAttr(desc, number - 1)->atttypid, CurrentMemoryContext);
 		feature_input_read(&input, model, value, isnull, raw, 1);
 	}
-	ml_model_score(model, raw, 1, 1, out, 1, scratch);
-	rest_append_prediction(json, model, out, 1);
+	return raw;
+}
+
+/* The row read through the model, as JSON; version 0 is not told. */
+static void
+score_row(const MlModel *model, StringInfo json, int32 version)
+{
+	double	   *out = palloc(sizeof(double) * (Size) ml_model_outputs(model));
+	double	   *scratch = palloc(sizeof(double) * Max(ml_model_scratch(model, 1), 1));
+
+	ml_model_score(model, row_slots(model), 1, 1, out, 1, scratch);
+	rest_append_prediction(json, model, out, 1, version);
+}
+
+/* ---- routes ---- */
+
+/* The text of a column of the row read, as routes compare it; NULL when there is none, or it is NULL. */
+static const char *
+column_text_of_row(void *arg, const char *column)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	int			number = SPI_fnumber(desc, column);
+	bool		isnull;
+	Datum		value;
+
+	(void) arg;
+	if (number <= 0)
+		return NULL;
+	value = SPI_getbinval(SPI_tuptable->vals[0], desc, number, &isnull);
+	return isnull ? NULL : predict_value_text(value, TupleDescAttr(desc, number - 1)->atttypid);
+}
+
+/* The version that the row read goes to. */
+static RegistryVersion
+choose_version(Route *route, const RegistryVersion *own)
+{
+	RouteInput	input = {column_text_of_row, NULL};
+	int			choice = route_choose(route, &input);
+
+	if (choice == ROUTE_BY_FEATURES)
+	{
+		const MlModel *model = cache_model(own, CurrentMemoryContext);
+
+		choice = route_by_bucket(route, route_features_bucket(route, row_slots(model), model->signature->slots, 1));
+	}
+	return choice == ROUTE_OWN ? *own : route->rules[choice].target;
+}
+
+/* ---- the call ---- */
+
+/* Read the row of a key and predict. */
+static void
+predict_key(const char *spec, const char *key, StringInfo json)
+{
+	RegistryVersion version;
+	KeySource	source;
+	Route	   *route;
+
+	registry_resolve(spec, REGISTRY_PREDICT, &version);
+	need_source(&version, &source);
+	route = route_find(spec, &version, CurrentMemoryContext);
+	if (route == NULL)
+	{
+		const MlModel *model = cache_model(&version, CurrentMemoryContext);
+
+		read_key(get_plan(&version, model, &source), &source, key, &version);
+		score_row(model, json, 0);
+	}
+	else
+	{
+		read_key(SPI_prepare(key_query("s.*", &source), 1, &source.key_type), &source, key, &version);
+		version = choose_version(route, &version);
+		score_row(cache_model(&version, CurrentMemoryContext), json, version.version);
+	}
 }
 
 /* predict_by_key(model, key). */
@@ -253,21 +345,14 @@ Datum
 ml_rest_predict_by_key(PG_FUNCTION_ARGS)
 {
 	RestCall	call;
-	RegistryVersion version;
-	KeySource	source;
-	const MlModel *model;
 	StringInfoData json;
 	text	   *result;
 
 	rest_begin(&call, REST_PREDICT);
-	registry_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), REGISTRY_PREDICT, &version);
-	need_source(&version, &source);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	model = cache_model(&version, CurrentMemoryContext);
-	read_key(get_plan(&version, model, &source), &source, text_to_cstring(PG_GETARG_TEXT_PP(1)), &version);
 	initStringInfo(&json);
-	score_row(model, &json);
+	predict_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), &json);
 	result = SPI_palloc(VARHDRSZ + (Size) json.len);
 	SET_VARSIZE(result, VARHDRSZ + (Size) json.len);
 	memcpy(VARDATA(result), json.data, (size_t) json.len);

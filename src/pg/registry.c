@@ -45,6 +45,7 @@
 #define Anum_alias_version_id	2
 #define Anum_alias_version		3
 #define Anum_alias_alias		5
+#define Anum_alias_routed		6
 
 #define Anum_privilege_model_id	1
 #define Anum_privilege_grantee	2
@@ -272,6 +273,7 @@ registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersi
 	{
 		found->id = *DatumGetUUIDP(column_datum(tuple, Anum_alias_version_id, desc));
 		found->version = DatumGetInt32(column_datum(tuple, Anum_alias_version, desc));
+		found->routed = DatumGetBool(column_datum(tuple, Anum_alias_routed, desc));
 	}
 	systable_endscan(scan);
 	table_close(table, NoLock);
@@ -299,6 +301,7 @@ registry_find_version(const RegistryModel *model, int32 version, RegistryVersion
 	{
 		found->id = *DatumGetUUIDP(column_datum(tuple, Anum_version_id, RelationGetDescr(table)));
 		found->version = version;
+		found->routed = false;
 	}
 	systable_endscan(scan);
 	table_close(table, NoLock);

@@ -32,6 +32,7 @@ typedef struct RegistryVersion
 	char		name[NAMEDATALEN];
 	int32		version;
 	Oid			owner;
+	bool		routed;			/* found by an alias some of whose calls go to other versions (route.h) */
 } RegistryVersion;
 
 /*

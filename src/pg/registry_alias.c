@@ -101,6 +101,20 @@ check_deployable(const RegistryVersion *version, const char *alias)
 	check_status(version, alias, TextDatumGetCString(writer_result(0, 1)));
 }
 
+/* Tell whether an alias of the locked model has routes. */
+static bool
+has_routes(const Writer *writer, const char *alias)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_text("alias", alias)
+	};
+
+	writer_execute("SELECT 1 FROM mlaas.alias WHERE model_id = $1 AND alias = $2 AND routed",
+				   SPI_OK_SELECT, lengthof(values), values);
+	return SPI_processed > 0;
+}
+
 /* Lock the model, see what the alias points at and which guards it has. */
 void
 alias_move_begin(AliasMove *move, const RegistryVersion *version, const char *alias)
@@ -121,6 +135,7 @@ alias_move_begin(AliasMove *move, const RegistryVersion *version, const char *al
 	if (move->previous.version != 0 &&
 		!registry_version_exists(&move->writer, move->previous.version, &move->previous.id))
 		elog(ERROR, "version %d of model \"%s\" is not there", move->previous.version, version->name);
+	move->previous.routed = has_routes(&move->writer, alias);
 	move->guards = guard_read(&move->writer, alias, caller);
 	writer_end(&move->writer);
 }

@@ -12,11 +12,15 @@
 #include "pg/rest.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -38,6 +42,7 @@ PG_FUNCTION_INFO_V1(ml_rest_rollback);
 PG_FUNCTION_INFO_V1(ml_rest_compare);
 PG_FUNCTION_INFO_V1(ml_rest_train);
 PG_FUNCTION_INFO_V1(ml_rest_describe);
+PG_FUNCTION_INFO_V1(ml_rest_cancel);
 
 /* ---- errors ---- */
 
@@ -300,6 +305,13 @@ check_source(FunctionCallInfo fcinfo, int argument)
 		(void) source_open(text_to_cstring(PG_GETARG_TEXT_PP(argument)), true);
 }
 
+/* Set what PostgREST reads when the statement is done: the status, or the headers as JSON. */
+static void
+set_response(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
 /* ---- the functions ---- */
 
 /* evaluate(model, source). */
@@ -343,7 +355,7 @@ ml_rest_compare(PG_FUNCTION_ARGS)
 	return result;
 }
 
-/* deploy(model, version, alias, reason). */
+/* deploy(model, version, alias, reason, strategy, metric, margin, holdout). */
 Datum
 ml_rest_deploy(PG_FUNCTION_ARGS)
 {
@@ -351,8 +363,10 @@ ml_rest_deploy(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	rest_begin(&call, REST_COMMAND);
-	result = query_row(fcinfo, "SELECT d.name, d.alias, d.version, d.previous_version"
-					   " FROM %s.ml_deploy(name => $1, version => $2, alias => $3, reason => $4) AS d");
+	check_source(fcinfo, 7);
+	result = query_row(fcinfo, "SELECT d.name, d.alias, d.version, d.previous_version, d.deployed, d.metric, d.value, d.previous_value"
+					   " FROM %s.ml_deploy(name => $1, version => $2, alias => $3, reason => $4, strategy => $5,"
+					   " metric => $6, margin => $7, holdout => $8) AS d");
 	rest_end(&call);
 	return result;
 }
@@ -371,7 +385,45 @@ ml_rest_rollback(PG_FUNCTION_ARGS)
 	return result;
 }
 
-/* train(name, source, target, ...). */
+/* Refuse a source that the role may read nothing of: the job would fail, after an answer that promised it. */
+static void
+check_readable(FunctionCallInfo fcinfo)
+{
+	Source	   *source;
+	Oid			relation;
+
+	if (PG_ARGISNULL(1))
+		return;
+	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), true);
+	relation = RangeVarGetRelid(source->relation, NoLock, false);
+	if (pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relation, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relation)), get_rel_name(relation));
+}
+
+/* Queue a training; the answer is 202 with the address of its job. */
+static Datum
+submit_job(FunctionCallInfo fcinfo)
+{
+	Datum		row;
+	bool		isnull;
+	int64		job;
+
+	check_readable(fcinfo);
+	row = query_row(fcinfo, "SELECT j.job, 'queued'::pg_catalog.text, $1, NULL::pg_catalog.int4,"
+					" NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.jsonb,"
+					" NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.float8, NULL::pg_catalog.bool"
+					" FROM %s.ml_submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($12, 0)) AS j(job)");
+	job = DatumGetInt64(GetAttributeByNum(DatumGetHeapTupleHeader(row), 1, &isnull));
+	if (rest_in_request())
+	{
+		set_response("response.status", "202");
+		set_response("response.headers", psprintf("[{\"Location\": \"/jobs?job=eq." INT64_FORMAT "\"}]", job));
+	}
+	return row;
+}
+
+/* train(name, source, target, ..., wait): a job, or the training at once. */
 Datum
 ml_rest_train(PG_FUNCTION_ARGS)
 {
@@ -380,7 +432,11 @@ ml_rest_train(PG_FUNCTION_ARGS)
 
 	rest_begin(&call, REST_TRAIN);
 	check_source(fcinfo, 1);
-	result = query_row(fcinfo, "SELECT t.* FROM %s.ml_train($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS t");
+	if (PG_ARGISNULL(10) || !PG_GETARG_BOOL(10))
+		result = submit_job(fcinfo);
+	else
+		result = query_row(fcinfo, "SELECT NULL::pg_catalog.int8, 'succeeded'::pg_catalog.text, t.*"
+						   " FROM %s.ml_train($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS t");
 	rest_end(&call);
 	return result;
 }
@@ -394,6 +450,19 @@ ml_rest_describe(PG_FUNCTION_ARGS)
 
 	rest_begin(&call, REST_COMMAND);
 	result = query_value(fcinfo, "SELECT %s.ml_describe($1)");
+	rest_end(&call);
+	return result;
+}
+
+/* cancel(job). */
+Datum
+ml_rest_cancel(PG_FUNCTION_ARGS)
+{
+	RestCall	call;
+	Datum		result;
+
+	rest_begin(&call, REST_COMMAND);
+	result = query_value(fcinfo, "SELECT %s.ml_cancel($1)");
 	rest_end(&call);
 	return result;
 }

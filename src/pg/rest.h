@@ -39,7 +39,7 @@ extern void rest_check_size(const struct varlena *value);
 extern void rest_check_rows(uint32 rows);
 
 /* Add the object that describes one prediction, as ml_predict_json has it; out[k * ldout]. */
-extern void rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout);
+extern void rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout, int32 version);
 
 /* The schema that the extension's functions are in, as SQL text has it. */
 extern const char *rest_functions_schema(void);

@@ -37,9 +37,9 @@ append_number(StringInfo json, double number)
 		appendStringInfoString(json, "null");
 }
 
-/* Add the object that describes one prediction, as ml_predict_json has it. */
+/* Add the object that describes one prediction, as ml_predict_json has it; version 0 is not told. */
 void
-rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout)
+rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout, int32 version)
 {
 	const MlSignature *signature = model->signature;
 	const char *separator = "";
@@ -65,14 +65,16 @@ rest_append_prediction(StringInfo json, const MlModel *model, const double *out,
 		}
 		appendStringInfoChar(json, '}');
 	}
+	if (version != 0)
+		appendStringInfo(json, ", \"version\": %d", version);
 	appendStringInfoChar(json, '}');
 }
 
 /* ---- reading ---- */
 
-/* The model of the first argument, kept in fn_extra. */
-static const MlModel *
-call_model(FunctionCallInfo fcinfo)
+/* The entry of the first argument's model, kept in fn_extra. */
+static const ModelEntry *
+call_entry(FunctionCallInfo fcinfo)
 {
 	ModelArgument *argument = fcinfo->flinfo->fn_extra;
 
@@ -82,7 +84,7 @@ call_model(FunctionCallInfo fcinfo)
 		model_argument_init(argument, fcinfo, REGISTRY_PREDICT, fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = argument;
 	}
-	return model_argument_get(argument, PG_GETARG_DATUM(0))->model;
+	return model_argument_get(argument, PG_GETARG_DATUM(0));
 }
 
 /* Where the predictions of a request go: a text, or rows. */
@@ -171,14 +173,18 @@ request_text(FunctionCallInfo fcinfo, int argument)
 
 /* Score the rows in the text of a request. */
 static void
-score_request(const MlModel *model, char *string, BlockTaker take, Answer *answer)
+score_request(const ModelEntry *entry, char *string, BlockTaker take, Answer *answer)
 {
 	JsonScan	scan;
 	Jsonb	   *json;
 
-	json_scan_init(&scan, model, string, answer->key);
-	if (scan_input(&scan, take, answer))
-		return;
+	/* routes look at members that are no features */
+	if (entry->route == NULL)
+	{
+		json_scan_init(&scan, entry->model, string, answer->key);
+		if (scan_input(&scan, take, answer))
+			return;
+	}
 
 	/* begin again, the general way */
 	answer->keys = NULL;
@@ -190,7 +196,7 @@ score_request(const MlModel *model, char *string, BlockTaker take, Answer *answe
 	json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(string)));
 	if (json_is_array(json))
 		rest_check_rows(JB_ROOT_COUNT(json));
-	json_score(model, json, take, answer);
+	json_score(entry, json, take, answer);
 }
 
 /* ---- predict ---- */
@@ -206,7 +212,7 @@ append_block(JsonBlock *block, size_t n, void *arg)
 		if (answer->number++ > 0)
 			appendStringInfoString(answer->json, ", ");
 		if (block->given[i])
-			rest_append_prediction(answer->json, block->model, block->out + i, block->capacity);
+			rest_append_prediction(answer->json, block->model, block->out + i, block->capacity, block->version);
 		else
 			appendStringInfoString(answer->json, "null");
 	}
@@ -224,7 +230,7 @@ ml_rest_predict(PG_FUNCTION_ARGS)
 	rest_begin(&call, REST_PREDICT);
 	initStringInfo(&json);
 	input = request_text(fcinfo, 1);
-	score_request(call_model(fcinfo), input, append_block, &answer);
+	score_request(call_entry(fcinfo), input, append_block, &answer);
 	rest_end(&call);
 	if (begins_as_array(input))
 		PG_RETURN_TEXT_P(cstring_to_text(psprintf("[%s]", json.data)));
@@ -308,7 +314,7 @@ ml_rest_predict_batch(PG_FUNCTION_ARGS)
 				 errmsg("rows must be a JSON array of objects")));
 	if (!PG_ARGISNULL(2))
 		answer.key = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	score_request(call_model(fcinfo), input, store_block, &answer);
+	score_request(call_entry(fcinfo), input, store_block, &answer);
 	rest_end(&call);
 	return (Datum) 0;
 }

@@ -29,6 +29,7 @@
 #include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -254,6 +255,16 @@ write_grant_event(const Writer *writer, const char *action, const Grant *grant)
 								  registry_privilege_name(grant->privilege)));
 }
 
+/* Delete what roles that were dropped since had on the locked model: a number is never to mean another role. */
+static void
+delete_vanished(const Writer *writer)
+{
+	ColumnValue id = column_uuid("model_id", &writer->model.id);
+
+	writer_execute("DELETE FROM mlaas.privilege WHERE model_id = $1 AND grantee <> 0"
+				   " AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee)", SPI_OK_DELETE, 1, &id);
+}
+
 /* Write that the role has the privilege; false when it was there. */
 static bool
 insert_grant(const Writer *writer, const Grant *grant)
@@ -298,6 +309,7 @@ ml_grant(PG_FUNCTION_ARGS)
 	read_grant(fcinfo, &grant);
 	writer_begin(&writer, "ml_grant()");
 	registry_lock(&writer, grant.model, REGISTRY_MANAGE);
+	delete_vanished(&writer);
 	rights_tie_role(grant.grantee);
 	granted = insert_grant(&writer, &grant);
 	if (granted)
@@ -322,6 +334,7 @@ ml_revoke(PG_FUNCTION_ARGS)
 	read_grant(fcinfo, &grant);
 	writer_begin(&writer, "ml_revoke()");
 	registry_lock(&writer, grant.model, REGISTRY_MANAGE);
+	delete_vanished(&writer);
 	for (int privilege = (int) grant.privilege; privilege <= (int) REGISTRY_MANAGE; privilege++)
 		revoked |= delete_grant(&writer, &grant, (RegistryPrivilege) privilege);
 	if (revoked)

@@ -233,16 +233,13 @@ read_routes(const RegistryVersion *own, const char *alias, MemoryContext memory)
 	return route;
 }
 
-/* The routes of the alias that a name means; a version's number has none. */
+/* The routes of the alias that a name means. */
 Route *
 route_find(const char *spec, const RegistryVersion *own, MemoryContext memory)
 {
 	const char *at = strchr(spec, '@');
-	const char *alias = at == NULL ? REGISTRY_DEFAULT_ALIAS : at + 1;
 
-	if (alias[0] != '\0' && strspn(alias, "0123456789") == strlen(alias))
-		return NULL;
-	return read_routes(own, alias, memory);
+	return own->routed ? read_routes(own, at == NULL ? REGISTRY_DEFAULT_ALIAS : at + 1, memory) : NULL;
 }
 
 /* ---- claims ---- */

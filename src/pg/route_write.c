@@ -158,6 +158,19 @@ check_no_weight(const Writer *writer, const char *alias, int32 version)
 				 errhint("Change it with ml_shift.")));
 }
 
+/* Keep in the alias' row whether it has routes. */
+static void
+mark_alias(const Writer *writer, const char *alias)
+{
+	ColumnValue values[] = {
+		column_uuid("model_id", &writer->model.id),
+		column_text("alias", alias)
+	};
+
+	writer_execute("UPDATE mlaas.alias SET routed = EXISTS (SELECT FROM mlaas.route WHERE model_id = $1 AND alias = $2)"
+				   " WHERE model_id = $1 AND alias = $2", SPI_OK_UPDATE, lengthof(values), values);
+}
+
 /* Write a route; returns its number. */
 static int32
 write_route(const Writer *writer, const RouteRequest *request, const RegistryVersion *version)
@@ -183,6 +196,7 @@ write_route(const Writer *writer, const RouteRequest *request, const RegistryVer
 	number = DatumGetInt32(writer_result(0, 1));
 	values[2] = column_version("number", number);
 	writer_insert("route", lengthof(values), values);
+	mark_alias(writer, request->alias);
 	/* the weights of an alias divide one range, so they share key and salt: those of the oldest, or the key given now */
 	if (request->weighted)
 		writer_execute("UPDATE mlaas.route r SET key = coalesce($3, first.key), salt = first.salt FROM"
@@ -304,6 +318,7 @@ route_end(const Writer *writer, const char *alias)
 		return 0;
 	version = DatumGetInt32(writer_result(0, 1));
 	writer_execute("DELETE FROM mlaas.route WHERE model_id = $1 AND alias = $2", SPI_OK_DELETE, lengthof(values), values);
+	mark_alias(writer, alias);
 	return version;
 }
 
@@ -361,8 +376,11 @@ ml_unroute(PG_FUNCTION_ARGS)
 				 errmsg("alias \"%s\" of model \"%s\" has no route %d", alias, name, PG_GETARG_INT32(2)),
 				 errhint("mlaas.routes lists the routes there are.")));
 	if (ended > 0)
+	{
+		mark_alias(&writer, alias);
 		registry_write_event(&writer, "route", alias, 0, 0,
 							 PG_ARGISNULL(2) ? "all routes ended" : psprintf("route %d ended", PG_GETARG_INT32(2)), NULL);
+	}
 	else
 		registry_return_event(&writer);
 	writer_end(&writer);

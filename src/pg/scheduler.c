@@ -1,8 +1,9 @@
 /*
  * The scheduler of a database: one process, while jobs wait or run or there is a schedule.
  *
- * A turn, in one short transaction: jobs whose worker died are put back or given up, schedules that are due
- * submit jobs, and workers are started for the jobs that come first, up to mlaas.max_workers.
+ * A turn takes two short transactions.  In the first, jobs whose worker died are put back or given up, and schedules
+ * that are due submit jobs; in the second, workers are started for the jobs that come first, up to
+ * mlaas.max_workers, which find what the first has committed.
  * Between turns it sleeps until it is woken (by a commit that submitted, by a worker that
  * ended) or a schedule is due.  It changes no row that a session has locked and waits for no
  * lock on a table, so that no open transaction keeps it, and it leaves at once when the database or
@@ -41,7 +42,7 @@
 extern PGDLLEXPORT void ml_scheduler_main(Datum arg);
 
 /* In milliseconds. */
-#define LOOK_INTERVAL 1000		/* for a DROP that waits for us: the server gives up after 5 seconds */
+#define LOOK_INTERVAL 2000		/* for a DROP that waits for us: the server gives up after 5 seconds */
 #define BUSY_INTERVAL 5000		/* between turns while jobs wait or run */
 #define REST_INTERVAL 60000		/* between turns otherwise */
 #define RETRY_INTERVAL 1000		/* after a worker that could not be started */
@@ -69,12 +70,14 @@ typedef struct OpenJob
 	Oid			role;
 	Oid			login;
 	bool		cancel_requested;
+	bool		running;
 	char	   *schedule;
 } OpenJob;
 
 typedef enum Turn
 {
 	TURN_LEAVE,					/* nothing of ours is here any more, or not for long */
+	TURN_LATER,					/* the table is locked */
 	TURN_IDLE,					/* nothing to do */
 	TURN_BUSY					/* jobs wait or run, or there are schedules */
 } Turn;
@@ -102,6 +105,17 @@ worker_describe(BackgroundWorker *worker, const char *name, const char *type, co
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
+}
+
+void
+worker_lift_timeouts(void)
+{
+	/* the last came with PostgreSQL 17 */
+	static const char *const timeouts[] = {"statement_timeout", "lock_timeout", "transaction_timeout"};
+
+	for (size_t i = 0; i < lengthof(timeouts); i++)
+		if (GetConfigOption(timeouts[i], true, false) != NULL)
+			SetConfigOption(timeouts[i], "0", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 bool
@@ -161,13 +175,13 @@ has_worker(int64 job)
 
 /* ---- what is in the table ---- */
 
-/* Read jobs: id, attempts, role, login, cancel_requested, schedule. */
+/* Read the jobs that fulfil a condition. */
 static List *
 read_jobs(const char *condition, MemoryContext memory)
 {
 	List	   *jobs = NIL;
 
-	writer_execute(psprintf("SELECT id, attempts, role, login, cancel_requested, schedule FROM mlaas.job WHERE %s", condition),
+	writer_execute(psprintf("SELECT id, attempts, role, login, cancel_requested, state = 'running', schedule FROM mlaas.job WHERE %s", condition),
 				   SPI_OK_SELECT, 0, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -179,7 +193,8 @@ read_jobs(const char *condition, MemoryContext memory)
 		job->role = DatumGetObjectId(writer_result(i, 3));
 		job->login = DatumGetObjectId(writer_result(i, 4));
 		job->cancel_requested = DatumGetBool(writer_result(i, 5));
-		job->schedule = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 6);
+		job->running = DatumGetBool(writer_result(i, 6));
+		job->schedule = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 7);
 		jobs = lappend(jobs, job);
 		MemoryContextSwitchTo(old);
 	}
@@ -259,11 +274,10 @@ reap_workers(MemoryContext memory)
 	}
 }
 
-/* Let jobs that say "running" and have no worker wait again; returns how many do run. */
-static int
+/* Let jobs that say "running" and have no worker wait again. */
+static void
 reap_jobs(MemoryContext memory)
 {
-	int			running = 0;
 	ListCell   *cell;
 
 	foreach(cell, read_jobs("state = 'running'", memory))
@@ -273,15 +287,11 @@ reap_jobs(MemoryContext memory)
 
 		job_tag(&tag, job->id);
 		if (has_worker(job->id) || LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		{
-			running++;
 			continue;
-		}
 		if (lock_row(job->id, JOB_RUNNING))
 			end_attempt(job, job->attempts, "the worker process of the job ended before the training did");
 		LockRelease(&tag, ExclusiveLock, false);
 	}
-	return running;
 }
 
 /* ---- starting jobs ---- */
@@ -334,43 +344,46 @@ role_to_connect(const OpenJob *job)
 	return InvalidOid;
 }
 
-/* Start workers for the jobs that come first, while fewer than allowed are running; false when some must wait for a process. */
-static bool
-start_jobs(int running, MemoryContext memory)
+/* How many of the jobs run, or have a worker on its way to them. */
+static int
+count_taken(List *jobs)
 {
+	int			count = 0;
 	ListCell   *cell;
 
-	if (running >= mlaas_max_workers)
-		return true;
-	foreach(cell, read_jobs("state = 'queued' ORDER BY priority DESC, id", memory))
+	foreach(cell, jobs)
+	{
+		const OpenJob *job = lfirst(cell);
+
+		count += job->running || has_worker(job->id);
+	}
+	return count;
+}
+
+/* Start workers for the first of the jobs that wait, while fewer than allowed run; false when no process is free. */
+static bool
+start_jobs(List *jobs)
+{
+	int			taken = count_taken(jobs);
+	ListCell   *cell;
+
+	foreach(cell, jobs)
 	{
 		const OpenJob *job = lfirst(cell);
 		Oid			connect_as;
 
-		if (running >= mlaas_max_workers)
+		if (taken >= mlaas_max_workers)
 			break;
-		if (has_worker(job->id))
+		if (job->running || has_worker(job->id))
 			continue;
 		connect_as = role_to_connect(job);
 		if (!OidIsValid(connect_as))
 			continue;
 		if (!start_worker(job, connect_as))
 			return false;
-		running++;
+		taken++;
 	}
 	return true;
-}
-
-/* How many workers are on their way to their jobs, which still wait. */
-static int
-count_starting(List *waiting)
-{
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, waiting)
-		count += has_worker(((const OpenJob *) lfirst(cell))->id);
-	return count;
 }
 
 /* ---- a turn ---- */
@@ -391,16 +404,17 @@ purge(void)
 				   SPI_OK_DELETE, 1, &before);
 }
 
-/* Does somebody wait for this database to be dropped, renamed or moved? */
+/* Does somebody wait for this database to be dropped, renamed, moved or copied? */
 static bool
 database_is_wanted(void)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	/* what a new connection takes */
+	if (LockAcquire(&tag, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return true;
-	LockRelease(&tag, AccessShareLock, false);
+	LockRelease(&tag, RowExclusiveLock, false);
 	return false;
 }
 
@@ -420,32 +434,42 @@ plan_next(bool any_jobs, bool retry)
 	return TURN_IDLE;
 }
 
-/* Do what there is to do, within a transaction. */
+/* The first half of a turn: what has ended, and what is due. */
 static Turn
-work(void)
+put_in_order(void)
 {
 	MemoryContext memory = CurrentMemoryContext;
 	Writer		writer;
-	List	   *waiting;
-	int			running;
-	bool		started;
-	Turn		turn;
 
 	schedules_run();
 	writer_begin(&writer, "the scheduler of jobs");
 	reap_workers(memory);
-	running = reap_jobs(memory);
-	waiting = read_jobs("state = 'queued'", memory);
-	started = start_jobs(running + count_starting(waiting), memory);
+	reap_jobs(memory);
 	purge();
-	turn = plan_next(running > 0 || waiting != NIL, !started);
+	writer_end(&writer);
+	return TURN_BUSY;
+}
+
+/* The second half: what can begin. */
+static Turn
+begin_jobs(void)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	Writer		writer;
+	List	   *jobs;
+	Turn		turn;
+
+	writer_begin(&writer, "the scheduler of jobs");
+	/* in one look, so that a job on its way from waiting to running is counted once */
+	jobs = read_jobs("state IN ('queued', 'running') ORDER BY priority DESC, id", memory);
+	turn = plan_next(jobs != NIL, !start_jobs(jobs));
 	writer_end(&writer);
 	return turn;
 }
 
-/* One transaction. */
+/* Do half of a turn in a transaction. */
 static Turn
-take_turn(void)
+in_transaction(Turn (*half) (void))
 {
 	Turn		turn = TURN_LEAVE;
 
@@ -454,20 +478,31 @@ take_turn(void)
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "scheduling jobs");
 	if (!database_is_wanted() && job_table() == scheduler.table)
 	{
 		/* somebody who drops or alters it comes first */
 		if (ConditionalLockRelationOid(scheduler.table, AccessShareLock))
-			turn = job_table() == scheduler.table ? work() : TURN_LEAVE;
+			turn = job_table() == scheduler.table ? half() : TURN_LEAVE;
 		else
-		{
-			turn = TURN_BUSY;
-			scheduler.next_turn = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_INTERVAL);
-		}
+			turn = TURN_LATER;
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	return turn;
+}
+
+/* One turn. */
+static Turn
+take_turn(void)
+{
+	Turn		turn;
+
+	pgstat_report_activity(STATE_RUNNING, "scheduling jobs");
+	turn = in_transaction(put_in_order);
+	if (turn == TURN_BUSY)
+		turn = in_transaction(begin_jobs);
+	if (turn == TURN_LATER)
+		scheduler.next_turn = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_INTERVAL);
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return turn;
@@ -592,6 +627,7 @@ ml_scheduler_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	job_release_at_exit();
+	worker_lift_timeouts();
 	while (become_scheduler() && schedule())
 	{
 		resign();

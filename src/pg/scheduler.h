@@ -26,6 +26,9 @@ extern void launcher_init(void);
 /* Fill in a worker of this library that the server does not start again by itself. */
 extern void worker_describe(BackgroundWorker *worker, const char *name, const char *type, const char *function);
 
+/* Lift the limits of time that the role or the database has: they are for sessions. */
+extern void worker_lift_timeouts(void);
+
 /* Once this transaction has been committed, let the scheduler look for work, or start it. */
 extern void scheduler_wake(void);
 

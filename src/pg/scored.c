@@ -35,7 +35,7 @@ grow(Scored *scored, size_t needed)
 		for (size_t k = 0; k < model->scorer.outputs; k++)
 			model->outputs[k] = ml_realloc(ctx, model->outputs[k], capacity * sizeof(double));
 	}
-	if (scored->group_column >= 0)
+	if (scored->ranking)
 		scored->group = ml_realloc(ctx, scored->group, capacity * sizeof(uint64));
 	if (scored->by_column >= 0)
 		scored->by = ml_realloc(ctx, scored->by, capacity * sizeof(int32));
@@ -58,25 +58,6 @@ keep_outputs(ScoredModel *model, size_t until)
 			model->outputs[k][first + i] = out[k * ML_BLOCK_ROWS];
 	}
 	scorer_reset(scorer);
-}
-
-/* A hash of the group that a row is of. */
-static uint64
-row_group(Scored *scored, const TupleTableSlot *slot)
-{
-	int			column = scored->group_column;
-	const char *bytes;
-	size_t		length;
-
-	if (slot->tts_isnull[column])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the group column of the model contains NULL"),
-				 errhint("Filter these rows out.")));
-	if (scored->group_reader.kind == ML_KIND_NUMBER)
-		return ml_mix64(ml_number_bits(value_number(&scored->group_reader, slot->tts_values[column])));
-	bytes = value_category(&scored->group_reader, slot->tts_values[column], &length);
-	return ml_hash_bytes(bytes, length, 0);
 }
 
 /* Which of the values that rows are told apart by a row has. */
@@ -109,8 +90,8 @@ scored_add(TupleTableSlot *slot, void *arg)
 		return;
 	if (row >= scored->capacity)
 		grow(scored, row + 1);
-	if (scored->group_column >= 0)
-		scored->group[row] = row_group(scored, slot);
+	if (scored->ranking)
+		scored->group[row] = group_read(&scored->group_reader, slot);
 	if (scored->by_column >= 0)
 		scored->by[row] = row_by(scored, slot);
 	for (int m = 0; m < scored->nmodels; m++)
@@ -130,26 +111,6 @@ scored_add(TupleTableSlot *slot, void *arg)
 }
 
 /* ---- setting up ---- */
-
-/* Set up the column of groups of a ranking as the column number place that is read; returns its number in the source. */
-static int
-init_group(Scored *scored, const MlModel *model, const Source *source, int place)
-{
-	const char *name = ml_params_column(model->algorithm, model->params, ML_ROLE_GROUP, NULL);
-	int			column;
-
-	if (name == NULL)
-		ml_raise(scored->ctx, ML_ERROR_CORRUPTED, "model is corrupted: a ranking without a group column");
-	column = source_need(source, name, "group column");
-	source_check_unique(source, column, "group column");
-	if (!value_reader_init(&scored->group_reader, source->columns[column].type, CurrentMemoryContext) ||
-		scored->group_reader.kind == ML_KIND_VECTOR)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("group column \"%s\" has type %s", name, source->columns[column].type_name)));
-	scored->group_column = place;
-	return column;
-}
 
 /* Set up the column that tells rows apart. */
 static int
@@ -211,7 +172,7 @@ scored_create(MlContext *ctx, const MlModel *const *models, int nmodels, const S
 	scored->ctx = ctx;
 	scored->nmodels = nmodels;
 	scored->models = palloc0(sizeof(ScoredModel) * (Size) nmodels);
-	scored->group_column = scored->by_column = -1;
+	scored->by_column = -1;
 	for (int m = 0; m < nmodels; m++)
 	{
 		if (models[m]->signature->target_kind == ML_TARGET_NONE)
@@ -230,7 +191,8 @@ scored_create(MlContext *ctx, const MlModel *const *models, int nmodels, const S
 		ncolumns = init_model(scored, m, models[m], source, columns, ncolumns);
 	if (models[0]->signature->task == ML_TASK_RANKING)
 	{
-		columns[ncolumns] = init_group(scored, models[0], source, ncolumns);
+		scored->ranking = true;
+		group_reader_init(&scored->group_reader, models[0], source, ncolumns, &columns[ncolumns]);
 		ncolumns++;
 	}
 	if (by != NULL)
@@ -268,53 +230,28 @@ scored_read(MlContext *ctx, const MlModel *const *models, int nmodels, Source *s
 
 /* ---- metrics ---- */
 
-/* A row and the group it is of. */
-typedef struct GroupedRow
-{
-	uint64		group;
-	size_t		row;
-} GroupedRow;
-
-static int
-by_group(const void *pa, const void *pb)
-{
-	const GroupedRow *a = pa;
-	const GroupedRow *b = pb;
-
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	return a->row < b->row ? -1 : a->row > b->row;
-}
-
-/* The metrics of a ranking: rows of a group are put beside each other first. */
+/* The metrics of a ranking on some rows. */
 static int
 ranking_metrics(const Scored *scored, const ScoredModel *model, const uint32 *rows, size_t n, MlMetric *metrics)
 {
 	MlContext  *ctx = scored->ctx;
-	GroupedRow *grouped = ml_alloc_array(ctx, n + 1, sizeof(GroupedRow));
 	double	   *relevance = ml_alloc_array(ctx, n + 1, sizeof(double));
 	double	   *score = ml_alloc_array(ctx, n + 1, sizeof(double));
-	uint32	   *group = ml_alloc_array(ctx, n + 1, sizeof(uint32));
+	uint64	   *group = ml_alloc_array(ctx, n + 1, sizeof(uint64));
 	int			count;
 
 	for (size_t i = 0; i < n; i++)
 	{
 		size_t		row = rows != NULL ? rows[i] : i;
 
-		grouped[i] = (GroupedRow) {scored->group[row], row};
+		relevance[i] = model->actual[row];
+		score[i] = model->outputs[0][row];
+		group[i] = scored->group[row];
 	}
-	qsort(grouped, n, sizeof(GroupedRow), by_group);
-	for (size_t i = 0; i < n; i++)
-	{
-		relevance[i] = model->actual[grouped[i].row];
-		score[i] = model->outputs[0][grouped[i].row];
-		group[i] = i == 0 ? 0 : group[i - 1] + (grouped[i].group != grouped[i - 1].group);
-	}
-	count = ml_metrics_ranking(ctx, relevance, score, group, n, metrics);
+	count = ml_metrics_groups(ctx, relevance, score, group, n, metrics);
 	ml_free(ctx, group);
 	ml_free(ctx, score);
 	ml_free(ctx, relevance);
-	ml_free(ctx, grouped);
 	return count;
 }
 
@@ -339,7 +276,7 @@ scored_metrics(const Scored *scored, int number, const uint32 *rows, size_t n, c
 	double	   *predicted;
 	int			count;
 
-	if (scored->group_column >= 0)
+	if (scored->ranking)
 		return ranking_metrics(scored, model, rows, n, metrics);
 	if (!model->target.classes && rows == NULL)
 		return ml_metrics_regression(ctx, model->actual, model->outputs[0], weights, n, metrics);

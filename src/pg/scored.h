@@ -30,9 +30,8 @@ typedef struct Scored
 	size_t		rows;
 	size_t		capacity;
 
-	/* a ranking's rows come in groups */
-	int			group_column;	/* of the slot, -1 = none */
-	ValueReader group_reader;
+	bool		ranking;		/* rows come in groups */
+	GroupReader group_reader;
 	uint64	   *group;			/* [capacity] a hash of the row's group */
 
 	/* rows may be told apart by a column */

@@ -21,8 +21,6 @@
 #include "pg/compat.h"
 #include "pg/state.h"
 
-#define STATE_MAGIC 0x6d6c7374
-
 #define FLAT_PREFIX MAXALIGN(VARHDRSZ + sizeof(uint32))
 #define OUTSIDE_CHECKSUM sizeof(uint64)
 #define OUTSIDE_MINIMUM (sizeof(uint32) + OUTSIDE_CHECKSUM)

@@ -13,7 +13,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "nodes/nodes.h"
 #include "utils/expandeddatum.h"
+
+#include "pg/compat.h"
 
 /* Stored in flat states that may cross versions of the extension: never reused. */
 typedef enum StateKindId
@@ -59,6 +62,26 @@ extern ExpandedState *state_create(const StateKind *kind, MemoryContext parent);
  * memory.  Errors when it is of another kind.
  */
 extern ExpandedState *state_get(Datum datum, const StateKind *kind, MemoryContext parent);
+
+/* In an ExpandedState; nothing else of ours begins so. */
+#define STATE_MAGIC 0x6d6c7374
+
+/*
+ * The state in argument 0 of a transition function, when an aggregate passes it in its expanded form as it does for
+ * all rows but the first; else NULL, which state_aggregate_memory and state_get deal with.
+ */
+static inline ExpandedState *
+state_of_row(FunctionCallInfo fcinfo, const StateKind *kind)
+{
+	Datum		datum = fcinfo->args[0].value;
+	ExpandedState *state;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, AggState) || fcinfo->args[0].isnull ||
+		!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(datum)))
+		return NULL;
+	state = (ExpandedState *) DatumGetEOHP(datum);
+	return state->magic == STATE_MAGIC && state->kind == kind ? state : NULL;
+}
 
 static inline Datum
 state_datum(ExpandedState *state)

@@ -605,6 +605,8 @@ plan_split(TrainPlan *plan, int column, const TrainArgs *args)
 		refuse_type(source, split_role(kind), "It must be a number, a date or a time.");
 	if (kind == ML_SPLIT_GROUP && (reader.kind == ML_KIND_INVALID || reader.kind == ML_KIND_VECTOR))
 		refuse_type(source, split_role(kind), "A group must be a number, a time, text, an enum or a UUID.");
+	plan->spec.order_is_moment = kind == ML_SPLIT_LAST &&
+		(reader.base == DATEOID || reader.base == TIMESTAMPOID || reader.base == TIMESTAMPTZOID);
 	if (args->after != NULL)
 		plan->spec.split.after = read_after(&reader, args->after);
 	return plan_column(plan, column);

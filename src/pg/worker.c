@@ -202,6 +202,7 @@ ml_job_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(order.database, order.connect_as, 0);
 	job_release_at_exit();
+	worker_lift_timeouts();
 
 	/* only the training itself is cancelled */
 	HOLD_CANCEL_INTERRUPTS();

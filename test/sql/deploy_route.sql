@@ -6,9 +6,12 @@ CREATE TABLE calls AS
 SELECT i AS id, i::float8 AS x, (i % 7)::float8 AS z, CASE WHEN i % 4 = 0 THEN 'pro' END AS plan, i % 2 = 0 AS mobile, 10.0 * i AS y1, 20.0 * i AS y2, 30.0 * i AS y3
 FROM generate_series(1, 2000) i;
 -- version v predicts 10 * v * x: a prediction tells the version
+-- (that one feature tells the target is said in a warning)
+SET client_min_messages = error;
 SELECT version FROM ml_train('deploy_route', 'SELECT x, y1 AS y FROM calls', 'y', 'linear_regression');
 SELECT version FROM ml_train('deploy_route', 'SELECT x, y2 AS y FROM calls', 'y', 'linear_regression');
 SELECT version FROM ml_train('deploy_route', 'SELECT x, y3 AS y FROM calls', 'y', 'linear_regression');
+RESET client_min_messages;
 CREATE FUNCTION version_of(prediction float8, x float8) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT round(prediction / x / 10)::int $$;
 CREATE FUNCTION shares() RETURNS TABLE (version int, share numeric) LANGUAGE sql STABLE AS $$
 	SELECT version_of(ml_predict('deploy_route', c), x), round(count(*) / 2000.0, 1) FROM calls c GROUP BY 1 ORDER BY 1
@@ -130,6 +133,12 @@ SELECT ml_unroute('deploy_route');
 SELECT ml_route('deploy_route', 'production', 2, weight => 0.1);
 SELECT version, previous_version FROM ml_rollback('deploy_route');
 SELECT * FROM shares();
+-- a deployment leaves the routes
+SELECT ml_route('deploy_route', 'production', 2, weight => 0.1);
+SELECT version FROM ml_deploy('deploy_route', 3);
+SELECT * FROM shares();
+SELECT version, previous_version FROM ml_rollback('deploy_route');
+SELECT version, previous_version FROM ml_rollback('deploy_route');
 SELECT ml_route('deploy_route', 'production', 2, weight => 0.1);
 SELECT ml_route('deploy_route', 'production', 3, weight => 0.1);
 SELECT ml_promote('deploy_route');
@@ -165,7 +174,9 @@ SELECT ml_shift('deploy_route', 'production', 2, 0.1);
 SELECT ml_route('deploy_route', 'production', 2, weight => 0.1);
 SELECT ml_route('deploy_route', 'production', 2, weight => 0.1);
 SELECT ml_drop('deploy_route', 2);
+SET client_min_messages = error;
 SELECT version FROM ml_train('deploy_route', 'SELECT x, x > 500 AS y FROM calls', 'y', deploy => 'never');
+RESET client_min_messages;
 SELECT ml_route('deploy_route', 'production', 4, weight => 0.1);
 SELECT ml_bucket(NULL, 'x') IS NULL AND ml_bucket('x', NULL) IS NULL AS strict;
 -- the buckets of keys are stored by others, so they never change

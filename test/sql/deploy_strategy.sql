@@ -2,7 +2,7 @@
 CREATE SCHEMA deploy_strategy;
 SET search_path = deploy_strategy, public;
 
-CREATE TABLE points AS SELECT i AS id, i::float8 AS x, (i * 7 % 13)::float8 AS z, 2.0 * i + 3 * (i * 7 % 13) AS y FROM generate_series(1, 400) i;
+CREATE TABLE points AS SELECT i AS id, i::float8 AS x, (i * 7 % 13)::float8 AS z, 2.0 * i + 30 * (i * 7 % 13) AS y FROM generate_series(1, 400) i;
 CREATE FUNCTION learn(features text[], deploy text DEFAULT 'never', source text DEFAULT 'points', validation jsonb DEFAULT '{}',
 					  OUT version int, OUT deployed boolean)
 LANGUAGE sql AS $$

@@ -1,6 +1,6 @@
 -- A function of mlaas_api for a deployed model: what it looks like, who may call it, and how it follows
 -- deployments, renamings and drops.
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE SCHEMA publish_test;
 SET search_path = publish_test, public;
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
@@ -136,6 +136,16 @@ SELECT round((mlaas_api.predict_by_key('number', '3')->>'prediction')::numeric, 
 SELECT mlaas_api.predict_by_key('number', '11');
 SELECT mlaas_api.predict_by_key('number', '7');
 SELECT mlaas_api.predict_by_key('number', 'x');
+-- routes choose by the columns of the row
+SELECT ml_route('number', 'production', 2, condition => 'z > 4') IS NOT NULL AS routed;
+RESET ROLE;
+ALTER TABLE people ADD label int DEFAULT 1;
+SET ROLE regress_publish_owner;
+SELECT k, round((p->>'prediction')::numeric, 6) AS prediction, p->>'version' AS version FROM unnest('{3,5}'::text[]) k, mlaas_api.predict_by_key('number', k) p;
+SELECT ml_unroute('number') IS NOT NULL AS unrouted;
+RESET ROLE;
+ALTER TABLE people DROP label;
+SET ROLE regress_publish_owner;
 -- another source, the same session; another version; the rights and the row security of the caller
 SELECT ml_publish('number', source => 'twice', key => 'Key');
 SELECT round((mlaas_api.predict_by_key('number', '6')->>'prediction')::numeric, 6) AS prediction;
@@ -162,7 +172,9 @@ DROP VIEW twice;
 ALTER TABLE people ALTER x TYPE int USING x::int * 2;
 SET ROLE regress_publish_owner;
 SELECT round((mlaas_api.predict_by_key('number', '3')->>'prediction')::numeric, 6) AS prediction;
+SET client_min_messages = warning;
 SELECT version FROM ml_deploy('number', 2);
+SET client_min_messages = error;
 SELECT mlaas_api.predict_by_key('number', '3');
 RESET ROLE;
 DROP TABLE people CASCADE;

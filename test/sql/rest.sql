@@ -23,10 +23,10 @@ PREPARE settings(text, text, text, text, text, text, text) AS
 select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.jwt.claims', $3, true), set_config('request.method', $4, true), set_config('request.path', $5, true), set_config('request.headers', $6, true), set_config('request.cookies', $7, true);
 
 PREPARE train(json) AS
-WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "name", "source", "target", "algorithm", "validation" FROM json_to_record(pgrst_payload.json_data) AS _("name" text, "source" text, "target" text, "algorithm" text, "validation" jsonb) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."train"("name" := pgrst_body."name", "source" := pgrst_body."source", "target" := pgrst_body."target", "algorithm" := pgrst_body."algorithm", "validation" := pgrst_body."validation") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "train".* FROM "pgrst_source" AS "train"   ) _postgrest_t;
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "name", "source", "target", "algorithm", "validation", "wait" FROM json_to_record(pgrst_payload.json_data) AS _("name" text, "source" text, "target" text, "algorithm" text, "validation" jsonb, "wait" boolean) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."train"("name" := pgrst_body."name", "source" := pgrst_body."source", "target" := pgrst_body."target", "algorithm" := pgrst_body."algorithm", "validation" := pgrst_body."validation", "wait" := pgrst_body."wait") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "train".* FROM "pgrst_source" AS "train"   ) _postgrest_t;
 
 PREPARE train_features(json) AS
-WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "name", "source", "target", "features", "params", "deploy" FROM json_to_record(pgrst_payload.json_data) AS _("name" text, "source" text, "target" text, "features" text[], "params" jsonb, "deploy" text) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."train"("name" := pgrst_body."name", "source" := pgrst_body."source", "target" := pgrst_body."target", "features" := pgrst_body."features", "params" := pgrst_body."params", "deploy" := pgrst_body."deploy") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "train".* FROM "pgrst_source" AS "train"   ) _postgrest_t;
+WITH pgrst_source AS (SELECT "pgrst_call".* FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "name", "source", "target", "features", "params", "deploy", "wait" FROM json_to_record(pgrst_payload.json_data) AS _("name" text, "source" text, "target" text, "features" text[], "params" jsonb, "deploy" text, "wait" boolean) LIMIT 1) pgrst_body , LATERAL "mlaas_api"."train"("name" := pgrst_body."name", "source" := pgrst_body."source", "target" := pgrst_body."target", "features" := pgrst_body."features", "params" := pgrst_body."params", "deploy" := pgrst_body."deploy", "wait" := pgrst_body."wait") pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce((json_agg(_postgrest_t)->0)::text, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "train".* FROM "pgrst_source" AS "train"   ) _postgrest_t;
 
 PREPARE predict_post(json) AS
 WITH pgrst_source AS (SELECT pgrst_call.pgrst_scalar FROM (SELECT $1 AS json_data) pgrst_payload, LATERAL (SELECT "model", "input" FROM json_to_record(pgrst_payload.json_data) AS _("model" text, "input" json) LIMIT 1) pgrst_body , LATERAL (SELECT "mlaas_api"."predict"("model" := pgrst_body."model", "input" := pgrst_body."input") pgrst_scalar) pgrst_call) SELECT null::bigint AS total_result_set, 1 AS page_total, coalesce(json_agg(_postgrest_t.pgrst_scalar)->0, 'null') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status, '' AS response_inserted FROM (SELECT "predict".* FROM "pgrst_source" AS "predict"   ) _postgrest_t;
@@ -50,51 +50,51 @@ WITH pgrst_source AS ( SELECT "mlaas_api"."models".* FROM "mlaas_api"."models" W
 -- POST /rpc/train, a VOLATILE function: a read-write transaction
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{"split":"none"}}') \gset
+EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{"split":"none"},"wait":true}') \gset
 COMMIT;
 SELECT :'page_total' AS page_total, :'body'::json->>'name' AS name, :'body'::json->>'version' AS version, :'body'::json->>'task' AS task,
 	   :'body'::json->>'algorithm' AS algorithm, :'body'::json->>'deployed' AS deployed, :'body'::json->>'n_train' AS n_train,
 	   (:'body'::json->'metrics'->>'r2')::float8 > 0.999 AS good, (:'body'::json->>'seconds')::float8 > 0 AS took_time;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train_features('{"name":"rest level","source":"rest_test.points","target":"level","features":["x","kind"],"params":{"l2":1},"deploy":"always"}') \gset
+EXECUTE train_features('{"name":"rest level","source":"rest_test.points","target":"level","features":["x","kind"],"params":{"l2":1},"deploy":"always","wait":true}') \gset
 COMMIT;
 SELECT :'body'::json->>'name' AS name, :'body'::json->>'version' AS version, :'body'::json->>'task' AS task, :'body'::json->>'deployed' AS deployed;
 
 -- the source is a relation, found by the search_path of the request and read with the rights of its role
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_other \g /dev/null
-EXECUTE train('{"name":"rest view","source":"first_half","target":"y","algorithm":"linear_regression","validation":{"split":"none"}}') \gset
+EXECUTE train('{"name":"rest view","source":"first_half","target":"y","algorithm":"linear_regression","validation":{"split":"none"},"wait":true}') \gset
 SELECT :'body'::json->>'n_train' AS n_train;
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest view","source":"first_half","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest view","source":"first_half","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest sql","source":"SELECT x, y FROM rest_test.points","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest sql","source":"SELECT x, y FROM rest_test.points","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest sql","source":"rest_test.points; DROP TABLE rest_test.points","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest sql","source":"rest_test.points; DROP TABLE rest_test.points","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest secret","source":"rest_test.secret","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest secret","source":"rest_test.secret","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :anon_post \g /dev/null
-EXECUTE train('{"name":"rest anon","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest anon","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 :user_get \g /dev/null
-EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{}}');
+EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{},"wait":true}');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 
@@ -231,7 +231,7 @@ ROLLBACK;
 -- versions: trained, compared, deployed, rolled back; a READ ONLY transaction writes nothing
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 :user_post \g /dev/null
-EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"baseline","validation":{"split":"none"}}') \gset
+EXECUTE train('{"name":"rest line","source":"rest_test.points","target":"y","algorithm":"baseline","validation":{"split":"none"},"wait":true}') \gset
 COMMIT;
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 :user_post \g /dev/null
@@ -267,6 +267,25 @@ SELECT :'body' AS body;
 EXECUTE rollback_post('{"model":"rest line"}') \gset
 SELECT :'body' AS body;
 EXECUTE rollback_post('{"model":"rest line"}');
+ROLLBACK;
+
+-- a job: 202 with its address; nothing is left of one that is rolled back
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE train('{"name":"rest job","source":"rest_test.points","target":"y","algorithm":"linear_regression","validation":{"split":"none"}}') \gset
+SELECT :'body'::json->>'state' AS state, :'body'::json->>'name' AS name, :'body'::json->>'version' IS NULL AS no_version, :'response_status' AS status,
+	   :'response_headers' = format('[{"Location": "/jobs?job=eq.%s"}]', :'body'::json->>'job') AS address;
+SELECT mlaas_api.cancel((:'body'::json->>'job')::bigint) AS cancelled;
+SELECT state FROM mlaas_api.jobs WHERE job = (:'body'::json->>'job')::bigint;
+ROLLBACK;
+SELECT count(*) FROM mlaas_api.jobs WHERE name = 'rest job';
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+EXECUTE train('{"name":"rest job","source":"rest_test.secret","target":"y"}');
+ROLLBACK;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+:user_post \g /dev/null
+SELECT mlaas_api.cancel(9000000000);
 ROLLBACK;
 
 -- by key: the table is read with the rights of the role

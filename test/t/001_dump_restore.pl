@@ -13,11 +13,17 @@ $node->start;
 
 # What must be equal before and after: the registry, and predictions to the last bit.
 my %facts = (
-	'models' => q(SELECT name, owner, task, target, algorithm, deployed_version, latest_version, versions, metrics, created_at, trained_at
+	'models' => q(SELECT name, owner, description, tags, task, target, algorithm, deployed_version, latest_version, versions, metrics, created_at, trained_at
 		FROM mlaas.models ORDER BY name),
 	'versions' => q(SELECT * FROM mlaas.versions ORDER BY name, version),
 	'aliases' => q(SELECT * FROM mlaas.aliases ORDER BY name, alias),
+	'routes' => q(SELECT * FROM mlaas.routes ORDER BY name, alias, number),
+	'guards' => q(SELECT * FROM mlaas.guards ORDER BY name, number),
+	'routed predictions' => q(SELECT id, ml.ml_predict('price@the old one', h), ml.ml_routed_version('price@the old one', id::text) FROM houses h ORDER BY id),
 	'history' => q(SELECT * FROM mlaas.history ORDER BY model_id, number),
+	'privileges' => q(SELECT * FROM mlaas.privileges ORDER BY model, grantee, privilege),
+	'ties of roles' => q(SELECT pg_get_userbyid(a.grantee) FROM pg_proc p, aclexplode(p.proacl) a
+		WHERE p.oid = 'mlaas.models_of(regrole)'::regprocedure AND a.grantee >= 16384 ORDER BY 1),
 	'model values' => q(SELECT name, version, md5(ml_send) FROM (SELECT v.name, v.version,
 		encode(ml.ml_model_send(ml.ml_model(v.name || '@' || v.version)), 'hex') AS ml_send FROM mlaas.versions v) s ORDER BY 1, 2),
 	'predictions' => q(SELECT id, ml.ml_predict('price', h), ml.ml_predict('price@1', h), ml.ml_predict_label('region', h),
@@ -36,6 +42,7 @@ sub check_facts
 $node->safe_psql(
 	'postgres', q(
 	CREATE ROLE modeller;
+	CREATE ROLE guest;
 	CREATE ROLE "Odd ""Role""";
 	CREATE DATABASE source;
 ));
@@ -55,6 +62,10 @@ $node->safe_psql(
 	SELECT ml_train('price', 'SELECT area, rooms, price FROM houses WHERE id > 100', 'price', 'linear_regression');
 	SELECT ml_deploy('price', 2, reason => E'a reason with "quotes",\ttabs and a \\\\ in it');
 	SELECT ml_deploy('price', 1, 'the old one');
+	SELECT ml_route('price', 'the old one', 2, weight => 0.4, key => 'id');
+	SELECT ml_route('price', 'the old one', 2, role => 'Odd "Role"');
+	SELECT ml_route('price', 'the old one', 2, condition => E'region = \'it\'\'s "west"\'');
+	SELECT ml_guard('price', 'max_gap(rmse, region) <= 1000', 'the old one', 'houses');
 	SET ROLE modeller;
 	SELECT ml_train('region', 'houses', 'region', 'logistic_regression', features => '{area,rooms,price}');
 	SET ROLE "Odd ""Role""";
@@ -62,11 +73,18 @@ $node->safe_psql(
 	SELECT ml_train('gone', 'houses', 'price', 'baseline', features => '{area}');
 	SELECT ml_drop('gone');
 	RESET ROLE;
+	SELECT ml_set_description('price', E'what a "house"\tcosts, \\\\ or NULL: \\\\N');
+	SELECT ml_tag('price', 'a, "b"', '{c}', 'NULL', 'back\slash');
+	SELECT ml_approve('price', 2, 'looked at');
+	SELECT ml_copy('price@2', 'price 2027');
+	SELECT ml_rename('It''s "odd"', 'odd one');
+	SELECT ml_grant('price', 'guest', 'describe'), ml_grant('region', 'public', 'predict');
 	CREATE TABLE kept AS SELECT ml_model('price') AS model;
 	CREATE VIEW scored AS SELECT id, ml_predict('price', h) AS price FROM houses h;
 ));
 my %before = map { $_ => $node->safe_psql('source', $facts{$_}) } keys %facts;
 like($before{versions}, qr/linear_regression/, 'the registry is not empty');
+is($before{'ties of roles'}, qq(Odd "Role"\nguest\nmodeller), 'roles in use are tied');
 is(scalar(split /\n/, $before{predictions}), 300, 'every row was predicted');
 
 # 1. plain and custom format into new databases of the same cluster
@@ -103,6 +121,11 @@ is($node->safe_psql('plain', q(SET ROLE modeller; SELECT string_agg(name, ',') F
 	'region', 'owners are restored');
 my ($rc, $out, $err) = $node->psql('plain', q(SET ROLE modeller; SELECT ml.ml_predict('price', h) FROM public.houses h));
 like($err, qr/permission denied for model price/, 'and so are their rights');
+like($node->safe_psql('plain', q(SET ROLE guest; SELECT ml.ml_predict('price', h) > 0 FROM public.houses h LIMIT 1)), qr/^[tf]$/, 'as are privileges');
+($rc, $out, $err) = $node->psql('plain', 'DROP ROLE guest');
+like($err, qr/privileges for function mlaas.models_of\(regrole\)/, 'a role that was granted a privilege cannot be dropped');
+is($node->safe_psql('plain', q(SELECT ml.ml_revoke('price', 'guest', 'predict'))), 't', 'a restored privilege can be revoked');
+is($node->safe_psql('plain', $facts{'ties of roles'}), qq(Odd "Role"\nmodeller), 'and then its tie is gone');
 is($node->safe_psql('plain', q(SELECT ml.ml_drop('region'))), '1', 'a restored model can be dropped');
 
 # 3. models travel by themselves, as text and as bytes

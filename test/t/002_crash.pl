@@ -37,6 +37,9 @@ $node->safe_psql(
 	SELECT ml_train('line', 'line', 'y', 'linear_regression');
 	SELECT ml_train('line', 'SELECT x, 3 * x AS y FROM line', 'y', 'linear_regression');
 	SELECT ml_deploy('line', 2);
+	CREATE ROLE guest;
+	CREATE ROLE successor;
+	SELECT ml_grant('line', 'guest', 'predict');
 ));
 
 my $registry = q(
@@ -44,6 +47,8 @@ my $registry = q(
 	UNION ALL SELECT 'version', (v.id, v.model_id, v.version, v.metrics, md5(v.model::text))::text FROM mlaas.version v
 	UNION ALL SELECT 'alias', a::text FROM mlaas.alias a
 	UNION ALL SELECT 'event', e::text FROM mlaas.event e
+	UNION ALL SELECT 'privilege', p::text FROM mlaas.privilege p
+	UNION ALL SELECT 'ties', proacl::text FROM pg_proc WHERE oid = 'mlaas.models_of(regrole)'::regprocedure
 	ORDER BY 1, 2);
 
 # Kill a server process and wait until the postmaster has started anew.
@@ -65,6 +70,10 @@ sub check_registry
 	is( $node->safe_psql('postgres', q(
 		SELECT (SELECT count(*) FROM mlaas.version v WHERE NOT EXISTS (SELECT FROM mlaas.model m WHERE m.id = v.model_id))
 			 + (SELECT count(*) FROM mlaas.alias a WHERE NOT EXISTS (SELECT FROM mlaas.version v WHERE (v.id, v.model_id, v.version) = (a.version_id, a.model_id, a.version)))
+			 + (SELECT count(*) FROM mlaas.model m, LATERAL (SELECT count(*) AS n, max(v.version) AS last FROM mlaas.version v WHERE v.model_id = m.id) v
+				WHERE m.versions <> v.n OR m.latest_version IS DISTINCT FROM v.last)
+			 + (SELECT count(*) FROM mlaas.model m WHERE m.last_event <> (SELECT count(*) FROM mlaas.event e WHERE e.model_id = m.id))
+			 + (SELECT count(*) FROM mlaas.privilege p WHERE NOT EXISTS (SELECT FROM mlaas.model m WHERE m.id = p.model_id))
 			 + (SELECT count(*) FROM mlaas.model m WHERE m.last_version < (SELECT max(v.version) FROM mlaas.version v WHERE v.model_id = m.id)))),
 		'0', "$what: and consistent");
 	is($node->safe_psql('postgres', q(SELECT round(ml_predict('line', '{"x": 10}'::jsonb)::numeric, 6))),
@@ -126,6 +135,13 @@ $holder->finish;
 crash_in(
 	'while it deploys and drops',
 	q(BEGIN; SELECT ml_deploy('line', 1); SELECT ml_drop('line', 2); SELECT pg_sleep(600);),
+	sub { return $_[0]->wait_for('pg_sleep'); });
+
+crash_in(
+	'while it grants, approves, copies, renames and gives away',
+	q(BEGIN; SELECT ml_grant('line', 'successor', 'manage'); SELECT ml_revoke('line', 'guest', 'predict'); SELECT ml_approve('line', 2);
+	  SELECT ml_copy('line', 'copy'); SELECT ml_tag('line', 'a'); SELECT ml_set_owner('line', 'successor'); SELECT ml_rename('line', 'other');
+	  SELECT pg_sleep(600);),
 	sub { return $_[0]->wait_for('pg_sleep'); });
 
 # the whole server, in the middle of a fit

@@ -51,6 +51,20 @@ my %reads = (
 is($standby->safe_psql('postgres', $reads{$_}), $primary->safe_psql('postgres', $reads{$_}), "a standby gives the same for $_")
   for sort keys %reads;
 
+# a privilege counts on the standby from its replay on, and so does its end
+my $as_guest = q(SET ROLE guest; SELECT round(ml_predict('line', '{"x": 10}'::jsonb)::numeric, 6));
+$primary->safe_psql('postgres', 'CREATE ROLE guest');
+catch_up();
+my (undef, undef, $message) = $standby->psql('postgres', $as_guest);
+like($message, qr/permission denied for model line/, 'a role without a privilege is refused');
+$primary->safe_psql('postgres', q(SELECT ml_grant('line', 'guest', 'predict')));
+catch_up();
+is($standby->safe_psql('postgres', $as_guest), '20.000000', 'a replayed privilege counts');
+$primary->safe_psql('postgres', q(SELECT ml_revoke('line', 'guest', 'predict')));
+catch_up();
+(undef, undef, $message) = $standby->psql('postgres', $as_guest);
+like($message, qr/permission denied for model line/, 'and so does its revocation');
+
 # a session that has the model in its cache follows what is replayed
 my $ten = q(SELECT round(ml_predict('line', '{"x": 10}'::jsonb)::numeric, 6));
 my $session = Session->start($standby, 'postgres', 'follower', qq($ten;

@@ -45,9 +45,11 @@ $node->safe_psql(
 	CREATE TABLE points AS SELECT i::float8 AS x, 2.0 * i + 1 AS y, CASE WHEN i <= 20 THEN 'low' ELSE 'high' END AS level FROM generate_series(1, 40) i;
 	CREATE TABLE many AS SELECT i::float8 AS x, i % 7 AS z, sqrt(i) AS y FROM generate_series(1, 200000) i;
 	CREATE VIEW slow AS SELECT p.* FROM points p, pg_sleep(30);
+	CREATE VIEW slow_view AS SELECT p.* FROM points p, pg_sleep(60);
 	CREATE TABLE secret AS TABLE points;
 	GRANT SELECT ON points TO analyst, guest, team;
 	GRANT SELECT ON slow TO hasty;
+	GRANT SELECT ON slow_view TO analyst;
 	GRANT SELECT ON many TO narrow;
 ));
 
@@ -99,6 +101,19 @@ sub request
 	return send_to('main', defined $role ? token($role) : undef, @rest);
 }
 
+# Wait until a test holds.
+sub wait_for
+{
+	my ($what, $test) = @_;
+
+	for (1 .. 100)
+	{
+		return pass($what) if $test->();
+		usleep(100_000);
+	}
+	return fail($what);
+}
+
 # Start PostgREST for a server and wait until it has read the schema.
 sub serve
 {
@@ -136,13 +151,13 @@ sub models
 serve($node);
 
 my ($status, $reply, $headers) = request('analyst', 'POST', '/rpc/train',
-	{ name => 'line', source => 'points', target => 'y', algorithm => 'linear_regression', features => ['x'], validation => { split => 'none' } });
+	{ name => 'line', source => 'points', target => 'y', algorithm => 'linear_regression', features => ['x'], validation => { split => 'none' }, wait => JSON::PP::true });
 is($status, 200, 'train');
 is_deeply([ @$reply{qw(name version task n_train)} ], [ 'line', 1, 'regression', 40 ], 'the version trained');
-($status) = request('analyst', 'POST', '/rpc/train', { name => 'level', source => 'points', target => 'level', features => ['x'] });
+($status) = request('analyst', 'POST', '/rpc/train', { name => 'level', source => 'points', target => 'level', features => ['x'], wait => JSON::PP::true });
 is($status, 200, 'train a classifier');
 ($status, $reply) = request('guest', 'POST', '/rpc/train?select=name,version,deployed',
-	{ name => 'größe „neu“', source => 'public."points"', target => 'y', features => ['x'] });
+	{ name => 'größe „neu“', source => 'public."points"', target => 'y', features => ['x'], wait => JSON::PP::true });
 is_deeply($reply, { name => 'größe „neu“', version => 1, deployed => JSON::PP::true }, 'chosen columns of the reply, and a name beyond ASCII');
 
 ($status, $reply, $headers) = request('analyst', 'POST', '/rpc/predict', { model => 'line', input => { x => 10 } });
@@ -176,7 +191,7 @@ $node->safe_psql('postgres', q(SET ROLE analyst; SELECT ml_grant('line', 'hasty'
 
 # what is asked, and the status, SQLSTATE and text (of the message or the hint) that come back
 my %line = (model => 'line', input => { x => 10 });
-my %train = (name => 'failed', source => 'points', target => 'y');
+my %train = (name => 'failed', source => 'points', target => 'y', wait => JSON::PP::true);
 for (
 	[ 'a model of another role, without a token', undef, '/rpc/predict', \%line, '401 42501', qr/model line/ ],
 	[ 'a model of another role', 'guest', '/rpc/predict', \%line, '403 42501', qr/model line/ ],
@@ -261,7 +276,7 @@ is(content('analyst', 'POST', '/rpc/predict_batch?select=key,label', { model => 
 	"key,label\n1,low\n2,high", 'as CSV');
 
 # what there is, and judging and deploying it
-($status, $reply) = request('analyst', 'POST', '/rpc/train', { name => 'line', source => 'points', target => 'y', algorithm => 'baseline', features => ['x'], validation => { split => 'none' } });
+($status, $reply) = request('analyst', 'POST', '/rpc/train', { name => 'line', source => 'points', target => 'y', algorithm => 'baseline', features => ['x'], validation => { split => 'none' }, wait => JSON::PP::true });
 is("$status $reply->{version}", '200 2', 'another version');
 ($status, $reply) = request('analyst', 'POST', '/rpc/compare?metric=eq.r2', { model => 'line', version => 1, other => 2 });
 is_deeply([ map { [ $_->{metric}, map { 0 + sprintf '%.6f', $_ } @$_{qw(value other_value difference)} ] } @$reply ], [ [ 'r2', 1, 0, -1 ] ], 'two versions compared');
@@ -289,18 +304,28 @@ for my $view (qw(versions metrics deployments history))
 	is_deeply((request('guest', 'GET', "/$view?name=neq.gr%C3%B6%C3%9Fe%20%E2%80%9Eneu%E2%80%9C"))[1], [], "others see nothing in $view");
 }
 
-# a function of its own, with the features as arguments
-sub wait_for
-{
-	my ($what, $test) = @_;
+# jobs: the answer has the address
+($status, $reply, $headers) = request('analyst', 'POST', '/rpc/train', { name => 'queued', source => 'points', target => 'y', algorithm => 'linear_regression', features => ['x'] });
+is("$status $reply->{state}", '202 queued', 'a training is queued');
+is($headers->{location}, "/jobs?job=eq.$reply->{job}", 'and its address told');
+my $address = $headers->{location};
+wait_for('it is done', sub { (request('analyst', 'GET', $address))[1][0]{state} eq 'succeeded' });
+is((request('analyst', 'GET', $address))[1][0]{version}, 1, 'with its version');
+is_deeply((request('guest', 'GET', $address))[1], [], 'others do not see it');
+($status, $reply) = request('analyst', 'POST', '/rpc/cancel', { job => $reply->{job} });
+is("$status $reply", '200 0', 'too late to cancel it');
+($status, $reply) = request('analyst', 'POST', '/rpc/cancel', { job => 999 });
+is("$status $reply->{code}", '404 42704', 'no such job');
+($status, $reply, $headers) = request('analyst', 'POST', '/rpc/train', { name => 'stopped', source => 'slow_view', target => 'y' });
+is($status, 202, 'another one, which takes long');
+$address = $headers->{location};
+($status, $reply) = request('guest', 'POST', '/rpc/cancel', { job => $reply->{job} });
+is("$status $reply->{code}", '403 42501', 'is not for others to cancel');
+($status, $reply) = request('analyst', 'POST', '/rpc/cancel', { job => ($address =~ /([0-9]+)$/)[0] });
+is("$status $reply", '200 1', 'is cancelled');
+wait_for('and ends', sub { (request('analyst', 'GET', $address))[1][0]{state} eq 'cancelled' });
 
-	for (1 .. 100)
-	{
-		return pass($what) if $test->();
-		usleep(100_000);
-	}
-	return fail($what);
-}
+# a function of its own, with the features as arguments
 $node->safe_psql('postgres', q(CREATE TABLE keyed (id int PRIMARY KEY, x float8); INSERT INTO keyed SELECT i, i FROM generate_series(1, 40) i;
 	GRANT SELECT ON keyed TO analyst; SET ROLE analyst; SELECT ml_publish('level', source => 'keyed', key => 'id')));
 wait_for('a published function is served', sub { (request('analyst', 'POST', '/rpc/level', { x => 1 }))[0] == 200 });
@@ -351,7 +376,7 @@ SKIP:
 	local %ENV = (%ENV, NODE_PATH => "$folder/node_modules", API => "http://127.0.0.1:$servers{main}{port}", TOKEN => token('analyst'));
 	my ($out, $errors) = ('', '');
 	IPC::Run::run([ 'node', abs_path("$FindBin::RealBin/../rest/client.js") ], '<', \undef, '>', \$out, '2>', \$errors);
-	is($out, "models level line\npredict 21\nbatch row 2 5\npublished low\nkey low\nerror 404 42704 Perhaps you meant the model \"line\".\n", 'the client library') or diag($errors);
+	is($out, "models level line queued\npredict 21\nbatch row 2 5\npublished low\nkey low\nerror 404 42704 Perhaps you meant the model \"line\".\n", 'the client library') or diag($errors);
 }
 
 # connections keep opened models: what is deployed and who may use it is looked up each time
@@ -370,8 +395,8 @@ is("$status $reply->{code}", '403 42501', 'a right that was taken away is gone')
 # the description
 ($status, $reply) = request('analyst', 'GET', '/');
 is_deeply([ sort keys %{ $reply->{paths} } ],
-	[ '/', (map { "/$_" } qw(algorithms deployments history metrics models)),
-		(map { "/rpc/$_" } qw(compare deploy describe evaluate level predict predict_batch predict_by_key rollback train)), '/versions' ],
+	[ '/', (map { "/$_" } qw(algorithms deployments history jobs metrics models)),
+		(map { "/rpc/$_" } qw(cancel compare deploy describe evaluate level predict predict_batch predict_by_key rollback train)), '/versions' ],
 	'what the description has');
 is_deeply([ map { [ sort grep { $_ ne 'parameters' } keys %{ $reply->{paths}{$_} } ] } '/models', '/rpc/predict', '/rpc/train' ],
 	[ ['get'], [ 'get', 'post' ], ['post'] ], 'and by which methods');
@@ -419,7 +444,7 @@ $node->safe_psql('postgres', q(DROP EXTENSION mlaas CASCADE; CREATE EXTENSION ml
 $status = 0;
 for (1 .. 200)
 {
-	($status, $reply) = request('guest', 'POST', '/rpc/train', { %train, name => 'again', validation => { split => 'none' } });
+	($status, $reply) = request('guest', 'POST', '/rpc/train', { %train, name => 'again', validation => { split => 'none' }, wait => JSON::PP::true });
 	last if $status == 200;
 	usleep(100_000);
 }

@@ -468,7 +468,15 @@ for my $write (q(SELECT ml_submit('line', 'line', 'y')), q(SELECT ml_cancel(1)),
 }
 is($standby->safe_psql('postgres', 'SELECT ml_wait(1)'), 'succeeded', 'what is over is over there, too');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM mlaas.jobs'), $node->safe_psql('postgres', 'SELECT count(*) FROM mlaas.jobs'), 'a standby shows jobs');
+
+# what waited when it was promoted runs there
+sql('ALTER SYSTEM SET mlaas.max_workers = 0; SELECT pg_reload_conf(); SELECT pg_sleep(0.2)');
+$job = sql(q(SELECT ml_submit('line', 'line', 'y', 'linear_regression')));
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', "SELECT state FROM mlaas.jobs WHERE job = $job"), 'queued', 'a job that waits is replicated');
+$node->stop;
+$standby->promote;
+is($standby->safe_psql('postgres', "SELECT ml_wait($job)"), 'succeeded', 'and runs on the standby once it is promoted');
 $standby->stop;
 
-$node->stop;
 done_testing();

@@ -16,6 +16,7 @@
 #include "model/binned.h"
 #include "model/conformal.h"
 #include "model/folds.h"
+#include "model/leaks.h"
 #include "model/retrain.h"
 #include "model/sample.h"
 #include "model/split.h"
@@ -972,6 +973,9 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	bool		found;
 
 	find_rows(ctx, t, hashes, &rows);
+	/* a fold is judged once, by the model of all rows; what is learned on was judged before */
+	if (t->stream == NULL && (t->spec->split.folds == 0 || t->spec->nfolds > 0) && t->spec->retrain == NULL && rows.target.values != NULL)
+		ml_leaks_warn(ctx, t->table, t->spec, &rows.target, hashes, rows.test);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
 	attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);

@@ -73,6 +73,7 @@ typedef struct MlTrainSpec
 	const char *validation;		/* how rows are held out and by what column they are weighted, as the host names it; for */
 	const char *weight_name;	/* who reads the rows again; NULL = not known, none */
 	int			split_column;	/* the order (LAST), the flag (COLUMN) or the group (GROUP) */
+	bool		order_is_moment;	/* LAST: the column is a date or a timestamp */
 	const MlFold *folds;		/* [nfolds] of a cross-validation that came before: the model's metrics are their means */
 	int			nfolds;
 	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */

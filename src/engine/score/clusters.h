@@ -18,8 +18,8 @@ typedef struct MlPoints
 /*
  * Each is NaN unless there are at least two clusters and fewer than points.
  *
- * silhouette: the mean over points of (b - a) / max(a, b), a being the mean distance to the others of its cluster and b the least
- * mean distance to another cluster; 0 for a point alone.  Looks at every pair of points, on all threads.
+ * silhouette: the mean over points of (b - a) / max(a, b), a being the mean distance to the others of its cluster and b
+ * the least mean distance to another cluster; 0 for a point alone.  Looks at every pair of points, on all threads.
  */
 extern double ml_silhouette(MlContext *ctx, const MlPoints *points);
 

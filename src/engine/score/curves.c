@@ -54,24 +54,18 @@ void
 ml_ties_roc(MlTies *ties, const double totals[2], MlPoint point, void *arg)
 {
 	double		columns[ML_ROC_COLUMNS] = {INFINITY, 0.0, 0.0};
-	double		step[2] = {0.0, 0.0};	/* from the point before to the last one */
-	size_t		points = 0;
 	Passed		passed = {0};
 
-	/* a point is told when the step behind it is known to be another, or the last; the first score is always told */
-	for (; ml_ties_next(ties); points++)
+	point(arg, columns);
+	while (ml_ties_next(ties))
 	{
-		if (points <= 1 || ties->weight[0] != step[0] || ties->weight[1] != step[1])
-			point(arg, columns);
-		step[0] = ties->weight[0];
-		step[1] = ties->weight[1];
-		ml_sum_add(&passed.negative, step[0]);
-		ml_sum_add(&passed.positive, step[1]);
+		ml_sum_add(&passed.negative, ties->weight[0]);
+		ml_sum_add(&passed.positive, ties->weight[1]);
 		columns[0] = ml_key_score(~ties->key);
 		columns[1] = ml_sum_value(&passed.negative) / totals[0];
 		columns[2] = ml_sum_value(&passed.positive) / totals[1];
+		point(arg, columns);
 	}
-	point(arg, columns);
 }
 
 void

@@ -22,7 +22,7 @@ extern void ml_ties_summary(MlTies *ties, const double totals[2], MlRankSummary 
 /* What is told of each point of a curve; columns as the curve's function says, NaN = nothing there. */
 typedef void (*MlPoint) (void *arg, const double *columns);
 
-/* Threshold (Infinity first), false positive rate, true positive rate; points between two equal steps are left out. */
+/* Threshold (Infinity first), false positive rate, true positive rate. */
 #define ML_ROC_COLUMNS 3
 extern void ml_ties_roc(MlTies *ties, const double totals[2], MlPoint point, void *arg);
 
@@ -32,8 +32,8 @@ extern void ml_ties_precision_recall(MlTies *ties, const double totals[2], MlPoi
 
 /*
  * At each of so many equal parts of the rows, from the greatest score down: the part of the rows so far, the score
- * there, the part of the positives among them (gain), and that over the part of the rows (lift).  Tied rows that a part ends in
- * count as if spread evenly.
+ * there, the part of the positives among them (gain), and that over the part of the rows (lift).  Tied rows that a part
+ * ends in count as if spread evenly.
  */
 #define ML_LIFT_COLUMNS 4
 extern void ml_ties_lift(MlTies *ties, const double totals[2], int parts, MlPoint point, void *arg);

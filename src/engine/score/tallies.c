@@ -18,16 +18,15 @@
 int
 ml_average_named(const char *name, size_t length)
 {
-	static const char *const names[] = {
-		[ML_AVERAGE_BINARY] = "binary",
-		[ML_AVERAGE_MACRO] = "macro",
-		[ML_AVERAGE_MICRO] = "micro",
-		[ML_AVERAGE_WEIGHTED] = "weighted",
-	};
-
-	for (int i = ML_AVERAGE_BINARY; i <= ML_AVERAGE_WEIGHTED; i++)
-		if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0)
-			return i;
+	/* asked for every row, so without a loop */
+	if (length == 5 && memcmp(name, "macro", 5) == 0)
+		return ML_AVERAGE_MACRO;
+	if (length == 5 && memcmp(name, "micro", 5) == 0)
+		return ML_AVERAGE_MICRO;
+	if (length == 8 && memcmp(name, "weighted", 8) == 0)
+		return ML_AVERAGE_WEIGHTED;
+	if (length == 6 && memcmp(name, "binary", 6) == 0)
+		return ML_AVERAGE_BINARY;
 	return -1;
 }
 

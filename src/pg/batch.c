@@ -287,7 +287,8 @@ add_routed(Batch *batch, const TupleTableSlot *slot)
 	if (choice == ROUTE_BY_FEATURES)
 	{
 		scorer_add(own, slot);
-		choice = route_by_bucket(batch->route, route_features_bucket(batch->route, scorer_last(own), (int) own->slots, SCORER_STRIDE));
+		choice = route_by_bucket(batch->route, route_features_bucket(batch->route, scorer_last(own), (int) own->slots,
+																	 SCORER_STRIDE));
 		scorer_drop_last(own);
 	}
 	if (choice == ROUTE_OWN)

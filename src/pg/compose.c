@@ -476,7 +476,8 @@ compose_ensemble(Composition *c, FunctionCallInfo fcinfo)
 
 /* Compose as a call says, store and perhaps deploy what comes out. */
 static Datum
-compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, FunctionCallInfo), int deploy, const char *function)
+compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, FunctionCallInfo), int deploy,
+				   const char *function)
 {
 	Composition c;
 	instr_time	start;

@@ -74,7 +74,8 @@ deploy_detail(const DeployRequest *request, const DeployOutcome *outcome, const 
 	appendStringInfoChar(&json, '{');
 	if (outcome->metric != NULL)
 	{
-		appendStringInfo(&json, "\"strategy\": \"if_better\", \"metric\": \"%s\", \"value\": %s, \"previous_value\": %s, \"margin\": %s, \"rows\": ",
+		appendStringInfo(&json, "\"strategy\": \"if_better\", \"metric\": \"%s\", \"value\": %s, \"previous_value\": %s,"
+						 " \"margin\": %s, \"rows\": ",
 						 outcome->metric, json_number(outcome->value), json_number(outcome->previous_value),
 						 json_number(request->margin));
 		escape_json(&json, request->holdout != NULL ? request->holdout : "held out");

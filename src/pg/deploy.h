@@ -49,7 +49,7 @@ typedef struct AliasMove
 	bool		end_routes;
 } AliasMove;
 
-/* Lock the model, see what the alias points at and which guards it has; an error when the version may not be deployed. */
+/* Lock the model, see what the alias points at and its guards; an error when the version may not be deployed. */
 extern void alias_move_begin(AliasMove *move, const RegistryVersion *version, const char *alias);
 
 /* Point the alias at the version, with its entry in the history, or leave it all as it was. */

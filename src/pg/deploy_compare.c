@@ -59,7 +59,8 @@ find_obstacle(const MlModel *model, const MlModel *other)
 	if (main_metric(model->signature->task) == NULL)
 		return "They were trained without a target.";
 	if (strcmp(model->signature->target, other->signature->target) != 0)
-		return psprintf("They predict different columns, \"%s\" and \"%s\".", model->signature->target, other->signature->target);
+		return psprintf("They predict different columns, \"%s\" and \"%s\".", model->signature->target,
+						other->signature->target);
 	if (!same_classes(model->signature, other->signature))
 		return "They know different classes.";
 	return NULL;
@@ -85,7 +86,8 @@ need_metric(MlContext *ctx, const MlMetric *metrics, int count, const char *name
 
 /* The metrics of both models on a source. */
 static int
-measure_holdout(MlContext *ctx, const MlModel *const models[2], const char *holdout, MlMetric metrics[2][ML_MAX_METRICS])
+measure_holdout(MlContext *ctx, const MlModel *const models[2], const char *holdout,
+				MlMetric metrics[2][ML_MAX_METRICS])
 {
 	Scored	   *scored = scored_read(ctx, models, 2, source_open(holdout, false), NULL);
 	int			count = 0;

@@ -44,7 +44,8 @@
 
 /* All that a guard may measure, metrics as evaluations name them. */
 static const char *const measures[] = {
-	"accuracy", "average_precision", "balanced_accuracy", "brier", "f1", "log_loss", "mcc", "precision", "recall", "roc_auc",
+	"accuracy", "average_precision", "balanced_accuracy", "brier", "f1", "log_loss", "mcc", "precision", "recall",
+	"roc_auc",
 	"mae", "mape", "max_error", "median_absolute_error", "mse", "r2", "rmse",
 	"ndcg", "ndcg_at_10", "ndcg_at_5",
 	MEASURE_BYTES, MEASURE_MICROSECONDS
@@ -65,10 +66,11 @@ refuse_condition(const char *condition)
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
 			 errmsg("\"%s\" is not a condition of a guard", condition),
-			 errhint("Conditions are like: roc_auc >= 0.8, max_gap(roc_auc, region) <= 0.05, bytes <= 1000000, microseconds <= 50.")));
+			 errhint("Conditions are like: roc_auc >= 0.8, max_gap(roc_auc, region) <= 0.05, bytes <= 1000000, "
+					 "microseconds <= 50.")));
 }
 
-/* A word at *p, in lower case where it is not quoted, and *p behind it and the blanks around; NULL when there is none. */
+/* A word at *p, in lower case unless it is quoted, and *p behind it and the blanks around; NULL when there is none. */
 static char *
 read_word(const char **p)
 {
@@ -388,7 +390,9 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	int			security_context;
 	int			guc_level;
 	double		value;
-	ErrorContextCallback callback = {.previous = error_context_stack, .callback = guard_error_callback, .arg = unconstify(Guard *, guard)};
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,.callback = guard_error_callback,.arg = unconstify(Guard *, guard)
+	};
 
 	strlcpy(row.name, version->name, sizeof(row.name));
 	if (GetUserNameFromId(guard->maker, true) == NULL)
@@ -403,7 +407,8 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	GetUserIdAndSecContext(&caller, &security_context);
 	SetUserIdAndSecContext(guard->maker, security_context | SECURITY_RESTRICTED_OPERATION);
 	guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", guard->search_path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("search_path", guard->search_path, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	value = measures_metric(guard) ? measure_on_source(guard, model, detail) : measure_microseconds(guard, model);
 	AtEOXact_GUC(false, guc_level);
 	SetUserIdAndSecContext(caller, security_context);

@@ -10,6 +10,7 @@
 #include "pg/heldout.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -34,6 +35,7 @@ typedef struct Training
 	char	   *weight;
 	char	   *digest;
 	ArrayType  *features;
+	int64		rows;
 	int64		n_test;
 } Training;
 
@@ -56,8 +58,9 @@ read_training(const RegistryVersion *version, Training *training)
 	MemoryContext spi;
 
 	writer_begin(&writer, "ml_deploy()");
-	writer_execute("SELECT source, target, algorithm, parameters, preprocess, validation, lineage -> 'arguments' ->> 'weight',"
-				   " row_digest, n_test, ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i)"
+	writer_execute("SELECT source, target, algorithm, parameters, preprocess, validation,"
+				   " lineage -> 'arguments' ->> 'weight', row_digest, n_test, n_train + n_test + n_skipped,"
+				   " ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i)"
 				   " FROM mlaas.version WHERE id = $1", SPI_OK_SELECT, 1, &id);
 	if (SPI_processed != 1)
 		elog(ERROR, "version %d of model \"%s\" is not there", version->version, version->name);
@@ -70,8 +73,9 @@ read_training(const RegistryVersion *version, Training *training)
 	training->weight = copied_text(7, caller);
 	training->digest = copied_text(8, caller);
 	training->n_test = DatumGetInt64(writer_result(0, 9));
+	training->rows = DatumGetInt64(writer_result(0, 10));
 	spi = MemoryContextSwitchTo(caller);
-	training->features = DatumGetArrayTypePCopy(writer_result(0, 10));
+	training->features = DatumGetArrayTypePCopy(writer_result(0, 11));
 	MemoryContextSwitchTo(spi);
 	writer_end(&writer);
 }
@@ -111,6 +115,25 @@ missing_feature(const Source *source, const MlModel *model)
 	return NULL;
 }
 
+/*
+ * A sentence when the rows would not fit into the memory that there is: their hashes need all of their values, and the
+ * models' outputs are kept besides.  A training may have been larger, when it streamed.
+ */
+static char *
+too_large(const MlContext *ctx, const Training *training, const MlModel *const models[2])
+{
+	double		values = models[0]->signature->slots + 4.0;
+	double		bytes;
+
+	for (int i = 0; i < 2; i++)
+		values += ml_model_outputs(models[i]) + 1.0;
+	bytes = (double) training->rows * values * sizeof(double);
+	if (ctx->max_memory == 0 || bytes <= (double) ctx->max_memory)
+		return NULL;
+	return psprintf("To read the rows of its training again takes up to %.0f MB, more than mlaas.max_memory.",
+					ceil(bytes / (1 << 20)));
+}
+
 /* The metrics of two models on the rows that a training held out. */
 char *
 heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *const models[2],
@@ -130,6 +153,9 @@ heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *c
 		return pstrdup("Its training held out no rows.");
 	if (models[0]->algorithm->fit == NULL)
 		return pstrdup("It is made of other models, each of which had rows of its own.");
+	obstacle = too_large(ctx, &training, models);
+	if (obstacle != NULL)
+		return obstacle;
 	training_args(ctx, version, &training, &args);
 	if (args.split.folds > 0)
 		return pstrdup("Its training measured it by cross-validation and learned from all rows.");

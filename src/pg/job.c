@@ -51,7 +51,8 @@ check_queue(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many jobs are waiting"),
-				 errdetail("There are " INT64_FORMAT " of them, and mlaas.max_queued_jobs is %d.", queued, mlaas_max_queued_jobs),
+				 errdetail("There are " INT64_FORMAT " of them, and mlaas.max_queued_jobs is %d.",
+						   queued, mlaas_max_queued_jobs),
 				 errhint("Wait until some are over, cancel some with ml_cancel, or raise the setting.")));
 }
 

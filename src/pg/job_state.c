@@ -182,8 +182,8 @@ job_claim(int64 job, JobClaim *claim)
 				   " sqlstate = NULL, message = NULL, detail = NULL, hint = NULL"
 				   " WHERE id = (SELECT id FROM mlaas.job WHERE id = $1 AND state = 'queued' FOR UPDATE SKIP LOCKED)"
 				   " RETURNING role, name, schedule, arguments, settings,"
-				   " (SELECT quote_ident(n.nspname) || '.ml_train' FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
-				   " WHERE e.extname = 'mlaas')",
+				   " (SELECT quote_ident(n.nspname) || '.ml_train' FROM pg_extension e"
+				   " JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'mlaas')",
 				   SPI_OK_UPDATE_RETURNING, lengthof(values), values);
 	found = SPI_processed == 1;
 	if (found)

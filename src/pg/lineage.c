@@ -307,5 +307,7 @@ lineage_call_numbers(FunctionCallInfo call, int index, Jsonb *array)
 		elements[i] = DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric));
 	}
 	if (count > 0)
-		set_argument(call, index, PointerGetDatum(construct_array(elements, (int) count, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+		set_argument(call, index,
+					 PointerGetDatum(construct_array(elements, (int) count, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
+													 TYPALIGN_DOUBLE)));
 }

@@ -24,9 +24,10 @@
 /* No state keeps fewer rows unsorted. */
 #define LEAST_LIMIT 1024
 
-/* So many runs are merged into one of each set. */
+/* So many runs are merged into one of each set; where there are many sets, so many of each. */
 #define MAX_MEMORY_RUNS 512
 #define MAX_FILE_RUNS 1024
+#define MAX_SET_RUNS 8
 
 /* What a reader of the file holds. */
 #define READ_BYTES ((Size) 8192)
@@ -293,16 +294,17 @@ run_passes(const RunPlace *run, RunFilter filter)
 	return (filter & (run->bytes != NULL ? RUNS_IN_MEMORY : RUNS_IN_FILE)) != 0;
 }
 
-/* Go through the runs of some sets; extra readers go before them. */
+/* Go through some of the runs, and the tails, of the sets from first on. */
 static void
-begin_ties(MlContext *ctx, Scores *scores, int first, int count, RunFilter filter, bool tails, MlTies *ties)
+begin_ties(MlContext *ctx, Scores *scores, int first, int count, int from, int to, RunFilter filter, bool tails,
+		   MlTies *ties)
 {
-	Size		most = (Size) scores->nruns + count;
+	Size		most = (Size) (to - from) + count;
 	MlRunReader *readers = ml_alloc_array(ctx, most, sizeof(MlRunReader));
 	FileSource *sources = ml_alloc_array(ctx, most, sizeof(FileSource));
 	Size		n = 0;
 
-	for (int i = 0; i < scores->nruns; i++)
+	for (int i = from; i < to; i++)
 	{
 		const RunPlace *run = &scores->runs[i];
 		int			set = run->set - first;
@@ -327,7 +329,7 @@ begin_ties(MlContext *ctx, Scores *scores, int first, int count, RunFilter filte
 void
 scores_ties(MlContext *ctx, Scores *scores, int first, int count, MlTies *ties)
 {
-	begin_ties(ctx, scores, first, count, RUNS_ALL, true, ties);
+	begin_ties(ctx, scores, first, count, 0, scores->nruns, RUNS_ALL, true, ties);
 }
 
 double *
@@ -372,6 +374,31 @@ drop_runs(Scores *scores, RunFilter filter, int before)
 	scores->nruns = kept;
 }
 
+static int
+by_set(const void *a, const void *b)
+{
+	return ((const RunPlace *) a)->set - ((const RunPlace *) b)->set;
+}
+
+/* Bring the runs of each set together; their order has no meaning. */
+static void
+group_runs(Scores *scores)
+{
+	if (scores->nruns > 1)
+		qsort(scores->runs, scores->nruns, sizeof(RunPlace), by_set);
+}
+
+/* Where the runs of the set of a run end, of so many. */
+static int
+group_end(const Scores *scores, int from, int count)
+{
+	int			to = from;
+
+	while (to < count && scores->runs[to].set == scores->runs[from].set)
+		to++;
+	return to;
+}
+
 /* Where merged entries go: bytes in memory that grow. */
 typedef struct MergeBuffer
 {
@@ -385,16 +412,20 @@ static void
 merge_in_memory(Scores *scores)
 {
 	int			before = scores->nruns;
+	int			to;
 
-	for (int set = 0; set < scores->sets; set++)
+	group_runs(scores);
+	for (int from = 0; from < before; from = to)
 	{
 		MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_scores", false);
 		MergeBuffer out = {NULL, 0, 1024};
+		int			set = scores->runs[from].set;
 		uint64		entries = 0;
 		uint64		last = 0;
 		MlTies		ties;
 
-		begin_ties(ctx, scores, set, 1, RUNS_IN_MEMORY, false, &ties);
+		to = group_end(scores, from, before);
+		begin_ties(ctx, scores, set, 1, from, to, RUNS_IN_MEMORY, false, &ties);
 		out.bytes = MemoryContextAllocHuge(scores->memory, out.capacity);
 		while (ml_ties_next(&ties))
 		{
@@ -409,7 +440,7 @@ merge_in_memory(Scores *scores)
 		}
 		host_context_delete(ctx);
 
-		/* those merged stay in the list, whose order has no meaning, until all sets are done */
+		/* those merged stay in the list until all sets are done */
 		if (entries > 0)
 			add_memory_run(scores, set, entries, repalloc_huge(out.bytes, out.size), out.size);
 		else
@@ -483,17 +514,20 @@ merge_files(FunctionCallInfo fcinfo, Scores *scores)
 	BufFile    *old = scores->file;
 	BufFile    *merged = create_file(fcinfo, scores);
 	int			before = scores->nruns;
+	int			to;
 	uint8		entry[ML_RUN_ENTRY];
 
-	for (int set = 0; set < scores->sets; set++)
+	group_runs(scores);
+	for (int from = 0; from < before; from = to)
 	{
 		MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_scores", false);
-		RunPlace	run = {.set = set};
+		RunPlace	run = {.set = scores->runs[from].set};
 		uint64		last = 0;
 		MlTies		ties;
 
 		BufFileTell(merged, &run.fileno, &run.offset);
-		begin_ties(ctx, scores, set, 1, RUNS_IN_FILE, false, &ties);
+		to = group_end(scores, from, before);
+		begin_ties(ctx, scores, run.set, 1, from, to, RUNS_IN_FILE, false, &ties);
 		while (ml_ties_next(&ties))
 		{
 			Size		size = ml_run_put(entry, last, ties.key, ties.weight[0], scores->weighted) - entry;
@@ -517,11 +551,13 @@ merge_files(FunctionCallInfo fcinfo, Scores *scores)
 static void
 settle_runs(FunctionCallInfo fcinfo, Scores *scores)
 {
-	if (scores->run_bytes <= scores->merge_at && scores->memory_runs <= MAX_MEMORY_RUNS)
+	bool		many = scores->memory_runs > MAX_MEMORY_RUNS + MAX_SET_RUNS * scores->sets;
+
+	if (scores->run_bytes <= scores->merge_at && !many)
 		return;
 
 	/* where most rows share their number with others, merging makes runs short */
-	if (scores->run_entries <= scores->run_rows / 2 || scores->memory_runs > MAX_MEMORY_RUNS)
+	if (scores->run_entries <= scores->run_rows / 2 || many)
 	{
 		merge_in_memory(scores);
 		if (scores->run_bytes <= memory_budget() / 4)
@@ -530,7 +566,7 @@ settle_runs(FunctionCallInfo fcinfo, Scores *scores)
 	if (scores->may_spill)
 	{
 		spill(fcinfo, scores);
-		if (scores->nruns > MAX_FILE_RUNS + scores->sets)
+		if (scores->nruns > MAX_FILE_RUNS + MAX_SET_RUNS * scores->sets)
 			merge_files(fcinfo, scores);
 		return;
 	}

@@ -33,9 +33,12 @@ PG_FUNCTION_INFO_V1(ml_protect_columns);
 
 /* The deployed versions that need one of the columns that gone lists (col NULL: any of the relation). */
 #define NEEDING(gone) \
-	"SELECT DISTINCT m.id, m.owner::oid, m.name, v.version, gone.schema, gone.relation, gone.col FROM (" gone ") AS gone(schema, relation, col)" \
-	" JOIN (mlaas.version v JOIN mlaas.model m ON m.id = v.model_id CROSS JOIN LATERAL jsonb_array_elements(v.lineage -> 'dependencies') AS d)" \
-	" ON d ->> 'schema' = gone.schema AND d ->> 'relation' = gone.relation AND (gone.col IS NULL OR d -> 'columns' ? gone.col)" \
+	"SELECT DISTINCT m.id, m.owner::oid, m.name, v.version, gone.schema, gone.relation, gone.col" \
+	" FROM (" gone ") AS gone(schema, relation, col)" \
+	" JOIN (mlaas.version v JOIN mlaas.model m ON m.id = v.model_id" \
+	" CROSS JOIN LATERAL jsonb_array_elements(v.lineage -> 'dependencies') AS d)" \
+	" ON d ->> 'schema' = gone.schema AND d ->> 'relation' = gone.relation" \
+	" AND (gone.col IS NULL OR d -> 'columns' ? gone.col)" \
 	" WHERE v.id IN (SELECT version_id FROM mlaas.alias UNION ALL SELECT version_id FROM mlaas.route)" \
 	" ORDER BY m.name, v.version"
 
@@ -71,14 +74,16 @@ check_found(const Writer *writer, const char *doing)
 			 errmsg("cannot %s relation \"%s.%s\" because deployed models need it", doing,
 					TextDatumGetCString(writer_result(0, 5)), TextDatumGetCString(writer_result(0, 6))),
 			 errdetail("Models: %s.", shown.data),
-			 errhint("Deploy versions that do without it, or drop the models. To do it all the same: SET mlaas.protect_columns = off.")));
+			 errhint("Deploy versions that do without it, or drop the models."
+					 " To do it all the same: SET mlaas.protect_columns = off.")));
 }
 
 /* Check what a command has dropped. */
 static void
 check_dropped(const Writer *writer)
 {
-	writer_execute(NEEDING("SELECT address_names[1], address_names[2], CASE WHEN object_type LIKE '% column' THEN address_names[3] END"
+	writer_execute(NEEDING("SELECT address_names[1], address_names[2],"
+						   " CASE WHEN object_type LIKE '% column' THEN address_names[3] END"
 						   " FROM pg_event_trigger_dropped_objects()"
 						   " WHERE object_type LIKE '% column' OR object_type IN ('view', 'materialized view')"),
 				   SPI_OK_SELECT, 0, NULL);

@@ -495,11 +495,12 @@ publish(const Writer *writer, Published *wanted)
 	if (!published)
 		check_function(wanted->function);
 	define(&definition, model, writer->model.name);
-	make_function(published ? &old : NULL, wanted->function, &definition, writer->model.name);
 	wanted->model_name = pstrdup(writer->model.name);
 	wanted->arguments = definition.arguments.data;
 	wanted->returns = definition.returns.data;
+	/* the row first: two models that want one function meet at its key */
 	write_published(writer, wanted);
+	make_function(published ? &old : NULL, wanted->function, &definition, writer->model.name);
 }
 
 /* ml_publish(name, function, source, key). */

@@ -61,7 +61,10 @@ typedef struct Route
 	RouteRule	rules[FLEXIBLE_ARRAY_MEMBER];
 } Route;
 
-/* The routes of the alias that a name means and that own was found by, in a context of their own below memory; NULL when there are none. */
+/*
+ * The routes of the alias that a name means and that own was found by, in a context of their own below memory; NULL
+ * when there are none.
+ */
 extern Route *route_find(const char *spec, const RegistryVersion *own, MemoryContext memory);
 
 /*

@@ -309,7 +309,8 @@ route_condition_holds(const RouteCondition *condition, const RouteInput *input)
 
 /* Visit the columns of a condition. */
 void
-route_condition_columns(const RouteCondition *condition, void (*visit) (const char *column, void *arg), void *arg)
+route_condition_columns(const RouteCondition *condition,
+									void (*visit) (const char *column, void *arg), void *arg)
 {
 	for (int i = 0; i < condition->count; i++)
 		if (!condition->terms[i].setting)

@@ -25,6 +25,7 @@ extern RouteCondition *route_condition_parse(const char *text);
 extern bool route_condition_holds(const RouteCondition *condition, const RouteInput *input);
 
 /* The names of columns that it reads: calls visit with each. */
-extern void route_condition_columns(const RouteCondition *condition, void (*visit) (const char *column, void *arg), void *arg);
+extern void route_condition_columns(const RouteCondition *condition,
+									void (*visit) (const char *column, void *arg), void *arg);
 
 #endif

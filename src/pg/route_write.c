@@ -312,7 +312,8 @@ route_end(const Writer *writer, const char *alias)
 	};
 	int32		version;
 
-	writer_execute("SELECT version FROM mlaas.route WHERE model_id = $1 AND alias = $2 ORDER BY weight IS NULL, number LIMIT 1",
+	writer_execute("SELECT version FROM mlaas.route WHERE model_id = $1 AND alias = $2"
+				   " ORDER BY weight IS NULL, number LIMIT 1",
 				   SPI_OK_SELECT, lengthof(values), values);
 	if (SPI_processed == 0)
 		return 0;
@@ -438,6 +439,7 @@ ml_routed_version(PG_FUNCTION_ARGS)
 	entry = model_argument_get(argument, PG_GETARG_DATUM(0));
 	route = entry->route;
 	if (route != NULL && route->salt != NULL)
-		choice = route_by_bucket(route, route_bucket(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), route->salt, strlen(route->salt)));
+		choice = route_by_bucket(route, route_bucket(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+													 route->salt, strlen(route->salt)));
 	PG_RETURN_INT32(choice == ROUTE_OWN ? entry->number : route->rules[choice].target.version);
 }

@@ -278,8 +278,11 @@ relation_names(Source *source)
 		char		kind = get_rel_relkind(relation);
 
 		if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_MATVIEW)
-			names[count++] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-																			get_rel_name(relation)));
+		{
+			const char *schema = get_namespace_name(get_rel_namespace(relation));
+
+			names[count++] = CStringGetTextDatum(quote_qualified_identifier(schema, get_rel_name(relation)));
+		}
 	}
 	return construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT);
 }
@@ -430,11 +433,13 @@ schedule_job_over(const char *schedule, int64 job, const char *state, const Sche
 	/* after failures it waits 1, 2, 4, ... minutes, a day at most */
 	writer_execute("UPDATE mlaas.schedule SET last_state = $3,"
 				   " failures = CASE $3 WHEN 'failed' THEN failures + 1 WHEN 'succeeded' THEN 0 ELSE failures END,"
-				   " next_run = CASE $3 WHEN 'failed' THEN greatest(next_run, $4 + least(interval '1 minute' * power(2, least(failures, 11)), interval '1 day'))"
+				   " next_run = CASE $3 WHEN 'failed' THEN greatest(next_run, $4 +"
+				   " least(interval '1 minute' * power(2, least(failures, 11)), interval '1 day'))"
 				   " ELSE next_run END,"
 				   " rows_then = CASE WHEN $5 THEN $6 ELSE rows_then END,"
 				   " changes_then = CASE WHEN $5 THEN $7 ELSE changes_then END"
-				   " WHERE schedule = (SELECT schedule FROM mlaas.schedule WHERE schedule = $1 AND last_job = $2 FOR UPDATE SKIP LOCKED)",
+				   " WHERE schedule = (SELECT schedule FROM mlaas.schedule WHERE schedule = $1 AND last_job = $2"
+				   " FOR UPDATE SKIP LOCKED)",
 				   SPI_OK_UPDATE, lengthof(values), values);
 }
 
@@ -467,7 +472,7 @@ result_datum(int column, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, isnull);
 }
 
-/* Have enough rows changed for the schedule in the first row to train? Columns: relations, on_change, rows_then, changes_then. */
+/* Have enough rows changed for the schedule in the first row? Columns: relations, on_change, rows_then, changes_then. */
 static bool
 enough_changed(int column)
 {
@@ -563,7 +568,8 @@ run_or_put_off(char *schedule)
 		RollbackAndReleaseCurrentSubTransaction();
 		writer_begin(&writer, "a schedule");
 		writer_execute("UPDATE mlaas.schedule SET next_run = $2, last_state = 'failed', failures = failures + 1"
-					   " WHERE schedule = (SELECT schedule FROM mlaas.schedule WHERE schedule = $1 FOR UPDATE SKIP LOCKED)",
+					   " WHERE schedule ="
+					   " (SELECT schedule FROM mlaas.schedule WHERE schedule = $1 FOR UPDATE SKIP LOCKED)",
 					   SPI_OK_UPDATE, lengthof(values), values);
 		writer_end(&writer);
 	}

@@ -53,6 +53,9 @@ extern PGDLLEXPORT void ml_scheduler_main(Datum arg);
 
 #define PURGE_INTERVAL (60 * USECS_PER_SEC)
 
+/* How many jobs one turn may find that may not run. */
+#define MOST_REFUSED 100
+
 /* A worker that was started. */
 typedef struct StartedWorker
 {
@@ -181,7 +184,8 @@ read_jobs(const char *condition, MemoryContext memory)
 {
 	List	   *jobs = NIL;
 
-	writer_execute(psprintf("SELECT id, attempts, role, login, cancel_requested, state = 'running', schedule FROM mlaas.job WHERE %s", condition),
+	writer_execute(psprintf("SELECT id, attempts, role, login, cancel_requested, state = 'running', schedule"
+							" FROM mlaas.job WHERE %s", condition),
 				   SPI_OK_SELECT, 0, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -318,8 +322,10 @@ role_to_connect(const OpenJob *job)
 	char	   *role;
 	char	   *login;
 
-	writer_execute("SELECT r.rolname, r.rolcanlogin, l.rolname, l.rolcanlogin, pg_has_role(l.oid, r.oid, '" COMPAT_SET_ROLE "'),"
-				   " has_database_privilege(CASE WHEN r.rolcanlogin THEN r.oid ELSE l.oid END, current_database(), 'CONNECT')"
+	writer_execute("SELECT r.rolname, r.rolcanlogin, l.rolname, l.rolcanlogin,"
+				   " pg_has_role(l.oid, r.oid, '" COMPAT_SET_ROLE "'),"
+				   " has_database_privilege(CASE WHEN r.rolcanlogin THEN r.oid ELSE l.oid END,"
+				   " current_database(), 'CONNECT')"
 				   " FROM pg_roles r, pg_roles l WHERE r.oid = $1 AND l.oid = $2",
 				   SPI_OK_SELECT, lengthof(values), values);
 	if (SPI_processed == 0)
@@ -344,18 +350,20 @@ role_to_connect(const OpenJob *job)
 	return InvalidOid;
 }
 
-/* How many of the jobs run, or have a worker on its way to them. */
+/* How many workers there are, those of an earlier scheduler included. */
 static int
-count_taken(List *jobs)
+count_workers(List *jobs)
 {
 	int			count = 0;
 	ListCell   *cell;
 
+	for (const StartedWorker *w = scheduler.workers; w != NULL; w = w->next)
+		count++;
 	foreach(cell, jobs)
 	{
 		const OpenJob *job = lfirst(cell);
 
-		count += job->running || has_worker(job->id);
+		count += job->running && !has_worker(job->id);
 	}
 	return count;
 }
@@ -364,7 +372,7 @@ count_taken(List *jobs)
 static bool
 start_jobs(List *jobs)
 {
-	int			taken = count_taken(jobs);
+	int			workers = count_workers(jobs);
 	ListCell   *cell;
 
 	foreach(cell, jobs)
@@ -372,7 +380,7 @@ start_jobs(List *jobs)
 		const OpenJob *job = lfirst(cell);
 		Oid			connect_as;
 
-		if (taken >= mlaas_max_workers)
+		if (workers >= mlaas_max_workers)
 			break;
 		if (job->running || has_worker(job->id))
 			continue;
@@ -381,7 +389,7 @@ start_jobs(List *jobs)
 			continue;
 		if (!start_worker(job, connect_as))
 			return false;
-		taken++;
+		workers++;
 	}
 	return true;
 }
@@ -460,8 +468,9 @@ begin_jobs(void)
 	Turn		turn;
 
 	writer_begin(&writer, "the scheduler of jobs");
-	/* in one look, so that a job on its way from waiting to running is counted once */
-	jobs = read_jobs("state IN ('queued', 'running') ORDER BY priority DESC, id", memory);
+	/* running ones first; in one look, so that a job on its way from waiting to running is counted once */
+	jobs = read_jobs(psprintf("state IN ('queued', 'running') ORDER BY state DESC, priority DESC, id LIMIT %d",
+							  2 * mlaas_max_workers + MOST_REFUSED), memory);
 	turn = plan_next(jobs != NIL, !start_jobs(jobs));
 	writer_end(&writer);
 	return turn;

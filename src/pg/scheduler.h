@@ -41,7 +41,7 @@ extern void scheduler_ensure(void);
 /* Does any job wait or run, or is there any schedule? */
 extern bool scheduler_has_work(void);
 
-/* Register the scheduler of a database; false when no process is free.  notify: a process to be told when it ends, or 0. */
+/* Register the scheduler of a database; false when no process is free.  notify: whom to tell of its end, or 0. */
 extern bool scheduler_start(Oid database, pid_t notify, BackgroundWorkerHandle **handle);
 
 #endif

@@ -17,7 +17,7 @@
 
 #include "utils/builtins.h"
 
-#include "model/container.h"
+#include "model/composite.h"
 #include "pg/cache.h"
 #include "pg/modelarg.h"
 #include "pg/registry.h"
@@ -44,6 +44,19 @@ model_cost(double columns, double classes)
 	return CALL_COST + COLUMN_COST * columns * Max(classes - 1.0, 1.0);
 }
 
+/* The prepared columns that scoring with a model reads: all its members' when it is made of models. */
+static double
+model_columns(const MlModel *model)
+{
+	double		columns = 0;
+
+	if (model->composite == NULL)
+		return ml_prep_columns(model->prep);
+	for (int m = 0; m < model->composite->count; m++)
+		columns += model_columns(model->composite->members[m].model);
+	return columns;
+}
+
 /* What a model value costs a row; negative when its bytes are no model. */
 static double
 value_cost(Datum datum)
@@ -53,7 +66,9 @@ value_cost(Datum datum)
 
 	if (ml_container_check(bytes, model_value_size(value)) != NULL)
 		return -1.0;
-	return model_cost(member_count(bytes, ML_SECTION_PREPARATION, "kind"),
+	/* a model made of models has no columns: each member has about as many as it has features */
+	return model_cost(member_count(bytes, ML_SECTION_PREPARATION, "kind") +
+					  (double) member_count(bytes, ML_SECTION_PAYLOAD, "members") * member_count(bytes, ML_SECTION_SIGNATURE, "features"),
 					  member_count(bytes, ML_SECTION_SIGNATURE, "classes"));
 }
 
@@ -70,7 +85,7 @@ name_cost(Datum name)
 	if (!registry_try_resolve(TextDatumGetCString(name), REGISTRY_PREDICT, &found))
 		return -1.0;
 	model = cache_model(&found, CurrentMemoryContext);
-	return model_cost(ml_prep_columns(model->prep), model->signature->nclasses);
+	return model_cost(model_columns(model), model->signature->nclasses);
 }
 
 /* What a call costs a row by its arguments; negative when there is nothing to tell. */

@@ -632,6 +632,8 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
 	spec->decision = args->decision;
+	spec->sampling = args->sampling;
+	spec->sampling_ratio = args->sampling_ratio;
 	spec->split = args->split;
 	spec->retrain = args->retrain;
 	spec->validation = train_validation_json(args);
@@ -676,7 +678,7 @@ load_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 	MlStream   *stream = NULL;
 
 	/* folds read the rows again and again */
-	if (plan->spec.split.folds == 0)
+	if (plan->spec.split.folds == 0 && plan->spec.sampling != ML_SAMPLING_SMOTE)
 		stream = ml_stream_create(ctx, &plan->spec, table, stream_threshold(ctx));
 	if (stream != NULL && !source_is_repeatable(plan->source, plan->columns, plan->ncolumns))
 		stream = NULL;

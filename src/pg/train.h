@@ -42,6 +42,8 @@ typedef struct TrainArgs
 	MlSplit		split;
 	char	   *split_column;	/* of order_by, column or group_by; NULL = none */
 	char	   *after;			/* a value of the order_by column, as text; NULL = none */
+	MlSampling	sampling;
+	double		sampling_ratio;
 	char	   *decision;		/* JSON, "threshold" or "costs" of validation; NULL = none */
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */

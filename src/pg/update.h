@@ -23,7 +23,7 @@ typedef enum UpdateMethod
  * The arguments of a training that updates retrain->from, out of a call's (model, source, params, validation, weight);
  * origin is the version's.  Where it is trained anew args->retrain is NULL.
  */
-extern UpdateMethod update_read_args(MlContext *ctx, FunctionCallInfo fcinfo, const VersionOrigin *origin, MlRetrain *retrain,
-									 TrainArgs *args);
+extern UpdateMethod update_read_args(MlContext *ctx, FunctionCallInfo fcinfo, const VersionOrigin *origin,
+									 MlRetrain *retrain, TrainArgs *args);
 
 #endif

@@ -26,11 +26,16 @@
 #define FOLDS_WANTED "an integer from 2 to 1000"
 #define MAX_REPEATS 100
 #define REPEATS_WANTED "an integer from 1 to 100"
+#define SAMPLING_RATIO_WANTED "a number greater than 0 and at most 1, the rows of a smaller class to those of the largest"
 #define COLUMN_WANTED "the name of a column"
 
 /* In the order of MlSplitKind. */
 static const char *const split_names[] = {"stratified", "random", "last", "column", "group", "none"};
 
+/* In the order of MlSampling. */
+static const char *const sampling_names[] = {"none", "under", "over", "smote"};
+
+StaticAssertDecl(lengthof(sampling_names) == ML_SAMPLING_SMOTE + 1, "one name per sampling");
 StaticAssertDecl(lengthof(split_names) == ML_SPLIT_NONE + 1, "one name per split");
 
 /* Error: a member of validation has a value of the wrong type or size. */
@@ -88,7 +93,7 @@ check_validation_key(MlContext *ctx, const char *key)
 {
 	static const char *const keys[] = {
 		"split", "test_size", "seed", "order_by", "after", "column", "group_by", "folds", "repeats", "threshold",
-		"costs"
+		"costs", "sampling", "sampling_ratio"
 	};
 
 	for (size_t i = 0; i < lengthof(keys); i++)
@@ -241,6 +246,21 @@ validation_after(Jsonb *object)
 	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
 }
 
+/* How the training rows of unequal classes are sampled. */
+static void
+read_sampling(MlContext *ctx, Jsonb *object, TrainArgs *args)
+{
+	const char *name = validation_string(object, "sampling", "\"under\", \"over\" or \"smote\"");
+
+	args->sampling = name == NULL ? ML_SAMPLING_NONE :
+		(MlSampling) train_choose(ctx, "sampling", name, sampling_names, lengthof(sampling_names));
+	args->sampling_ratio = validation_number(object, "sampling_ratio", 1, DBL_MIN, 1, SAMPLING_RATIO_WANTED);
+	if (args->sampling == ML_SAMPLING_NONE && validation_member(object, "sampling_ratio") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"sampling_ratio\" of validation needs \"sampling\"")));
+}
+
 /* Which class is to be predicted, as JSON for the engine; NULL = the most probable one. */
 static char *
 validation_decision(Jsonb *object)
@@ -277,6 +297,7 @@ train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 	split->repeats = (int) validation_integer(object, "repeats", 1, 1, MAX_REPEATS, REPEATS_WANTED);
 	args->after = validation_after(object);
 	args->decision = validation_decision(object);
+	read_sampling(ctx, object, args);
 	split->has_after = args->after != NULL;
 	if (split->folds == 0 && split->repeats > 1)
 		ereport(ERROR,
@@ -339,6 +360,9 @@ train_validation_json(const TrainArgs *args)
 		appendStringInfoString(&json, ", \"after\": ");
 		escape_json(&json, args->after);
 	}
+	if (args->sampling != ML_SAMPLING_NONE)
+		appendStringInfo(&json, ", \"sampling\": \"%s\", \"sampling_ratio\": %s", sampling_names[args->sampling],
+						 number_text(args->sampling_ratio));
 	/* without its braces it is one more member */
 	if (args->decision != NULL)
 		appendStringInfo(&json, ", %.*s", (int) strlen(args->decision) - 2, args->decision + 1);

@@ -104,7 +104,7 @@ call_train(const JobClaim *claim)
 	return version;
 }
 
-/* Train as the role of the job and with its settings, and say that it succeeded; holds cancels off at the end. */
+/* Train as the role of the job and with its settings, and say that it succeeded; cancels are held off at the end. */
 static void
 train(const JobClaim *claim)
 {

@@ -1,7 +1,7 @@
 -- Versions made again from their lineage.
 CREATE SCHEMA reproduce;
 SET search_path = reproduce, public;
-SET client_min_messages = warning;
+SET client_min_messages = error;
 
 CREATE TABLE rows_ (id int, x float8, kind text, day date, y float8, big boolean);
 INSERT INTO rows_
@@ -65,6 +65,7 @@ SELECT ml_reproduce('reproduce_none');
 SELECT ml_reproduce(NULL);
 
 -- only the role that made it runs its source
+SET client_min_messages = warning;
 CREATE ROLE reproduce_author;
 CREATE ROLE reproduce_reader;
 GRANT USAGE, CREATE ON SCHEMA reproduce TO reproduce_author;

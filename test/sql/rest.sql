@@ -342,6 +342,26 @@ SELECT p.proname, t.typname, t.typtype FROM pg_proc p, unnest(p.proargtypes) a, 
 WHERE p.pronamespace = 'mlaas_api'::regnamespace AND t.oid = a AND t.typtype <> 'b';
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'mlaas_api'::regnamespace AND col_description(c.oid, a.attnum) IS NULL;
+-- the roles and the configuration: made as far as they are missing, and left as they are
+CREATE ROLE regress_mlaas_there LOGIN INHERIT CONNECTION LIMIT 3;
+ALTER ROLE regress_mlaas_there SET statement_timeout = '7s';
+SELECT regexp_replace(ml_rest_setup('regress_mlaas "auth"', 'regress_mlaas_nobody', '{regress_mlaas_there}'), 'dbname=[^"]*', '...') AS conf;
+SELECT ml_rest_setup('regress_mlaas "auth"', 'regress_mlaas_nobody', '{regress_mlaas_there}') = ml_rest_setup('regress_mlaas "auth"', 'regress_mlaas_nobody', '{regress_mlaas_there}') AS again;
+SELECT rolname, rolcanlogin, rolinherit, rolconnlimit, rolconfig FROM pg_roles WHERE rolname ~ '^regress_mlaas (.*)|^regress_mlaas_(nobody|there)' ORDER BY rolname COLLATE "C";
+SELECT r.rolname, count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = 'regress_mlaas "auth"') GROUP BY 1 ORDER BY r.rolname COLLATE "C";
+SELECT ml_rest_setup('regress_mlaas_nobody');
+SELECT ml_rest_setup('regress_mlaas "auth"', 'regress_mlaas "auth"');
+\set VERBOSITY sqlstate
+SELECT ml_rest_setup('regress_mlaas "auth"', (SELECT rolname FROM pg_roles WHERE oid = 10)) IS NULL;
+\set VERBOSITY default
+SELECT ml_rest_setup('regress_mlaas "auth"', roles => ARRAY[NULL]::text[]);
+SET ROLE regress_mlaas_user;
+\set VERBOSITY sqlstate
+SELECT ml_rest_setup('regress_mlaas_another');
+\set VERBOSITY default
+RESET ROLE;
+DROP ROLE "regress_mlaas ""auth""", regress_mlaas_nobody, regress_mlaas_there;
+
 -- a role without the right to execute is refused
 BEGIN;
 REVOKE EXECUTE ON FUNCTION mlaas_api.train FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- Keeping models up to date: exactly where the state can be merged, by more trees, or anew.
 CREATE SCHEMA update_;
 SET search_path = update_, public;
-SET client_min_messages = warning;
+SET client_min_messages = error;
 
 CREATE TABLE rows_ (id int, x float8, z int, kind text, y float8, big boolean);
 INSERT INTO rows_

@@ -20,6 +20,8 @@ my %facts = (
 	'routes' => q(SELECT * FROM mlaas.routes ORDER BY name, alias, number),
 	'guards' => q(SELECT * FROM mlaas.guards ORDER BY name, number),
 	'routed predictions' => q(SELECT id, ml.ml_predict('price@the old one', h), ml.ml_routed_version('price@the old one', id::text) FROM houses h ORDER BY id),
+	'published functions' => q(SELECT pg_get_functiondef('mlaas_api."region of"'::regproc), obj_description('mlaas_api."region of"'::regproc), p.*,
+		mlaas_api.predict_by_key('region', '7') FROM mlaas.published p),
 	'history' => q(SELECT * FROM mlaas.history ORDER BY model_id, number),
 	'privileges' => q(SELECT * FROM mlaas.privileges ORDER BY model, grantee, privilege),
 	'ties of roles' => q(SELECT pg_get_userbyid(a.grantee) FROM pg_proc p, aclexplode(p.proacl) a
@@ -68,6 +70,7 @@ $node->safe_psql(
 	SELECT ml_guard('price', 'max_gap(rmse, region) <= 1000', 'the old one', 'houses');
 	SET ROLE modeller;
 	SELECT ml_train('region', 'houses', 'region', 'logistic_regression', features => '{area,rooms,price}');
+	SELECT ml_publish('region', 'region of', source => 'houses', key => 'id');
 	SET ROLE "Odd ""Role""";
 	SELECT ml_train('It''s "odd"', 'houses', 'price', 'baseline', features => '{area}');
 	SELECT ml_train('gone', 'houses', 'price', 'baseline', features => '{area}');
@@ -140,7 +143,7 @@ for my $format ('text', 'binary')
 
 # 4. DROP EXTENSION leaves nothing
 
-$node->safe_psql('custom', 'DROP TABLE kept, kept_text, kept_binary; DROP VIEW scored; DROP EXTENSION mlaas');
+$node->safe_psql('custom', q(SELECT ml.ml_unpublish('region'); DROP TABLE kept, kept_text, kept_binary; DROP VIEW scored; DROP EXTENSION mlaas));
 is($node->safe_psql('custom', q(SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'mlaas%')), '0', 'no schema is left');
 is( $node->safe_psql('custom', q(
 	SELECT (SELECT count(*) FROM pg_proc WHERE probin LIKE '%mlaas%' OR proname ~ '^ml_') + (SELECT count(*) FROM pg_type WHERE typname ~ '^_?ml_')

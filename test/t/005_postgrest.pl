@@ -325,6 +325,15 @@ is("$status $reply->{code}", '403 42501', 'is not for others to cancel');
 is("$status $reply", '200 1', 'is cancelled');
 wait_for('and ends', sub { (request('analyst', 'GET', $address))[1][0]{state} eq 'cancelled' });
 
+$node->append_conf('postgresql.conf', "mlaas.max_workers = 0\nmlaas.max_queued_jobs = 1");
+$node->reload;
+wait_for('a queue is full', sub { ($status, $reply) = request('analyst', 'POST', '/rpc/train', { name => 'more', source => 'points', target => 'y' }); $status == 429 });
+is("$status $reply->{code}", '429 53400', 'and takes no more');
+like($reply->{hint}, qr/Wait until some are over/, 'which the hint explains');
+$node->safe_psql('postgres', "SELECT ml_cancel(job) FROM mlaas.jobs WHERE state = 'queued'");
+$node->append_conf('postgresql.conf', "mlaas.max_workers = 2\nmlaas.max_queued_jobs = 1000");
+$node->reload;
+
 # a function of its own, with the features as arguments
 $node->safe_psql('postgres', q(CREATE TABLE keyed (id int PRIMARY KEY, x float8); INSERT INTO keyed SELECT i, i FROM generate_series(1, 40) i;
 	GRANT SELECT ON keyed TO analyst; SET ROLE analyst; SELECT ml_publish('level', source => 'keyed', key => 'id')));

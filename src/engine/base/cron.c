@@ -26,7 +26,7 @@
 /* Clocks are put forward and back by at most this. */
 #define LARGEST_SHIFT (3 * 3600)
 
-/* Every calendar day comes within this: leap years are up to 8 years apart, weekdays repeat in 28, or 40 around 2100. */
+/* Every day comes within this: leap years are up to 8 years apart, weekdays repeat in 28, or 40 around 2100. */
 #define MOST_DAYS (41 * 366)
 
 typedef struct CronField
@@ -61,13 +61,14 @@ static const CronField cron_fields[] = {
 static void
 raise_field(MlContext *ctx, const CronField *field, const char *text, size_t length, const char *detail)
 {
+	char	   *names = "";
+
+	if (field->names != NULL)
+		names = ml_format(ctx, " or names (%s, ...)", field->names[0]);
 	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
 				  ml_format(ctx, "invalid %s in a schedule: \"%.*s\"", field->name, (int) length, text), detail,
-				  field->names != NULL ?
-				  ml_format(ctx, "Write *, numbers from %d to %d or names (%s, ...), ranges (a-b), steps (*/n, a-b/n), or a list of these with commas.",
-							field->min, field->max, field->names[0]) :
-				  ml_format(ctx, "Write *, numbers from %d to %d, ranges (a-b), steps (*/n, a-b/n), or a list of these with commas.",
-							field->min, field->max));
+				  ml_format(ctx, "Write *, numbers from %d to %d%s, ranges (a-b), steps (*/n, a-b/n), or a list of these"
+							" with commas.", field->min, field->max, names));
 }
 
 /* A number of up to three digits at *p, which is advanced behind it; -1 when there is none. */
@@ -132,7 +133,8 @@ read_item(MlContext *ctx, const CronField *field, const char *text, size_t lengt
 	if (p != end)
 		raise_field(ctx, field, text, length, NULL);
 	if (low < field->min || high > field->max)
-		raise_field(ctx, field, text, length, ml_format(ctx, "The values of this field are %d to %d.", field->min, field->max));
+		raise_field(ctx, field, text, length,
+					ml_format(ctx, "The values of this field are %d to %d.", field->min, field->max));
 	if (low > high)
 		raise_field(ctx, field, text, length, "The range ends before it begins.");
 	for (int v = low; v <= high; v += step)
@@ -241,7 +243,8 @@ ml_cron_parse(MlContext *ctx, const char *text, MlCron *cron)
 		p += strspn(p, BLANKS);
 		length = strcspn(p, BLANKS);
 		if (length == 0)
-			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "invalid schedule \"%s\": no %s", text, cron_fields[f].name),
+			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+						  ml_format(ctx, "invalid schedule \"%s\": no %s", text, cron_fields[f].name),
 						  "A schedule has five fields: minute, hour, day of month, month, day of week.",
 						  "For example '0 3 * * *', every day at three.");
 		first[f] = *p;
@@ -249,7 +252,8 @@ ml_cron_parse(MlContext *ctx, const char *text, MlCron *cron)
 		p += length;
 	}
 	if (p[strspn(p, BLANKS)] != '\0')
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "invalid schedule \"%s\": more than five fields", text),
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "invalid schedule \"%s\": more than five fields", text),
 					  "A schedule has five fields: minute, hour, day of month, month, day of week.", NULL);
 	cron->any_day = first[2] == '*';
 	cron->any_weekday = first[4] == '*';

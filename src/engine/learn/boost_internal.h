@@ -246,9 +246,6 @@ extern void boost_share(Boost *b);
 /* The weight of each class by the parameters, NULL = all one. */
 extern double *boost_class_weights(MlContext *ctx, const MlDesign *design, const BoostParams *params);
 
-/* A design whose weights are multiplied by those of the classes (NULL = all one). */
-extern MlDesign *boost_weigh(MlContext *ctx, const MlDesign *design, const double *class_weights);
-
 /* The rows that count, with room for k scores each. */
 extern void boost_take_rows(MlContext *ctx, const MlDesign *design, int k, BoostRows *rows);
 

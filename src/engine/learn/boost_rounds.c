@@ -232,7 +232,7 @@ take_held_out(Boost *b)
 		return;
 	if (held != NULL)
 	{
-		b->held_design = boost_weigh(b->ctx, held, b->class_weights);
+		b->held_design = ml_design_weigh(b->ctx, held, b->class_weights);
 		boost_take_rows(b->ctx, b->held_design, b->k, &b->held);
 	}
 	if (b->held.n == 0)
@@ -321,7 +321,7 @@ begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams 
 {
 	const double *class_weights = boost_class_weights(ctx, design, params);
 
-	*b = (Boost) {.ctx = ctx,.design = boost_weigh(ctx, design, class_weights),.params = params};
+	*b = (Boost) {.ctx = ctx,.design = ml_design_weigh(ctx, design, class_weights),.params = params};
 	b->kind = boost_objective_kind(params, design->task);
 	b->objective = boost_objective(b->kind);
 	b->k = count_outputs(b);

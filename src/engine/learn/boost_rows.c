@@ -19,22 +19,6 @@ boost_class_weights(MlContext *ctx, const MlDesign *design, const BoostParams *p
 	return ml_class_weights(ctx, params->class_weight, design);
 }
 
-MlDesign *
-boost_weigh(MlContext *ctx, const MlDesign *design, const double *class_weights)
-{
-	MlDesign   *weighed = ml_alloc(ctx, sizeof *weighed);
-	double	   *weights;
-
-	*weighed = *design;
-	if (class_weights == NULL)
-		return weighed;
-	weights = ml_alloc_array(ctx, design->rows + 1, sizeof(double));
-	for (size_t i = 0; i < design->rows; i++)
-		weights[i] = (design->weight != NULL ? design->weight[i] : 1) * class_weights[(int) design->target[i]];
-	weighed->weight = weights;
-	return weighed;
-}
-
 /* The values of the rows that count; the same array where all do. */
 static const double *
 take_values(MlContext *ctx, const MlDesign *design, const double *values, size_t n)

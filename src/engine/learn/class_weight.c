@@ -80,3 +80,19 @@ ml_class_weights(MlContext *ctx, const char *json, const MlDesign *design)
 		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"class_weight\" is zero for every class");
 	return weights;
 }
+
+MlDesign *
+ml_design_weigh(MlContext *ctx, const MlDesign *design, const double *class_weights)
+{
+	MlDesign   *weighed = ml_alloc(ctx, sizeof *weighed);
+	double	   *weights;
+
+	*weighed = *design;
+	if (class_weights == NULL)
+		return weighed;
+	weights = ml_alloc_array(ctx, design->rows + 1, sizeof(double));
+	for (size_t i = 0; i < design->rows; i++)
+		weights[i] = (design->weight != NULL ? design->weight[i] : 1) * class_weights[(int) design->target[i]];
+	weighed->weight = weights;
+	return weighed;
+}

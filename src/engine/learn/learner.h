@@ -249,7 +249,7 @@ extern const MlAlgorithm *ml_algorithm_by_name(MlContext *ctx, const char *name)
 /* The same for the algorithm of a model, which may be made of models. */
 extern const MlAlgorithm *ml_algorithm_of_model(MlContext *ctx, const char *name);
 
-/* The best choice there is so far ('auto') for a task. */
+/* The linear model of a task: what 'auto' is where nothing is compared (model/automatic.h). */
 extern const MlAlgorithm *ml_algorithm_auto(MlTaskKind task);
 
 /* ---- parameters (params.c) ---- */
@@ -265,6 +265,9 @@ extern void *ml_params_parse(MlContext *ctx, const MlAlgorithm *algorithm, const
  * class), by weight) or {"label": weight, ...} (one for those left out).  Raises for anything else.
  */
 extern double *ml_class_weights(MlContext *ctx, const char *json, const MlDesign *design);
+
+/* The same design with every row's weight times that of its class (NULL = as it is). */
+extern MlDesign *ml_design_weigh(MlContext *ctx, const MlDesign *design, const double *class_weights);
 
 /* The column that a parameter of that role names, NULL = none; role's parameter goes to *param when it is not NULL. */
 extern const char *ml_params_column(const MlAlgorithm *algorithm, const void *params, MlColumnRole role, const MlParam **param);

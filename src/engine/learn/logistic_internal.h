@@ -19,6 +19,7 @@ typedef struct LogisticParams
 	bool		fit_intercept;
 	int64_t		max_iter;
 	double		tol;
+	const char *class_weight;	/* JSON */
 } LogisticParams;
 
 /* What one pass over rows computes besides the objective. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "model/automatic.h"
 #include "model/conformal.h"
 #include "model/folds.h"
 #include "model/retrain.h"
@@ -58,6 +59,7 @@ static MlSectionBytes
 summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *result)
 {
 	static const char *const splits[] = {"stratified", "random", "last", "column", "group", "none"};
+	static const char *const samplings[] = {"none", "under", "over", "smote"};
 	const MlSplit *split = &spec->split;
 	bool		by_share = split->kind != ML_SPLIT_NONE && split->kind != ML_SPLIT_COLUMN && split->folds == 0 && !split->has_after;
 	MlWriter   *w = ml_writer_create(ctx);
@@ -72,6 +74,11 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 	ml_write_string(w, "split", splits[split->kind]);
 	ml_write_double(w, "test_size", by_share ? split->test_size : 0);
 	ml_write_int(w, "seed", (int64_t) split->seed);
+	if (spec->sampling != ML_SAMPLING_NONE)
+	{
+		ml_write_string(w, "sampling", samplings[spec->sampling]);
+		ml_write_double(w, "sampling_ratio", spec->sampling_ratio);
+	}
 	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
 	if (spec->validation != NULL)
 		ml_write_string(w, "validation", spec->validation);
@@ -83,6 +90,8 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 		ml_calibration_write(ctx, w, result->scores, result->nscores);
 	if (spec->nfolds > 0)
 		write_folds(w, spec);
+	if (result->choice != NULL)
+		ml_auto_write(w, result->choice);
 	if (spec->retrain != NULL)
 		ml_lineage_write(ctx, w, spec->retrain->from, &spec->retrain->lineage);
 	return finish(w);

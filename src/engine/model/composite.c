@@ -79,7 +79,8 @@ connect_row(Connection *c, MlMember *member, int f)
 	const MlFeature *given = at < 0 ? NULL : &c->whole->signature->features[at];
 	MlInput    *inputs = member->inputs + feature->slot;
 
-	if (given == NULL || given->kind != feature->kind || given->width != feature->width || strcmp(given->type, feature->type) != 0)
+	if (given == NULL || given->kind != feature->kind || given->width != feature->width ||
+		strcmp(given->type, feature->type) != 0)
 		refuse(c, ml_format(c->ctx, "feature \"%s\" of member \"%s\" is not one of the whole", feature->name, member->name), NULL);
 	c->used[at] = true;
 	for (int e = 0; e < feature->width; e++)

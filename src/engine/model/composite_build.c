@@ -55,8 +55,8 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 
 	while (at < s->nfeatures && strcmp(s->features[at].name, feature->name) != 0)
 		at++;
-	if (at < s->nfeatures &&
-		(s->features[at].kind != feature->kind || s->features[at].width != feature->width || strcmp(s->features[at].type, feature->type) != 0))
+	if (at < s->nfeatures && (s->features[at].kind != feature->kind || s->features[at].width != feature->width ||
+							  strcmp(s->features[at].type, feature->type) != 0))
 		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"", feature->name),
 					  ml_format(u->ctx, "In \"%s\" it is of type %s, in \"%s\" of type %s.", u->owner[at],
 								feature_phrase(u->ctx, &s->features[at]), member->name, feature_phrase(u->ctx, feature)),
@@ -96,7 +96,8 @@ add_features(Union *u)
 		ml_check(u->ctx);
 	}
 	if (u->signature->nfeatures > INT16_MAX)
-		ml_raise(u->ctx, ML_ERROR_MEMORY, "the members have %d features together, more than %d", u->signature->nfeatures, INT16_MAX);
+		ml_raise(u->ctx, ML_ERROR_MEMORY, "the members have %d features together, more than %d",
+				 u->signature->nfeatures, INT16_MAX);
 }
 
 /* ---- targets ---- */
@@ -230,7 +231,8 @@ check_members(MlContext *ctx, const MlCompositeSpec *spec)
 		double		weight = spec->members[m].weight;
 
 		if (!last_decides(spec) && !(weight >= 0 && isfinite(weight)))
-			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "weight %g of member \"%s\" is no weight", weight, spec->members[m].name),
+			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+						  ml_format(ctx, "weight %g of member \"%s\" is no weight", weight, spec->members[m].name),
 						  "Weights must be zero or positive and finite.", NULL);
 		sum += weight;
 		bytes += spec->members[m].model->size;

@@ -42,7 +42,8 @@ find_column(const MlTable *table, const char *name)
 static bool
 fits_feature(const MlColumn *column, const MlFeature *feature)
 {
-	return column != NULL && column->kind == feature->kind && (feature->kind != ML_KIND_VECTOR || column->width == feature->width);
+	return column != NULL && column->kind == feature->kind &&
+		(feature->kind != ML_KIND_VECTOR || column->width == feature->width);
 }
 
 /* The columns of a table that are a member's features. */
@@ -58,7 +59,8 @@ find_columns(MlContext *ctx, const MlTable *table, const MlMemberSpec *member)
 
 		columns[f] = find_column(table, feature->name);
 		if (!fits_feature(columns[f], feature))
-			ml_raise_full(ctx, ML_ERROR_WRONG_TYPE, ml_format(ctx, "feature \"%s\" is not what member \"%s\" was trained on", feature->name, member->name),
+			ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
+						  ml_format(ctx, "feature \"%s\" is not what member \"%s\" was trained on", feature->name, member->name),
 						  ml_format(ctx, "In training it was of type %s.", feature->type), "Cast the column in a query.");
 	}
 	return columns;
@@ -174,7 +176,8 @@ ml_composite_trained_on(MlContext *ctx, const MlMemberSpec *member, const MlTabl
 }
 
 void
-ml_composite_stack(MlContext *ctx, const MlCompositeSpec *base, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result)
+ml_composite_stack(MlContext *ctx, const MlCompositeSpec *base, const MlTable *table, const MlTrainSpec *spec,
+				   MlTrainResult *result)
 {
 	int			shift = base->count - spec->nfeatures;
 	MlTable		stacked = {.rows = table->rows,.ncolumns = table->ncolumns + shift};

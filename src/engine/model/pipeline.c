@@ -13,10 +13,12 @@
 #include "learn/forest.h"
 #include "learn/learners.h"
 #include "model/assemble.h"
+#include "model/automatic.h"
 #include "model/binned.h"
 #include "model/conformal.h"
 #include "model/folds.h"
 #include "model/leaks.h"
+#include "model/resample.h"
 #include "model/retrain.h"
 #include "model/sample.h"
 #include "model/split.h"
@@ -114,6 +116,7 @@ typedef struct Training
 	MlGroups   *groups;			/* until the rows are divided; NULL = none */
 	bool		by_group;		/* rows of designs are in the order of their groups */
 	MlStream   *stream;			/* features are bytes, NULL = as given */
+	MlSynthetic *made;			/* training rows that are in no table; NULL = none */
 	bool		quiet;			/* what is worth a warning will be seen once more */
 } Training;
 
@@ -123,6 +126,9 @@ read_rows(const Training *t, int column, int element, const uint32_t *rows, size
 {
 	size_t		run;
 
+	/* rows that were made up come last, numbered behind those of the table */
+	for (; t->made != NULL && n > 0 && rows[n - 1] >= t->table->rows; n--)
+		out[n - 1] = t->made->values[column][(size_t) element * t->made->n + rows[n - 1] - t->table->rows];
 	for (size_t begin = 0; begin < n; begin += run)
 	{
 		run = t->by_group ? 1 : n;
@@ -438,6 +444,7 @@ static void
 make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uint8_t *test, uint8_t side,
 			DesignSource *source, MlDesign *design)
 {
+	const MlSynthetic *made = side == ML_SIDE_TRAIN ? t->made : NULL;
 	double	   *by_row = NULL;
 	size_t		n = 0;
 	uint32_t   *rows;
@@ -445,6 +452,7 @@ make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uin
 
 	for (size_t i = 0; i < target->n; i++)
 		n += test[target->rows[i]] == side;
+	n += made != NULL ? made->n : 0;
 	rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
 	if (target->values != NULL)
 		values = ml_alloc_array(ctx, n + 1, sizeof(double));
@@ -460,6 +468,11 @@ make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uin
 				by_row[target->rows[i]] = target->values[i];
 			rows[n++] = target->rows[i];
 		}
+	for (size_t i = 0; made != NULL && i < made->n; i++)
+	{
+		values[n] = made->target[i];
+		rows[n++] = (uint32_t) (t->table->rows + i);
+	}
 	source->training = t;
 	source->rows = rows;
 	*design = (MlDesign)
@@ -489,7 +502,7 @@ attach_hashes(MlContext *ctx, const MlAlgorithm *algorithm, const uint64_t *hash
 		return;
 	of_rows = ml_alloc_array(ctx, design->rows + 1, sizeof(uint64_t));
 	for (size_t i = 0; i < design->rows; i++)
-		of_rows[i] = hashes[source->rows[i]];
+		of_rows[i] = source->rows[i] < source->training->table->rows ? hashes[source->rows[i]] : ml_mix64(source->rows[i]);
 	design->hash = of_rows;
 }
 
@@ -820,6 +833,10 @@ find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
 	}
 	ml_check(ctx);
 	rows->test = split_rows(ctx, t, &rows->target, hashes);
+	if (spec->sampling != ML_SAMPLING_NONE)
+		ml_resample_check(ctx, t->table, spec, &rows->target);
+	if (spec->sampling == ML_SAMPLING_UNDER)
+		ml_resample_under(ctx, spec, &rows->target, hashes, rows->test);
 	ml_check(ctx);
 }
 
@@ -953,12 +970,26 @@ finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTra
 	result->algorithm = algorithm;
 	result->task = rows->target.task;
 	result->held_out = designs[1].rows > 0;
-	result->n_train = designs[0].rows;
+	result->n_train = designs[0].rows - (t->made != NULL ? t->made->n : 0);
 	result->n_test = designs[1].rows;
 	result->n_skipped = t->table->rows - rows->target.n;
 	if (t->spec->nfolds > 0)
 		take_folds(ctx, t->spec, result);
 	ml_assemble(ctx, &assembly, t->spec, result);
+}
+
+/* Take the algorithm that does better, where 'auto' leaves that to the rows. */
+static void
+choose_algorithm(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows, MlTrainResult *result)
+{
+	const MlAutoChoice *choice = ml_auto_choose(ctx, t->table, t->spec, &rows->target, hashes, rows->test);
+
+	result->choice = choice;
+	if (choice == NULL || choice->chosen == rows->target.algorithm)
+		return;
+	rows->target.algorithm = choice->chosen;
+	rows->params = ml_params_parse(ctx, choice->chosen, NULL);
+	ml_prep_options_parse(ctx, choice->chosen, rows->params, t->spec->preprocess, &rows->options);
 }
 
 /* Train on a table whose rows have these hashes, which are freed. */
@@ -973,12 +1004,19 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	bool		found;
 
 	find_rows(ctx, t, hashes, &rows);
+	if (t->spec->algorithm == NULL && t->stream == NULL)
+		choose_algorithm(ctx, t, hashes, &rows, result);
+	if (t->spec->sampling == ML_SAMPLING_SMOTE)
+		t->made = ml_resample_smote(ctx, t->table, t->spec, &rows.target, hashes, rows.test);
 	/* a fold is judged once, by the model of all rows; what is learned on was judged before */
 	if (t->stream == NULL && (t->spec->split.folds == 0 || t->spec->nfolds > 0) && t->spec->retrain == NULL && rows.target.values != NULL)
 		ml_leaks_warn(ctx, t->table, t->spec, &rows.target, hashes, rows.test);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
 	attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);
+	if (t->spec->sampling == ML_SAMPLING_OVER)
+		designs[0].weight = ml_resample_over(ctx, t->spec, designs[0].classes, designs[0].target, sources[0].rows, hashes,
+											 designs[0].weight, designs[0].rows);
 	ml_free(ctx, hashes);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
 	free_rows(ctx, t, &rows);

@@ -32,6 +32,15 @@ typedef struct MlSplit
 	int			repeat;			/* 0 <= repeat < repeats */
 } MlSplit;
 
+/* What is done so that classes are learned from more equally (resample.h). */
+typedef enum MlSampling
+{
+	ML_SAMPLING_NONE,
+	ML_SAMPLING_UNDER,			/* fewer rows of the larger classes */
+	ML_SAMPLING_OVER,			/* rows of the smaller classes several times */
+	ML_SAMPLING_SMOTE			/* rows made up for the smaller classes */
+} MlSampling;
+
 /* What becomes of a row. */
 enum
 {
@@ -60,6 +69,8 @@ typedef struct MlTrainSpec
 	const MlAlgorithm *algorithm;	/* NULL = 'auto' */
 	const char *params;			/* JSON object or NULL */
 	const char *preprocess;		/* JSON object or NULL */
+	MlSampling	sampling;
+	double		sampling_ratio; /* of the rows of a smaller class to those of the largest, 0 < ratio <= 1 */
 	const char *decision;		/* JSON object (score/decision.h) or NULL: the most probable class is predicted */
 	MlSplit		split;
 
@@ -101,6 +112,7 @@ typedef struct MlTrainResult
 	size_t		n_skipped;		/* rows whose target is NULL */
 	MlDigest	digest;			/* of all rows read */
 	const char *params_json;	/* all parameters, defaults filled in */
+	const struct MlAutoChoice *choice;	/* how 'auto' was decided (model/automatic.h); NULL = nothing was compared */
 } MlTrainResult;
 
 typedef struct MlStream MlStream;	/* binned.h */

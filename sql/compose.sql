@@ -40,9 +40,9 @@ Models whose results become one must have one target; features that they share m
 Needs the privilege describe on each model. Limits: 100 models, nested 4 deep, 512 MB together.
 Errors: 42804 where models do not fit together, by name; 0A000 for a vote on numbers; 22023 for weights that are none, or rows that a model was trained on; 54000 past a limit; else as for ml_train.';
 
-CREATE FUNCTION ml_ensemble(models ml_model[], method text DEFAULT 'mean', weights float8[] DEFAULT NULL)
+CREATE FUNCTION ml_ensemble(models ml_model[], weights float8[] DEFAULT NULL, method text DEFAULT NULL)
 RETURNS ml_model
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'ml_ensemble_value';
-COMMENT ON FUNCTION ml_ensemble(ml_model[], text, float8[]) IS
-'The same for models as values, which gives the ensemble; not by stacking.';
+COMMENT ON FUNCTION ml_ensemble(ml_model[], float8[], text) IS
+'The same for models as values, which gives the ensemble; not by stacking. method: NULL: weighted where weights are given, else mean.';

@@ -98,16 +98,11 @@ COMMENT ON COLUMN mlaas_api.versions.row_digest IS 'Digest of the rows read: equ
 COMMENT ON COLUMN mlaas_api.versions.software_version IS 'Versions of mlaas and PostgreSQL that trained it.';
 
 CREATE VIEW mlaas_api.metrics WITH (security_barrier) AS
-SELECT v.name,
-	   v.version,
-	   m.key AS metric,
-	   CASE pg_catalog.jsonb_typeof(m.value) WHEN 'number' THEN m.value::float8 END AS value,
-	   CASE pg_catalog.jsonb_typeof(v.baseline -> m.key) WHEN 'number' THEN (v.baseline -> m.key)::float8 END AS baseline
-FROM mlaas.versions v
-CROSS JOIN LATERAL pg_catalog.jsonb_each(v.metrics) m;
+SELECT m.name, m.version, m.metric, m.value, m.baseline
+FROM mlaas.metrics m;
 
 COMMENT ON VIEW mlaas_api.metrics IS
-'The metrics of each version that the role of the request may describe, one a row.';
+'The metrics of each version of the models that the role of the request may use, one a row.';
 COMMENT ON COLUMN mlaas_api.metrics.name IS 'Name of the model.';
 COMMENT ON COLUMN mlaas_api.metrics.version IS 'Number of the version.';
 COMMENT ON COLUMN mlaas_api.metrics.metric IS 'Name of the metric, as in scikit-learn.';

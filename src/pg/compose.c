@@ -615,12 +615,12 @@ ml_ensemble_value(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	ctx = host_context_create(CurrentMemoryContext, "ml_ensemble", true);
 	open_values(ctx, fcinfo, &spec, &members);
-	spec.method = method_argument(ctx, fcinfo, 1);
+	spec.method = !PG_ARGISNULL(2) ? method_argument(ctx, fcinfo, 2) : PG_ARGISNULL(1) ? ML_ENSEMBLE_MEAN : ML_ENSEMBLE_WEIGHTED;
 	if (spec.method == ML_ENSEMBLE_STACKING)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("models as values cannot be stacked"),
 				 errhint("Register them, or train a model on their predictions and chain them by ml_pipeline.")));
-	read_weights(fcinfo, 2, &spec, members);
+	read_weights(fcinfo, 1, &spec, members);
 	PG_RETURN_DATUM(make_value(ctx, &spec));
 }

@@ -9,7 +9,8 @@
  * an access-control list, which DROP ROLE refuses to leave behind, pg_dump carries and DROP OWNED BY
  * removes.  The entry goes with the last use.  Whoever adds a use holds a shared lock on the function
  * until the transaction ends, whoever adds or takes an entry an exclusive one: so no entry is taken
- * while a use is being added, and no two sessions change the list at once.
+ * while a use is being added, and no two sessions change the list at once.  Two transactions that each add a
+ * use and then take the last one of some role wait for each other; the server ends one of them.
  *
  * A role that was dropped all the same, after DROP OWNED BY, is nobody: no member has its rights.
  */

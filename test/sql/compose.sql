@@ -31,6 +31,8 @@ SELECT version, metrics ? 'roc_auc' AS measured, n_train, n_test, lineage ->> 'o
 	   lineage -> 'arguments' -> 'members' AS members, lineage -> 'arguments' -> 'weights' AS weights
 FROM mlaas.versions WHERE name = 'compose_mean' ORDER BY version;
 SELECT version FROM ml_ensemble('compose_vote', ARRAY['compose_linear', 'compose_trees', 'compose_forest'], 'vote');
+-- untyped literals mean names
+SELECT version FROM ml_ensemble('compose_literal', '{compose_linear,compose_trees}');
 SELECT bool_and(ml_predict_label('compose_vote', c) =
 	CASE WHEN (ml_predict_label('compose_linear', c) = 'true')::int + (ml_predict_label('compose_trees', c) = 'true')::int
 			+ (ml_predict_label('compose_forest', c) = 'true')::int >= 2 THEN 'true' ELSE 'false' END) AS is_vote
@@ -62,9 +64,9 @@ CREATE TABLE values_ AS
 SELECT ml_model('compose_linear') AS a, ml_model('compose_trees') AS b, ml_model('compose_forest') AS c;
 SELECT bool_and(ml_probability(ml_ensemble(ARRAY[a, b, c]), 'true', x) = ml_probability('compose_mean@1', 'true', x)) AS same
 FROM values_, churn x WHERE x.id <= 100;
-SELECT e::text::ml_model::bytea = e::bytea AS round_trip FROM (SELECT ml_ensemble(ARRAY[a, b], 'vote', ARRAY[2, 1]) AS e FROM values_) q;
+SELECT e::text::ml_model::bytea = e::bytea AS round_trip FROM (SELECT ml_ensemble(ARRAY[a, b], ARRAY[2, 1], 'vote') AS e FROM values_) q;
 -- nested, and no deeper than 4
-SELECT near(ml_probability(ml_ensemble(ARRAY[ml_ensemble(ARRAY[a, b]), c], 'weighted', ARRAY[2, 1]), 'true', x), ml_probability('compose_mean@1', 'true', x)) AS same
+SELECT near(ml_probability(ml_ensemble(ARRAY[ml_ensemble(ARRAY[a, b]), c], ARRAY[2, 1]), 'true', x), ml_probability('compose_mean@1', 'true', x)) AS same
 FROM values_, churn x WHERE x.id = 7;
 SELECT ml_ensemble(ARRAY[ml_ensemble(ARRAY[ml_ensemble(ARRAY[ml_ensemble(ARRAY[ml_ensemble(ARRAY[a])])])])]) FROM values_;
 
@@ -127,7 +129,7 @@ SELECT * FROM ml_coefficients('compose_mean');
 SELECT * FROM ml_trees('compose_mean');
 SELECT ml_continue('compose_mean', 'first_rows');
 SELECT ml_train('compose_bad', 'first_rows', 'churned', 'ensemble');
-SELECT ml_ensemble(ARRAY[a], 'stacking') FROM values_;
+SELECT ml_ensemble(ARRAY[a], method => 'stacking') FROM values_;
 SELECT ml_ensemble(ARRAY[NULL]::ml_model[]);
 SELECT ml_ensemble(NULL::ml_model[]) IS NULL AS null_in;
 -- a wrong byte

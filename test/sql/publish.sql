@@ -188,6 +188,10 @@ SELECT action, alias FROM mlaas.history WHERE name = 'number' AND action LIKE '%
 -- under another name, no longer, and with the model
 SELECT ml_publish('number', 'renamed');
 SELECT proname FROM pg_proc WHERE proname IN ('number', 'renamed') AND pronamespace = 'mlaas_api'::regnamespace;
+SELECT ml_rename('number', 'number 2');
+SELECT round(prediction) IS NOT NULL AS predicts FROM mlaas_api.renamed(x => 10, label => 1);
+SELECT name, function FROM mlaas_api.models WHERE name LIKE 'number%';
+SELECT ml_rename('number 2', 'number');
 SELECT ml_unpublish('number');
 SELECT ml_unpublish('number');
 SELECT ml_drop('clash');

@@ -147,11 +147,10 @@ make_rows(Bench *b, int classes, size_t rows, int columns)
 }
 
 static void
-note_progress(MlContext *ctx, const char *phase, double fraction)
+note_progress(MlContext *ctx, const MlProgress *progress)
 {
 	(void) ctx;
-	(void) phase;
-	(void) fraction;
+	(void) progress;
 	if (fit_first < 0)
 		fit_first = now() - fit_begin;
 }

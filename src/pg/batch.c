@@ -382,7 +382,7 @@ ml_predict_batch(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	entry = model_argument_entry(fcinfo, REGISTRY_PREDICT);
-	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
+	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	batch = palloc0(sizeof(Batch));
 	batch->result = (ReturnSetInfo *) fcinfo->resultinfo;
 	batch->ctx = host_context_create(CurrentMemoryContext, "ml_predict_batch", false);

@@ -273,7 +273,7 @@ ml_compare(PG_FUNCTION_ARGS)
 		models[m] = cache_model(&version, CurrentMemoryContext);
 	}
 	ctx = host_context_create(CurrentMemoryContext, "ml_compare", true);
-	c.scored = scored_read(ctx, models, c.nmodels, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), NULL);
+	c.scored = scored_read(ctx, models, c.nmodels, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1))), NULL);
 	c.metrics = palloc(sizeof(*c.metrics) * (Size) c.nmodels);
 	c.differences = palloc(sizeof(*c.differences) * (Size) c.nmodels);
 	compare(&c);

@@ -49,6 +49,7 @@ typedef struct Composition
 	MlMemberSpec *members;		/* room for one more */
 	char	  **names;			/* [count] name@version */
 	char	  **ids;			/* [count] of the versions */
+	List	   *dependencies;	/* of the members */
 	MlTrainResult result;
 	const char *features;		/* JSON */
 } Composition;
@@ -187,6 +188,7 @@ open_members(Composition *c, FunctionCallInfo fcinfo)
 		registry_resolve(spec, REGISTRY_DESCRIBE, &found);
 		c->names[m] = psprintf("%s@%d", found.name, found.version);
 		c->ids[m] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&found.id)));
+		c->dependencies = lineage_depend(c->dependencies, &found.id);
 		c->members[m].model = cache_model(&found, CurrentMemoryContext);
 		c->members[m].name = c->names[m];
 		c->members[m].output = output != NULL ? output : "";
@@ -260,6 +262,20 @@ table_digest(Composition *c, MlContext *ctx, const MlTable *table)
 	return ml_format(c->ctx, "%016" PRIx64 "%016" PRIx64, digest.sum, digest.sum_inverse);
 }
 
+/* What is learned from a source depends on it: on the features, and the target behind them. */
+static void
+depend_on_source(Composition *c)
+{
+	const TrainArgs *args = &c->args;
+	Source	   *source = source_open(args->source);
+	int		   *columns = palloc(sizeof(int) * (Size) (args->nfeatures + 1));
+
+	for (int f = 0; f < args->nfeatures; f++)
+		columns[f] = source_need(source, args->features[f], "feature");
+	columns[args->nfeatures] = source_need(source, args->target, "target column");
+	c->dependencies = lineage_depend_on(c->dependencies, source_dependencies(source, columns, args->nfeatures + 1));
+}
+
 /* Learn what is above the members, which becomes one more. */
 static void
 stack(Composition *c)
@@ -273,6 +289,7 @@ stack(Composition *c)
 		c->members[m].output = c->names[m];
 	source_args(c, &c->args);
 	table = train_read_table(c->ctx, &c->args, &spec);
+	depend_on_source(c);
 	if (table->rows > 0 && (trained = find_trained(c, c->ctx, table)) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -306,7 +323,7 @@ evaluate(Composition *c, const MlModel *model)
 	args.params = args.preprocess = "{}";
 	args.split.kind = ML_SPLIT_NONE;
 	source_args(c, &args);
-	c->result.nmetrics = evaluate_source(c->ctx, model, source_open(args.source, false), c->result.metrics, &rows);
+	c->result.nmetrics = evaluate_source(c->ctx, model, source_open(args.source), c->result.metrics, &rows);
 	table = train_read_table(ctx, &args, &spec);
 	trained = find_trained(c, ctx, table);
 	if (trained != NULL)
@@ -492,6 +509,7 @@ compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, Func
 	compose(&c, fcinfo);
 	c.args.name = name;
 	c.args.deploy = train_deploy_policy(c.ctx, policy != NULL ? policy : "first");
+	c.args.lineage = lineage_add(c.args.lineage, "dependencies", lineage_dependencies(c.dependencies));
 	return train_store(fcinfo, c.ctx, &c.args, &c.result, c.features, start);
 }
 

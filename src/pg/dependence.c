@@ -232,7 +232,7 @@ static void
 read_rows(Ice *ice, const char *text, const char *key)
 {
 	int			nfeatures = ice->model->signature->nfeatures;
-	Source	   *source = source_open(text, false);
+	Source	   *source = source_open(text);
 	int		   *columns = palloc(sizeof(int) * ((Size) nfeatures + 1));
 	int			ncolumns = nfeatures;
 

@@ -89,7 +89,7 @@ static int
 measure_holdout(MlContext *ctx, const MlModel *const models[2], const char *holdout,
 				MlMetric metrics[2][ML_MAX_METRICS])
 {
-	Scored	   *scored = scored_read(ctx, models, 2, source_open(holdout, false), NULL);
+	Scored	   *scored = scored_read(ctx, models, 2, source_open(holdout), NULL);
 	int			count = 0;
 
 	for (int i = 0; i < 2; i++)

@@ -47,7 +47,7 @@ ml_evaluate(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	model = model_argument_once(fcinfo, REGISTRY_PREDICT);
 	ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
-	count = evaluate_source(ctx, model, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), metrics, &rows);
+	count = evaluate_source(ctx, model, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1))), metrics, &rows);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[2] = {CStringGetTextDatum(metrics[i].name), Float8GetDatum(metrics[i].value)};
@@ -234,7 +234,7 @@ ml_evaluate_by(PG_FUNCTION_ARGS)
 				 errmsg("metrics of a ranking have no confidence intervals"),
 				 errdetail("Rows of a ranking are not drawn one by one.")));
 	ctx = host_context_create(CurrentMemoryContext, "ml_evaluate", true);
-	call.scored = scored_read(ctx, &model, 1, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), false), by);
+	call.scored = scored_read(ctx, &model, 1, source_open(text_to_cstring(PG_GETARG_TEXT_PP(1))), by);
 	if (by != NULL)
 		emit_parts(&call);
 	else

@@ -97,7 +97,7 @@ explain_source(Explanation *explanation, const char *text, bool keyed, const cha
 	MlContext  *ctx = explanation->ctx;
 	const MlModel *model = explanation->model;
 	int			nfeatures = model->signature->nfeatures;
-	Source	   *source = source_open(text, false);
+	Source	   *source = source_open(text);
 	int		   *columns = palloc(sizeof(int) * ((Size) nfeatures + 1));
 	int			ncolumns = nfeatures;
 

@@ -109,7 +109,7 @@ MlRawRows *
 explain_read_rows(MlContext *ctx, const MlModel *model, const char *text, size_t most, uint64 seed)
 {
 	RowsReading *reading = palloc0(sizeof(RowsReading));
-	Source	   *source = source_open(text, false);
+	Source	   *source = source_open(text);
 	int		   *columns = palloc(sizeof(int) * ((Size) model->signature->nfeatures + 1));
 
 	reading->ctx = ctx;

@@ -491,12 +491,23 @@ feature_input_init_element(FeatureInput *input, const MlModel *model, int featur
 	input->slot += element;
 }
 
+void
+feature_check_null(const MlModel *model, int feature)
+{
+	if (unlikely(ml_prep_refuses_null(model->prep, feature)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("feature \"%s\" is NULL", model->signature->features[feature].name),
+				 errdetail("The model was trained to refuse that: preprocess imputes by \"error\".")));
+}
+
 /* NULL into the feature's slots. */
 void
 feature_set_null(const MlModel *model, int feature, double *raw, size_t stride)
 {
 	const MlFeature *meant = &model->signature->features[feature];
 
+	feature_check_null(model, feature);
 	for (int i = 0; i < meant->width; i++)
 		raw[(size_t) (meant->slot + i) * stride] = get_float8_nan();
 }

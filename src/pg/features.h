@@ -60,6 +60,9 @@ extern void feature_input_convert(FeatureInput *input, const MlModel *model, Dat
 								  double *raw, size_t stride);
 
 /* NULL into the feature's slots. */
+/* Error when the model refuses NULL in a feature. */
+extern void feature_check_null(const MlModel *model, int feature);
+
 extern void feature_set_null(const MlModel *model, int feature, double *raw, size_t stride);
 
 /* A number into a slot, and the bytes of a category into the slot of its feature, as values of the column's type are. */

@@ -10,7 +10,9 @@
  * A source is read with the rights of the role that made the guard, under its search_path of that time and in a
  * security-restricted operation, as an index's expressions are: whoever deploys runs nothing of the maker's
  * with rights of his own, and the maker reads nothing that he may not.  A maker who has lost the right to
- * manage the model fails the guard's deploys.
+ * manage the model fails the guard's deploys.  Temporary relations are refused: they are whoever deploys' own, and
+ * a view among them would run his functions with the maker's rights.  A maker trusts the owners of the views that
+ * he names, as whoever reads a view does.
  */
 #include "postgres.h"
 
@@ -284,12 +286,27 @@ largest_gap(const Scored *scored, const char *metric, char **detail)
 	return highest - lowest;
 }
 
+/* The source of a guard, which all sessions must read alike. */
+static Source *
+open_source(const Guard *guard)
+{
+	Source	   *source = source_open(guard->source);
+	char	   *temporary = source_temporary(source);
+
+	if (temporary != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a guard cannot read temporary relation \"%s\"", temporary),
+				 errdetail("It belongs to this session, and others deploy too.")));
+	return source;
+}
+
 /* A metric, or the gap of it, on the guard's source. */
 static double
 measure_on_source(const Guard *guard, const MlModel *model, char **detail)
 {
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas guard", true);
-	Scored	   *scored = scored_read(ctx, &model, 1, source_open(guard->source, false), guard->by);
+	Scored	   *scored = scored_read(ctx, &model, 1, open_source(guard), guard->by);
 	MlMetric	metrics[ML_MAX_METRICS];
 
 	if (guard->by != NULL)
@@ -327,7 +344,7 @@ receive_timed(TupleTableSlot *slot, void *arg)
 static double
 measure_microseconds(const Guard *guard, const MlModel *model)
 {
-	Source	   *source = source_open(guard->source, false);
+	Source	   *source = open_source(guard);
 	int		   *columns = palloc(sizeof(int) * (Size) Max(model->signature->nfeatures, 1));
 	TimedRows	timed = {0};
 	double		fastest = INFINITY;
@@ -389,6 +406,7 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	Oid			caller;
 	int			security_context;
 	int			guc_level;
+	const char *path;
 	double		value;
 	ErrorContextCallback callback = {
 		.previous = error_context_stack,.callback = guard_error_callback,.arg = unconstify(Guard *, guard)
@@ -407,8 +425,9 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	GetUserIdAndSecContext(&caller, &security_context);
 	SetUserIdAndSecContext(guard->maker, security_context | SECURITY_RESTRICTED_OPERATION);
 	guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", guard->search_path, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	/* else what is temporary would be found first */
+	path = guard->search_path[0] == '\0' ? "pg_temp" : psprintf("%s, pg_temp", guard->search_path);
+	(void) set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	value = measures_metric(guard) ? measure_on_source(guard, model, detail) : measure_microseconds(guard, model);
 	AtEOXact_GUC(false, guc_level);
 	SetUserIdAndSecContext(caller, security_context);
@@ -488,7 +507,7 @@ check_source(const Guard *guard)
 				 errmsg("a guard on bytes takes no source")));
 	if (guard->source != NULL)
 	{
-		Source	   *source = source_open(guard->source, false);
+		Source	   *source = open_source(guard);
 
 		if (guard->by != NULL)
 			(void) source_need(source, guard->by, "group column");

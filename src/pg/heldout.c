@@ -4,6 +4,9 @@
  * The registry has what a training was asked for: source, target, features, validation and the digest of the
  * rows it read.  The source is read once more; a row's hash and the split say on which side it was.  Only when the
  * digest is the training's own are these the rows of then, so otherwise nothing is compared.
+ *
+ * The source is SQL that the role wrote which trained the version, so only that role runs it: any other would lend its
+ * rights to whatever functions the text calls.
  */
 #include "postgres.h"
 
@@ -13,6 +16,7 @@
 #include <math.h>
 
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -34,6 +38,7 @@ typedef struct Training
 	char	   *validation;
 	char	   *weight;
 	char	   *digest;
+	char	   *trained_by;
 	ArrayType  *features;
 	int64		rows;
 	int64		n_test;
@@ -60,7 +65,8 @@ read_training(const RegistryVersion *version, Training *training)
 	writer_begin(&writer, "ml_deploy()");
 	writer_execute("SELECT source, target, algorithm, parameters, preprocess, validation,"
 				   " lineage -> 'arguments' ->> 'weight', row_digest, n_test, n_train + n_test + n_skipped,"
-				   " ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i)"
+				   " ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i),"
+				   " trained_by"
 				   " FROM mlaas.version WHERE id = $1", SPI_OK_SELECT, 1, &id);
 	if (SPI_processed != 1)
 		elog(ERROR, "version %d of model \"%s\" is not there", version->version, version->name);
@@ -72,6 +78,7 @@ read_training(const RegistryVersion *version, Training *training)
 	training->validation = copied_text(6, caller);
 	training->weight = copied_text(7, caller);
 	training->digest = copied_text(8, caller);
+	training->trained_by = copied_text(12, caller);
 	training->n_test = DatumGetInt64(writer_result(0, 9));
 	training->rows = DatumGetInt64(writer_result(0, 10));
 	spi = MemoryContextSwitchTo(caller);
@@ -153,13 +160,15 @@ heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *c
 		return pstrdup("Its training held out no rows.");
 	if (models[0]->algorithm->fit == NULL)
 		return pstrdup("It is made of other models, each of which had rows of its own.");
+	if (strcmp(training.trained_by, GetUserNameFromId(GetUserId(), false)) != 0)
+		return psprintf("Role \"%s\" trained it, and the source of that would run with your rights.", training.trained_by);
 	obstacle = too_large(ctx, &training, models);
 	if (obstacle != NULL)
 		return obstacle;
 	training_args(ctx, version, &training, &args);
 	if (args.split.folds > 0)
 		return pstrdup("Its training measured it by cross-validation and learned from all rows.");
-	obstacle = missing_feature(source_open(args.source, false), models[1]);
+	obstacle = missing_feature(source_open(args.source), models[1]);
 	if (obstacle != NULL)
 		return obstacle;
 	sides = train_held_out(ctx, &args, models, 2, &scored, &digest);

@@ -143,7 +143,7 @@ by_permutation(MlContext *ctx, const MlModel *model, const char *text, const cha
 				 errdetail("It was trained without a target, so there is no metric for a shuffled feature to make worse."),
 				 errhint("Use method \"shap\".")));
 	metric = find_metric(ctx, model, options.metric);
-	source = source_open(text, false);
+	source = source_open(text);
 	rows->ctx = ctx;
 	raw_reader_init(&rows->reader, model, source, columns);
 	target_reader_init(&rows->target, model, source, nfeatures, columns + nfeatures);

@@ -25,7 +25,6 @@
 #include "pg/scheduler.h"
 
 PG_FUNCTION_INFO_V1(ml_submit);
-PG_FUNCTION_INFO_V1(ml_submit_relation);
 PG_FUNCTION_INFO_V1(ml_cancel);
 PG_FUNCTION_INFO_V1(ml_wait);
 
@@ -56,37 +55,23 @@ check_queue(void)
 				 errhint("Wait until some are over, cancel some with ml_cancel, or raise the setting.")));
 }
 
-/* Check the arguments and insert a job. */
-static Datum
-submit(FunctionCallInfo fcinfo, const char *function, bool relation_only)
+/* Let a worker train: check the arguments and insert a job. */
+Datum
+ml_submit(PG_FUNCTION_ARGS)
 {
 	JobRequest	request;
 	Writer		writer;
 	int64		job;
 
-	PreventCommandIfReadOnly(function);
-	job_check_arguments(fcinfo, relation_only);
+	PreventCommandIfReadOnly("ml_submit()");
+	job_check_arguments(fcinfo);
 	job_request_init(fcinfo, &request);
-	writer_begin(&writer, function);
+	writer_begin(&writer, "ml_submit()");
 	check_queue();
 	job = job_insert(&request);
 	writer_end(&writer);
 	scheduler_wake();
 	PG_RETURN_INT64(job);
-}
-
-/* Let a worker train on a table, a view or a query. */
-Datum
-ml_submit(PG_FUNCTION_ARGS)
-{
-	return submit(fcinfo, "ml_submit()", false);
-}
-
-/* The same for callers that may name a table or view, but not write SQL (REST). */
-Datum
-ml_submit_relation(PG_FUNCTION_ARGS)
-{
-	return submit(fcinfo, "ml_submit()", true);
 }
 
 /* ---- rights ---- */

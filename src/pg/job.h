@@ -70,7 +70,7 @@ typedef struct JobClaim
 #define TRAIN_ARGUMENTS 10
 
 /* Check those of a call without reading a row, and that another session can read the source, which is returned. */
-extern Source *job_check_arguments(FunctionCallInfo fcinfo, bool relation_only);
+extern Source *job_check_arguments(FunctionCallInfo fcinfo);
 
 /* Those of a call as a jsonb, and back as values for $1, $2, ... */
 extern Datum job_arguments(FunctionCallInfo fcinfo);

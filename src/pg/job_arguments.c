@@ -84,21 +84,20 @@ job_arguments(FunctionCallInfo fcinfo)
 static void
 refuse_temporary(Source *source)
 {
-	ListCell   *cell;
+	char	   *temporary = source_temporary(source);
 
-	foreach(cell, source_relations(source))
-		if (get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_TEMP)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("a job cannot read temporary relation \"%s\"", get_rel_name(lfirst_oid(cell))),
-					 errdetail("It belongs to this session, and a job runs in another one."),
-					 errhint("Call ml_train, or copy the rows to a table.")));
+	if (temporary != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a job cannot read temporary relation \"%s\"", temporary),
+				 errdetail("It belongs to this session, and a job runs in another one."),
+				 errhint("Call ml_train, or copy the rows to a table.")));
 }
 
 Source *
-job_check_arguments(FunctionCallInfo fcinfo, bool relation_only)
+job_check_arguments(FunctionCallInfo fcinfo)
 {
-	Source	   *source = train_check(fcinfo, relation_only);
+	Source	   *source = train_check(fcinfo);
 
 	refuse_temporary(source);
 	return source;

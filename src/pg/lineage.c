@@ -183,6 +183,58 @@ lineage_origin(const pg_uuid_t *version, VersionOrigin *origin)
 	SPI_finish();
 }
 
+/* Add the elements of an array to those that are there, each once. */
+static List *
+add_elements(List *elements, Jsonb *array)
+{
+	if (array == NULL || !JB_ROOT_IS_ARRAY(array))
+		return elements;
+	for (uint32 i = 0; i < JB_ROOT_COUNT(array); i++)
+	{
+		Jsonb	   *element = JsonbValueToJsonb(getIthJsonbValueFromContainer(&array->root, i));
+		char	   *text = JsonbToCString(NULL, &element->root, (int) VARSIZE(element));
+		ListCell   *cell;
+		bool		known = false;
+
+		foreach(cell, elements)
+			known |= strcmp(lfirst(cell), text) == 0;
+		if (!known)
+			elements = lappend(elements, text);
+	}
+	return elements;
+}
+
+/* Add what a version depends on. */
+List *
+lineage_depend(List *dependencies, const pg_uuid_t *version)
+{
+	VersionOrigin origin;
+
+	lineage_origin(version, &origin);
+	return add_elements(dependencies, lineage_object(origin.lineage, "dependencies"));
+}
+
+/* Add what a source reads. */
+List *
+lineage_depend_on(List *dependencies, const char *source)
+{
+	return add_elements(dependencies, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(source))));
+}
+
+/* The list as an array. */
+char *
+lineage_dependencies(const List *dependencies)
+{
+	StringInfoData json;
+	ListCell   *cell;
+
+	initStringInfo(&json);
+	foreach(cell, dependencies)
+		appendStringInfo(&json, "%c%s", json.len == 0 ? '[' : ',', (char *) lfirst(cell));
+	appendStringInfoString(&json, json.len == 0 ? "[]" : "]");
+	return json.data;
+}
+
 /* A member that is there and not null. */
 JsonbValue *
 lineage_member(Jsonb *object, const char *key)

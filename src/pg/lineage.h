@@ -11,6 +11,7 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -44,6 +45,14 @@ typedef struct VersionOrigin
 
 /* Read the row of a version of which the current user has the privilege describe. */
 extern void lineage_origin(const pg_uuid_t *version, VersionOrigin *origin);
+
+/*
+ * What a version made of others depends on: what one of those does, of which the current user has the privilege describe,
+ * and what a source reads (source_dependencies) is added; lineage_dependencies is all of it as JSON.
+ */
+extern List *lineage_depend(List *dependencies, const pg_uuid_t *version);
+extern List *lineage_depend_on(List *dependencies, const char *source);
+extern char *lineage_dependencies(const List *dependencies);
 
 /* A member of an object: NULL when it is absent or null; a string that is not one is an error. */
 extern JsonbValue *lineage_member(Jsonb *object, const char *key);

@@ -139,7 +139,8 @@ insert_copy(const Writer *writer, const RegistryVersion *from, const char *paren
 				   " wal_lsn, snapshot, task, target, algorithm, trained_by, source, row_digest, software_version,"
 				   " 'candidate', id, $4, parameters, preprocess, validation, features, metrics, baseline,"
 				   " jsonb_build_object('operation', 'copy', 'arguments',"
-				   " jsonb_build_object('model', $6, 'new_name', $7), 'role', $8, 'of', lineage), model"
+				   " jsonb_build_object('model', $6, 'new_name', $7), 'role', $8, 'of', lineage,"
+				   " 'dependencies', coalesce(lineage -> 'dependencies', '[]')), model"
 				   " FROM mlaas.version WHERE id = $3",
 				   SPI_OK_INSERT, lengthof(values), values);
 	if (SPI_processed == 0)

@@ -23,7 +23,7 @@ typedef struct OnePassJob
 
 /* The learner of this training, when it needs one pass only; else NULL. */
 static const MlAlgorithm *
-one_pass_algorithm(const MlTrainSpec *spec)
+one_pass_algorithm(MlContext *ctx, const MlTrainSpec *spec)
 {
 	const MlAlgorithm *algorithm = spec->algorithm;
 
@@ -31,6 +31,9 @@ one_pass_algorithm(const MlTrainSpec *spec)
 	if (spec->retrain != NULL)
 		return NULL;
 	if (spec->split.kind != ML_SPLIT_NONE || spec->target_kind != ML_TARGET_NUMBER)
+		return NULL;
+	/* quantiles and the like want the values */
+	if (ml_prep_wants_steps(ctx, spec->preprocess))
 		return NULL;
 	/* with 'auto', integers may turn out to be classes, which only the rows tell */
 	if (algorithm == NULL && !spec->target_integer)
@@ -125,7 +128,7 @@ one_pass_train(MlContext *ctx, Source *source, const int *columns, int ncolumns,
 {
 	OnePassJob	job = {.ctx = ctx,.spec = *spec,.result = result};
 
-	job.spec.algorithm = one_pass_algorithm(spec);
+	job.spec.algorithm = one_pass_algorithm(ctx, spec);
 	if (job.spec.algorithm == NULL || !columns_fit(source, columns, ncolumns))
 		return false;
 	/* Citus distributes aggregates of exact argument types only: there, the rows are read */

@@ -232,6 +232,8 @@ gather_numbers(PredictPlan *plan, const double *values, int count)
 	{
 		if (isinf(values[s]))
 			feature_error_infinite(plan->model, feature_of_slot(plan->model, s));
+		if (isnan(values[s]))
+			feature_check_null(plan->model, feature_of_slot(plan->model, s));
 	}
 }
 
@@ -270,7 +272,10 @@ gather_array(PredictPlan *plan, Datum datum)
 	for (int s = 0; s < slots; s++)
 	{
 		if (nulls[s])
+		{
+			feature_check_null(plan->model, feature_of_slot(plan->model, s));
 			plan->raw[s] = get_float8_nan();
+		}
 		else
 			feature_input_read(&plan->inputs[s], plan->model, values[s], false, plan->raw, 1);
 	}

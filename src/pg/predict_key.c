@@ -43,10 +43,12 @@ PG_FUNCTION_INFO_V1(ml_rest_predict_by_key);
 /* Versions of which a session keeps the plan. */
 #define PLANS 32
 
-/* Where a key's features are. */
+/* Where a key's features are, zero behind the names so that two can be compared. */
 typedef struct KeySource
 {
 	Oid			relation;
+	NameData	schema;			/* its name of now: a plan is its text when it is made anew */
+	NameData	name;
 	AttrNumber	key;
 	Oid			key_type;		/* behind domains */
 } KeySource;
@@ -96,6 +98,7 @@ static void
 need_source(const RegistryVersion *version, KeySource *source)
 {
 	char	   *key = NULL;
+	char	   *name;
 
 	memset(source, 0, sizeof(*source));
 	if (!read_source(version, &source->relation, &key))
@@ -104,10 +107,13 @@ need_source(const RegistryVersion *version, KeySource *source)
 				 errmsg("model \"%s\" is not published with a source and a key", version->name),
 				 errhint("Who manages the model can do that: SELECT ml_publish(%s, source => ..., key => ...).",
 						 quote_literal_cstr(version->name))));
-	if (get_rel_name(source->relation) == NULL)
+	name = get_rel_name(source->relation);
+	if (name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source that model \"%s\" is published with does not exist any more", version->name)));
+	namestrcpy(&source->name, name);
+	namestrcpy(&source->schema, get_namespace_name(get_rel_namespace(source->relation)));
 	source->key = get_attnum(source->relation, key);
 	if (source->key == InvalidAttrNumber)
 		ereport(ERROR,
@@ -167,8 +173,7 @@ static char *
 key_query(const char *columns, const KeySource *source)
 {
 	return psprintf("SELECT %s FROM %s s WHERE s.%s %s $1 LIMIT 2", columns,
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(source->relation)),
-											   get_rel_name(source->relation)),
+					quote_qualified_identifier(NameStr(source->schema), NameStr(source->name)),
 					quote_identifier(get_attname(source->relation, source->key, false)),
 					equality_operator(source->key_type));
 }
@@ -223,11 +228,11 @@ read_key(SPIPlanPtr plan, const KeySource *source, const char *key, const Regist
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("no row of %s that the role may see has the key \"%s\"", get_rel_name(source->relation), key)));
+				 errmsg("no row of %s that the role may see has the key \"%s\"", NameStr(source->name), key)));
 	if (SPI_processed > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("several rows of %s have the key \"%s\"", get_rel_name(source->relation), key),
+				 errmsg("several rows of %s have the key \"%s\"", NameStr(source->name), key),
 				 errhint("Model \"%s\" must be published with a key that identifies a row.", version->name)));
 }
 

@@ -67,7 +67,7 @@ typedef struct Loaded
 static void
 load(MlContext *ctx, const char *text, const char *target, Loaded *loaded)
 {
-	Source	   *source = source_open(text, false);
+	Source	   *source = source_open(text);
 	int		   *columns = palloc(sizeof(int) * (Size) (source->ncolumns + 1));
 	int			count = 0;
 

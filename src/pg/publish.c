@@ -153,6 +153,23 @@ add_arguments(Definition *definition, const MlSignature *signature, const bool *
 	}
 }
 
+/* A name that no feature has: the one given, behind as many prefixes as it takes. */
+static const char *
+unused_name(const MlSignature *signature, const char *prefix, const char *name)
+{
+	for (int f = 0; f < signature->nfeatures;)
+	{
+		if (strcmp(signature->features[f].name, name) != 0)
+			f++;
+		else
+		{
+			name = psprintf("%s%s", prefix, name);
+			f = 0;
+		}
+	}
+	return name;
+}
+
 /* Add the features, arguments by their numbers, as columns of a row. */
 static void
 add_row(Definition *definition, const MlSignature *signature, const bool *optional)
@@ -172,26 +189,17 @@ add_row(Definition *definition, const MlSignature *signature, const bool *option
 			}
 		}
 	}
-	appendStringInfoString(&definition->row, ") AS input CROSS JOIN LATERAL ");
+	/* as a column's name it would mean that column, not the row */
+	definition->argument = unused_name(signature, "all_", "input");
+	appendStringInfo(&definition->row, ") AS %s CROSS JOIN LATERAL ", definition->argument);
 }
 
 /* Add an output, under another name when a feature has its own. */
 static void
 add_output(Definition *definition, const MlSignature *signature, const char *name, const char *type)
 {
-	char	   *output = pstrdup(name);
-
-	for (int f = 0; f < signature->nfeatures;)
-	{
-		if (strcmp(signature->features[f].name, output) != 0)
-			f++;
-		else
-		{
-			output = psprintf("predicted_%s", output);
-			f = 0;
-		}
-	}
-	appendStringInfo(&definition->returns, "%s%s %s", definition->returns.len == 0 ? "" : ", ", output, type);
+	appendStringInfo(&definition->returns, "%s%s %s", definition->returns.len == 0 ? "" : ", ",
+					 unused_name(signature, "predicted_", name), type);
 }
 
 /* What the function for a model is made of. */
@@ -218,7 +226,6 @@ define(Definition *definition, const MlModel *model, const char *name)
 		add_arguments(definition, signature, optional, true);
 		definition->comment.data[definition->comment.len - 1] = '.';
 		add_row(definition, signature, optional);
-		definition->argument = "input";
 	}
 	else
 	{
@@ -434,7 +441,7 @@ read_source(const char *text, const char *key, const char *name, Published *publ
 				 errhint("source is the table or view with the features, key its column that identifies a row.")));
 	if (text == NULL)
 		return;
-	source = source_open(text, true);
+	source = source_open_relation(text);
 	(void) source_need(source, key, "key column");
 	registry_resolve(name, REGISTRY_MANAGE, &version);
 	model = cache_model(&version, CurrentMemoryContext);

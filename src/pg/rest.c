@@ -302,7 +302,7 @@ static void
 check_source(FunctionCallInfo fcinfo, int argument)
 {
 	if (!PG_ARGISNULL(argument))
-		(void) source_open(text_to_cstring(PG_GETARG_TEXT_PP(argument)), true);
+		(void) source_open_relation(text_to_cstring(PG_GETARG_TEXT_PP(argument)));
 }
 
 /* Set what PostgREST reads when the statement is done: the status, or the headers as JSON. */
@@ -394,7 +394,7 @@ check_readable(FunctionCallInfo fcinfo)
 
 	if (PG_ARGISNULL(1))
 		return;
-	source = source_open(text_to_cstring(PG_GETARG_TEXT_PP(1)), true);
+	source = source_open_relation(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	relation = RangeVarGetRelid(source->relation, NoLock, false);
 	if (pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
 		pg_attribute_aclcheck_all(relation, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)

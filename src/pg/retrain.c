@@ -133,7 +133,7 @@ retrain_registered(FunctionCallInfo fcinfo, MlRetrainKind kind, const char *func
 	args.parent_version = &from.id;
 	args.parent = retrain.lineage.parent;
 	args.lineage = retrain_lineage(fcinfo, &retrain, &args);
-	return train_register(fcinfo, ctx, &args, false, start);
+	return train_register(fcinfo, ctx, &args, start);
 }
 
 /* Learn on from a model as a value. */

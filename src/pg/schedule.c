@@ -383,7 +383,7 @@ ml_schedule(PG_FUNCTION_ARGS)
 	TimestampTz first;
 
 	PreventCommandIfReadOnly("ml_schedule()");
-	source = job_check_arguments(fcinfo, false);
+	source = job_check_arguments(fcinfo);
 	job_request_init(fcinfo, &request);
 	request.schedule = text_argument(fcinfo, ARGUMENT_SCHEDULE);
 	if (request.schedule == NULL)

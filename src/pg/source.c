@@ -87,8 +87,9 @@ syntax_error_callback(void *arg)
 
 /* ---- opening ---- */
 
-Source *
-source_open(const char *text, bool relation_only)
+/* Parse and analyse; relation_only: SQL text is refused. */
+static Source *
+open_source(const char *text, bool relation_only)
 {
 	Source	   *source = palloc0(sizeof(Source));
 	ErrorContextCallback callback;
@@ -117,6 +118,18 @@ source_open(const char *text, bool relation_only)
 	analyse_columns(source);
 	error_context_stack = callback.previous;
 	return source;
+}
+
+Source *
+source_open(const char *text)
+{
+	return open_source(text, false);
+}
+
+Source *
+source_open_relation(const char *text)
+{
+	return open_source(text, true);
 }
 
 /* One identifier at *text, plain or quoted, which is advanced behind it; NULL when there is none. */
@@ -771,4 +784,15 @@ source_relations(Source *source)
 	relations_walker((Node *) rewrite(source, analyse_all(source)), &relations);
 	error_context_stack = callback.previous;
 	return relations;
+}
+
+char *
+source_temporary(Source *source)
+{
+	ListCell   *cell;
+
+	foreach(cell, source_relations(source))
+		if (get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_TEMP)
+			return get_rel_name(lfirst_oid(cell));
+	return NULL;
 }

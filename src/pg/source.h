@@ -38,9 +38,11 @@ typedef struct Source
 
 /*
  * Parse and analyse.  Errors: no such relation, not one SELECT, a statement that writes.
- * relation_only: SQL text is refused (REST).
  */
-extern Source *source_open(const char *text, bool relation_only);
+extern Source *source_open(const char *text);
+
+/* The same for callers that may name a table or view, but not write SQL (REST). */
+extern Source *source_open_relation(const char *text);
 
 /* The column of that name; -1 when there is none. */
 extern int	source_find(const Source *source, const char *name);
@@ -77,6 +79,9 @@ extern bool source_is_repeatable(Source *source, const int *columns, int ncolumn
 
 /* The relations that the source reads, by their OIDs: those that it names, and those behind views. */
 extern List *source_relations(Source *source);
+
+/* The name of a temporary relation among those; NULL when there is none. */
+extern char *source_temporary(Source *source);
 
 /* A table of the engine without rows for columns of the source (source_table.c). */
 extern MlTable *source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns);

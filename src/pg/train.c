@@ -35,7 +35,6 @@
 #include "pg/values.h"
 
 PG_FUNCTION_INFO_V1(ml_train);
-PG_FUNCTION_INFO_V1(ml_train_relation);
 
 #define STREAM_BYTES ((size_t) 112 << 20)
 #define STREAM_SHARE 8			/* of mlaas.max_memory */
@@ -58,7 +57,7 @@ typedef struct TrainPlan
 } TrainPlan;
 
 static void read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args);
-static void make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan);
+static void make_plan(const TrainArgs *args, TrainPlan *plan);
 static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result);
 static RegistryVersion store_version(const TrainArgs *args, const char *features,
 									 const MlTrainResult *result, const char *metrics, double seconds);
@@ -70,13 +69,13 @@ static char *metrics_json(const MlMetric *metrics, int count);
 
 /* Train, store and perhaps deploy; returns the row. */
 Datum
-train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only, instr_time start)
+train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, instr_time start)
 {
 	TrainArgs	stored = *args;
 	TrainPlan	plan;
 	MlTrainResult result;
 
-	make_plan(args, relation_only, &plan);
+	make_plan(args, &plan);
 	memset(&result, 0, sizeof result);
 	progress_begin(ctx, args->name);
 	read_and_fit(ctx, &plan, &result);
@@ -128,7 +127,7 @@ train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
 {
 	TrainPlan	plan;
 
-	make_plan(args, false, &plan);
+	make_plan(args, &plan);
 	memset(result, 0, sizeof *result);
 	read_and_fit(ctx, &plan, result);
 }
@@ -140,7 +139,7 @@ train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec)
 	TrainPlan	plan;
 	MlTable    *table;
 
-	make_plan(args, false, &plan);
+	make_plan(args, &plan);
 	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
 	source_load(ctx, plan.source, plan.columns, table, NULL);
 	*spec = plan.spec;
@@ -155,7 +154,7 @@ train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *re
 	MlTable    *table;
 	int			keys;
 
-	make_plan(args, false, &plan);
+	make_plan(args, &plan);
 	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
 	keys = key_reader_init(reader, plan.source, key, plan.ncolumns, plan.columns + plan.ncolumns);
 	source_load_with(ctx, plan.source, plan.columns, plan.ncolumns + keys, table, row, arg);
@@ -177,45 +176,31 @@ train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
 
 /* Check the arguments of a call as a training would, without reading a row. */
 Source *
-train_check(FunctionCallInfo fcinfo, bool relation_only)
+train_check(FunctionCallInfo fcinfo)
 {
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas training", false);
 	TrainArgs	args;
 	TrainPlan	plan;
 
 	read_args(ctx, fcinfo, &args);
-	make_plan(&args, relation_only, &plan);
+	make_plan(&args, &plan);
 	return plan.source;
-}
-
-/* Train by the arguments of the call. */
-static Datum
-train(FunctionCallInfo fcinfo, const char *function, bool relation_only)
-{
-	instr_time	start;
-	MlContext  *ctx;
-	TrainArgs	args;
-
-	INSTR_TIME_SET_CURRENT(start);
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
-	read_args(ctx, fcinfo, &args);
-	return train_register(fcinfo, ctx, &args, relation_only, start);
 }
 
 /* Train on a table, a view or a query. */
 Datum
 ml_train(PG_FUNCTION_ARGS)
 {
-	return train(fcinfo, "ml_train()", false);
-}
+	instr_time	start;
+	MlContext  *ctx;
+	TrainArgs	args;
 
-/* The same for callers that may name a table or view, but not write SQL (REST). */
-Datum
-ml_train_relation(PG_FUNCTION_ARGS)
-{
-	return train(fcinfo, "ml_train_relation()", true);
+	INSTR_TIME_SET_CURRENT(start);
+	PreventCommandIfReadOnly("ml_train()");
+	PreventCommandIfParallelMode("ml_train()");
+	ctx = host_context_create(CurrentMemoryContext, "mlaas training", true);
+	read_args(ctx, fcinfo, &args);
+	return train_register(fcinfo, ctx, &args, start);
 }
 
 /* ---- arguments ---- */
@@ -614,7 +599,7 @@ plan_split(TrainPlan *plan, int column, const TrainArgs *args)
 
 /* Open the source and give every column its part. */
 static void
-make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
+make_plan(const TrainArgs *args, TrainPlan *plan)
 {
 	MlTrainSpec *spec = &plan->spec;
 	int			target = -1;
@@ -624,7 +609,7 @@ make_plan(const TrainArgs *args, bool relation_only, TrainPlan *plan)
 	int			start;
 
 	memset(plan, 0, sizeof *plan);
-	plan->source = source_open(args->source, relation_only);
+	plan->source = source_open(args->source);
 	/* a column may be a feature and order the rows; and a key may come after those of the table */
 	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 6));
 	spec->feature_types = plan->feature_types = palloc(sizeof(char *) * (plan->source->ncolumns + 1));
@@ -748,7 +733,7 @@ train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *mode
 	int		   *columns;
 	int			ncolumns;
 
-	make_plan(args, false, &plan);
+	make_plan(args, &plan);
 	columns = plan.columns;
 	ncolumns = plan.ncolumns;
 	onlookers.scored = *scored = scored_create(ctx, models, nmodels, plan.source, NULL, &columns, &ncolumns);

@@ -107,8 +107,7 @@ extern uint8 *train_held_out(MlContext *ctx, const TrainArgs *args, const MlMode
 							 Scored **scored, MlDigest *digest);
 
 /* As train_learn, and store and perhaps deploy the version; returns the row of ml_train. */
-extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, bool relation_only,
-							instr_time start);
+extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, instr_time start);
 
 /* The second half of it, for a model that was made otherwise: features is JSON, started when the call began. */
 extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,
@@ -118,6 +117,6 @@ extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArg
 extern char *train_features_json(const MlSignature *signature);
 
 /* Check the arguments of ml_train, which come first in the call, without reading a row; returns the source. */
-extern Source *train_check(FunctionCallInfo fcinfo, bool relation_only);
+extern Source *train_check(FunctionCallInfo fcinfo);
 
 #endif

@@ -48,9 +48,9 @@ edit_prune(MlContext *ctx, const MlModel *model, const MlLineage *lineage, MlEdi
 
 /* ---- the registry ---- */
 
-/* The lineage of an edit. */
+/* The lineage of an edit, which depends on what the version that was edited does. */
 static char *
-edit_lineage(const MlLineage *lineage)
+edit_lineage(const MlLineage *lineage, const pg_uuid_t *from)
 {
 	StringInfoData json;
 
@@ -60,7 +60,7 @@ edit_lineage(const MlLineage *lineage)
 		lineage_text(&json, lineage->argument, number_text(lineage->value));
 	else
 		lineage_json(&json, lineage->argument, number_text(lineage->value));
-	return lineage_end(&json, -1);
+	return lineage_add(lineage_end(&json, -1), "dependencies", lineage_dependencies(lineage_depend(NIL, from)));
 }
 
 /* Store an edited model as the next version of its parent's name. */
@@ -82,7 +82,7 @@ store_edited(MlContext *ctx, const MlModel *parent, const RegistryVersion *from,
 		.digest = ml_need_string(ctx, summary, "row_digest"),
 		.parent_version = &from->id,
 		.parent = lineage->parent,
-		.lineage_json = edit_lineage(lineage),
+		.lineage_json = edit_lineage(lineage, &from->id),
 		.model = model_datum(edited->bytes, edited->size),
 		.reason = psprintf("%s of version %d: %s %s", lineage->operation, from->version, lineage->argument,
 						   number_text(lineage->value))

@@ -150,6 +150,11 @@ make_column(SqlWriter *writer, int column)
 	size_t		length = strlen(feature->type);
 	const NumberType *type;
 
+	if (ml_prep_term(writer->model->prep, column) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of the model is made by steps of its preparation", prepared->name),
+				 errdetail("Only trees over columns as they were given can be written as SQL.")));
 	if (feature->kind == ML_KIND_CATEGORY)
 	{
 		/* bytes are compared, whatever the column's collation holds equal */

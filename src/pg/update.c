@@ -126,5 +126,5 @@ ml_update(PG_FUNCTION_ARGS)
 	args.parent_version = &from.id;
 	args.parent = retrain.lineage.parent;
 	args.lineage = update_lineage(fcinfo, method, &args);
-	return train_register(fcinfo, ctx, &args, false, start);
+	return train_register(fcinfo, ctx, &args, start);
 }

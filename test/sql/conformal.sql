@@ -39,6 +39,16 @@ FROM fresh f, LATERAL ml_predict_set('set', 0.95, f) s;
 SELECT count(*) FROM fresh f WHERE ml_predict_set('set', 0.9, f) <> ml_predict_set(ml_model('set'), 0.9, f.x);
 SELECT ml_predict_set('set', 0.999999, 5.0) @> '{low,mid,high}' AS all_of_them;
 
+-- few values: many rows have the very score that bounds a coverage, and are within
+CREATE TABLE steps AS SELECT hashint4(i + 2000000) & 3 AS x, (hashint4(i) & 7) / 7.0::float8 AS y, 'k' || least(hashint4(i) & 3, hashint4(i + 2000000) & 3) AS k, i
+FROM generate_series(1, 8000) i;
+SELECT n_test FROM ml_train('steps', 'SELECT x, y FROM steps WHERE i <= 4000', 'y', 'decision_tree', params => '{"max_depth": 1}', validation => '{"test_size": 0.5}');
+SELECT n_test FROM ml_train('kinds', 'SELECT x, k FROM steps WHERE i <= 4000', 'k', 'decision_tree', params => '{"max_depth": 2}', validation => '{"test_size": 0.5}');
+SELECT coverage, avg((s.y BETWEEN p.low AND p.high)::int) > coverage - 0.03 AS of_numbers,
+	   avg((s.k = ANY (ml_predict_set('kinds', coverage, s.x)))::int) > coverage - 0.03 AS of_classes
+FROM (VALUES (0.5), (0.6), (0.7), (0.8), (0.9)) AS c(coverage), steps s, LATERAL ml_predict_interval('steps', coverage, s.x) p
+WHERE s.i > 4000 GROUP BY coverage ORDER BY coverage;
+
 -- 3. folds: every row is learned from and every row calibrates
 
 SELECT n_train, n_test FROM ml_train('folded interval', 'SELECT x, y FROM learn', 'y', 'linear_regression', validation => '{"folds": 4}');
@@ -66,7 +76,7 @@ SELECT ml_predict_interval('all rows', 0.9, 3.0);
 SELECT replace(ml_model('few')::text, '"calibration": {"n": 10', '"calibration": {"n": 11')::ml_model IS NOT NULL AS opens;
 SELECT ml_predict_interval(replace(ml_model('few')::text, '"calibration": {"n": 10', '"calibration": {"n": 11')::ml_model, 0.5, 1.0);
 
-SELECT ml_drop('interval'), ml_drop('few'), ml_drop('set'), ml_drop('folded interval'), ml_drop('all rows');
+SELECT ml_drop('interval'), ml_drop('few'), ml_drop('set'), ml_drop('folded interval'), ml_drop('all rows'), ml_drop('steps'), ml_drop('kinds');
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA conformal_test CASCADE;

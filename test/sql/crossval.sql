@@ -123,6 +123,21 @@ SELECT count(*) FROM ml_cross_validate(NULL, 'spent');
 SELECT count(*) FROM ml_cross_validate('SELECT * FROM visits WHERE false', 'spent');
 SELECT count(*) FROM ml_cross_validate('visits', NULL, 'isolation_forest', '{minutes}');
 
+-- a class that one fold alone has: that fold learns from two classes and has metrics of its own, the others do not lack any
+CREATE TABLE uneven AS SELECT minutes, CASE WHEN id = 7 THEN 'once' WHEN minutes > 30 THEN 'long' ELSE 'short' END AS kind FROM visits;
+SELECT metrics AS means FROM ml_train('uneven', 'uneven', 'kind', 'decision_tree', validation => '{"split": "random", "folds": 3}') \gset
+SELECT metric, count(*) AS folds, bool_and(abs(mean - (:'means'::jsonb ->> metric)::float8) < 1e-12) AS mean_of_folds
+FROM (SELECT metric, avg(value) OVER (PARTITION BY metric) AS mean FROM ml_folds('uneven')) f GROUP BY metric ORDER BY metric;
+
+-- copies: a row is one of four, and what is held out is like the rest
+CREATE TABLE copies AS SELECT i % 2 = 0 AS x, (i % 2 = 0) = (i % 5 > 0) AS y FROM generate_series(1, 5000) i;
+SELECT bool_and(abs((m.metrics ->> 'accuracy')::float8 - 0.8) < 0.04) AS accuracy_of_all
+FROM generate_series(1, 5) s, LATERAL ml_train('copies', 'copies', 'y', 'logistic_regression', validation => jsonb_build_object('seed', s)) m;
+SELECT bool_and(abs((m.metrics ->> 'accuracy')::float8 - 0.8) < 0.05) AS sampled_too
+FROM unnest('{under,over}'::text[]) s, LATERAL ml_train('copies', 'copies', 'y', 'logistic_regression', validation => jsonb_build_object('sampling', s)) m;
+SELECT version FROM ml_train('copies', 'SELECT * FROM copies ORDER BY x, y', 'y', 'logistic_regression', validation => '{"seed": 1}') \gset
+SELECT ml_describe('copies@1') #> '{training,metrics,accuracy}' = ml_describe('copies@' || :version) #> '{training,metrics,accuracy}' AS in_any_order;
+
 -- 5. ml_split: parts of a table by key
 
 SELECT ml_split(1), ml_split(1::smallint), ml_split('a'), ml_split('00000000-0000-0000-0000-000000000001'::uuid), ml_split(NULL::bigint) IS NULL AS of_null;
@@ -139,7 +154,7 @@ SELECT ml_split(1, 42, '{1.5,-0.5}');
 SELECT ml_split(1, 42, '{1}');
 SELECT ml_split(1, 42, '{0.5,NULL}');
 
-DO $$ DECLARE m text; BEGIN FOR m IN SELECT name FROM mlaas.models WHERE name IN ('visits', 'huge', 'all', 'folded', 'one', 'nulls', 'arrays', 'fold1', 'fold2', 'fold3')
+DO $$ DECLARE m text; BEGIN FOR m IN SELECT name FROM mlaas.models WHERE name IN ('visits', 'huge', 'all', 'folded', 'one', 'nulls', 'arrays', 'fold1', 'fold2', 'fold3', 'uneven', 'copies')
 	LOOP PERFORM ml_drop(m); END LOOP; END $$;
 \set VERBOSITY terse
 SET client_min_messages = warning;

@@ -86,7 +86,6 @@ GRANT USAGE ON SCHEMA deploy_strategy TO deploy_strategy_user;
 SELECT ml_grant('deploy_strategy', 'deploy_strategy_user', 'manage');
 SET ROLE deploy_strategy_user;
 SELECT ml_deploy('deploy_strategy', 1, strategy => 'if_better', holdout => 'points');
-SELECT ml_deploy('deploy_strategy', 1, strategy => 'if_better');
 RESET ROLE;
 
 -- archived versions are neither deployed nor rolled back to

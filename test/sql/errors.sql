@@ -45,7 +45,7 @@ SELECT ml_train('m', 'good', 'y', features => '{x1}', params => '{"max_itre": 10
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"scaling": "none"}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"scale": "minmax"}');
+SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"scale": "maximum"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"max_categories": 0}');
 \echo :LAST_ERROR_SQLSTATE

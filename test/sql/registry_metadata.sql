@@ -61,7 +61,7 @@ SELECT version, status FROM mlaas.versions WHERE name = 'meta' ORDER BY version;
 -- 3. copies
 
 SELECT * FROM ml_copy('meta@2', 'meta copy');
-SELECT name, version, status, parent, trained_by, target, lineage - 'of' AS lineage, lineage ? 'of' AS of_what,
+SELECT name, version, status, parent, trained_by, target, lineage - '{of,dependencies}'::text[] AS lineage, lineage ? 'of' AS of_what,
 	   row_digest = (SELECT row_digest FROM mlaas.versions WHERE name = 'meta' AND version = 2) AS same_rows
 FROM mlaas.versions WHERE name = 'meta copy';
 SELECT ml_model('meta copy@1')::text = ml_model('meta@2')::text AS same_model;

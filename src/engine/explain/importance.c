@@ -139,7 +139,7 @@ is_read(const MlModel *model, size_t slot)
 	if (model->composite != NULL)
 		return true;
 	for (int j = 0; j < ml_prep_columns(model->prep) && !model->algorithm->no_features; j++)
-		if ((size_t) ml_prep_column(model->prep, j)->slot == slot)
+		if (ml_prep_reads(model->prep, j, (int) slot))
 			return true;
 	return false;
 }

@@ -64,6 +64,9 @@ ml_stream_create(MlContext *ctx, const MlTrainSpec *spec, MlTable *table, size_t
 	/* trees that are there already have edges of their own */
 	if (spec->algorithm == NULL || !spec->algorithm->native_inputs || spec->retrain != NULL)
 		return NULL;
+	/* what steps make of a value is no bin of it */
+	if (ml_prep_wants_steps(ctx, spec->preprocess))
+		return NULL;
 	max_bins = bins_of(spec->algorithm, ml_params_parse(ctx, spec->algorithm, spec->params));
 	if (max_bins == 0)
 		return NULL;

@@ -70,6 +70,10 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 		u->owner[at] = member->name;
 		u->strings[at] = feature->kind == ML_KIND_CATEGORY ? ml_dictionary_create(u->ctx) : NULL;
 	}
+	if (ml_prep_refuses_null(member->model->prep, f) || ml_prep_is_hashed(member->model->prep, f))
+		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
+					  ml_format(u->ctx, ml_prep_is_hashed(member->model->prep, f) ? "It hashes \"%s\", whose strings the whole would have to know." :
+								"It refuses NULL in \"%s\", which the whole would not.", feature->name), NULL);
 	if (feature->kind == ML_KIND_CATEGORY)
 		add_strings(u, at, ml_prep_feature_strings(member->model->prep, f));
 }

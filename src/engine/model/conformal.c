@@ -8,6 +8,8 @@
  * Numbers: signed residuals, half of the error on either side, so that a skew is followed (Lei, G'Sell, Rinaldo,
  * Tibshirani and Wasserman, JASA 113, 2018).  Classes: the classes whose probability is high enough, which
  * is the smallest set on average (Sadinle, Lei and Wasserman, JASA 114, 2019); it can be empty.
+ * Scores are kept in single precision, so a bound is moved outwards by one unit in the last place: rounded the other way it
+ * would miss every row that has the very score, and a model with few outputs gives many rows the same.
  */
 #include "model/conformal.h"
 
@@ -86,8 +88,8 @@ ml_calibration_read(MlContext *ctx, const MlModel *model, MlCalibration *calibra
 	if (calibration->count != (calibration->n < MOST_SCORES ? calibration->n : MOST_SCORES))
 		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: its calibration has %zu scores of %zu rows",
 				 calibration->count, calibration->n);
-	for (size_t j = 1; j < calibration->count; j++)
-		if (!(calibration->scores[j - 1] <= calibration->scores[j]))
+	for (size_t j = 0; j < calibration->count; j++)
+		if (!(calibration->scores[j > 0 ? j - 1 : 0] <= calibration->scores[j]))
 			ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the scores of its calibration are not ascending");
 	return true;
 }
@@ -111,7 +113,7 @@ ml_calibration_upper(const MlCalibration *c, double share)
 		else
 			low = middle + 1;
 	}
-	return c->scores[low];
+	return nextafterf(c->scores[low], INFINITY);
 }
 
 double
@@ -133,5 +135,5 @@ ml_calibration_lower(const MlCalibration *c, double share)
 		else
 			high = middle;
 	}
-	return c->scores[low];
+	return nextafterf(c->scores[low], -INFINITY);
 }

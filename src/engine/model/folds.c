@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct Keyed
 {
@@ -171,45 +172,78 @@ ml_fold_mark(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8
 
 /* ---- figures of the folds ---- */
 
-/* The metrics of a fold, of the model or of the baseline; every fold has the same ones in the same order. */
-static const MlMetric *
-metrics_of(const MlFold *fold, bool of_baseline)
+/* The value of a metric in a fold, of the model or of the baseline; NULL when the fold has none of that name. */
+static const double *
+fold_value(const MlFold *fold, bool of_baseline, const char *name)
 {
-	return of_baseline ? fold->baseline : fold->metrics;
+	const MlMetric *metrics = of_baseline ? fold->baseline : fold->metrics;
+	int			n = of_baseline ? fold->nbaseline : fold->nmetrics;
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(metrics[i].name, name) == 0)
+			return &metrics[i].value;
+	return NULL;
+}
+
+/* Does every fold have the metric?  One whose training rows lack a class may have others than the rest. */
+static bool
+all_have(const MlFold *folds, int count, bool of_baseline, const char *name)
+{
+	for (int f = 0; f < count; f++)
+		if (fold_value(&folds[f], of_baseline, name) == NULL)
+			return false;
+	return true;
+}
+
+/* The mean of a metric over the folds on which it is defined, and the standard deviation. */
+static double
+fold_mean(const MlFold *folds, int count, bool of_baseline, const char *name, double *deviation)
+{
+	double		sum = 0;
+	double		squares = 0;
+	int			defined = 0;
+	double		mean;
+
+	for (int f = 0; f < count; f++)
+	{
+		double		value = *fold_value(&folds[f], of_baseline, name);
+
+		if (value == value)
+		{
+			sum += value;
+			defined++;
+		}
+	}
+	mean = defined > 0 ? sum / defined : NAN;
+	for (int f = 0; f < count; f++)
+	{
+		double		difference = *fold_value(&folds[f], of_baseline, name) - mean;
+
+		if (difference == difference)
+			squares += difference * difference;
+	}
+	*deviation = defined > 1 ? sqrt(squares / (defined - 1)) : NAN;
+	return mean;
 }
 
 int
 ml_folds_mean(const MlFold *folds, int count, bool of_baseline, MlMetric *means, double *deviations)
 {
-	int			n = of_baseline ? folds[0].nbaseline : folds[0].nmetrics;
+	const MlMetric *metrics = of_baseline ? folds[0].baseline : folds[0].metrics;
+	int			all = of_baseline ? folds[0].nbaseline : folds[0].nmetrics;
+	int			n = 0;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < all; i++)
 	{
-		double		sum = 0;
-		double		squares = 0;
-		int			defined = 0;
+		double		deviation;
 
-		for (int f = 0; f < count; f++)
-		{
-			double		value = metrics_of(&folds[f], of_baseline)[i].value;
-
-			if (value == value)
-			{
-				sum += value;
-				defined++;
-			}
-		}
-		means[i] = metrics_of(&folds[0], of_baseline)[i];
-		means[i].value = defined > 0 ? sum / defined : NAN;
-		for (int f = 0; f < count; f++)
-		{
-			double		difference = metrics_of(&folds[f], of_baseline)[i].value - means[i].value;
-
-			if (difference == difference)
-				squares += difference * difference;
-		}
+		if (!all_have(folds, count, of_baseline, metrics[i].name))
+			continue;
+		means[n] = metrics[i];
+		means[n].value = fold_mean(folds, count, of_baseline, metrics[i].name, &deviation);
 		if (deviations != NULL)
-			deviations[i] = defined > 1 ? sqrt(squares / (defined - 1)) : NAN;
+			deviations[n] = deviation;
+		n++;
 	}
 	return n;
 }

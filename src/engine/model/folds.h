@@ -26,7 +26,10 @@ typedef struct MlFoldRows
  */
 extern void ml_fold_mark(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t *test);
 
-/* The mean of every metric over folds (count > 0), and its standard deviation unless NULL; returns how many metrics. */
+/*
+ * The mean of every metric that all folds (count > 0) have, and its standard deviation unless NULL; returns how many.
+ * A fold on which one is not defined does not count.
+ */
 extern int	ml_folds_mean(const MlFold *folds, int count, bool of_baseline, MlMetric *means, double *deviations);
 
 #endif

@@ -317,6 +317,8 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
 
 		ml_write_object(w, NULL);
 		ml_write_string(w, "name", c->name);
+		if (ml_prep_term(prep, j) != NULL)
+			ml_term_describe(w, ml_prep_term(prep, j));
 		if (c->kind == ML_PREPARED_VALUE)
 		{
 			ml_write_double(w, "impute", c->impute);

@@ -28,51 +28,15 @@
 
 /* ---- options ---- */
 
-/* The number a key has, within bounds. */
-static double
-number_option(MlContext *ctx, const char *key, json_object *value, double low, double high)
-{
-	double		number = json_object_get_double(value);
-
-	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
-		ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be a number, not %s", key, ml_json_text(ctx, value));
-	if (!(number >= low && number <= high))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "preprocess option \"%s\" is out of range: %s", key, ml_json_text(ctx, value)),
-					  ml_format(ctx, "It must be at least %g and at most %g.", low, high), NULL);
-	return number;
-}
-
-static bool
-scale_option(MlContext *ctx, json_object *value, bool automatic)
-{
-	static const char *const choices[] = {"auto", "standard", "none"};
-	const char *text = json_object_get_string(value);
-
-	if (!json_object_is_type(value, json_type_string))
-		ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"scale\" must be a string, not %s", ml_json_text(ctx, value));
-	if (strcmp(text, "auto") == 0)
-		return automatic;
-	if (strcmp(text, "standard") == 0)
-		return true;
-	if (strcmp(text, "none") == 0)
-		return false;
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "preprocess option \"scale\" cannot be \"%s\"", text),
-				  NULL, ml_candidates_hint(ctx, "scale", text, choices, 3));
-}
-
 void
 ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,
 					  const char *json, MlPrepOptions *options)
 {
-	static const char *const keys[] = {"scale", "missing_indicator", "max_categories", "min_frequency"};
-	bool		automatic = algorithm->wants_scaling != NULL && algorithm->wants_scaling(params);
 	bool		native = algorithm->native_inputs;
-	json_object *object;
 
 	*options = (MlPrepOptions)
 	{
-		.scale = automatic,.missing_indicator = !native,.max_categories = 100,.min_frequency = 0.001,.native = native
+		.missing_indicator = !native,.max_categories = 100,.min_frequency = 0.001,.native = native
 	};
 	/* a level costs trees a bin and not a column */
 	if (native)
@@ -80,28 +44,7 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 		options->max_categories = NATIVE_CATEGORIES;
 		options->min_frequency = 0;
 	}
-	if (json == NULL)
-		return;
-	object = ml_json_object(ctx, json, "preprocess");
-	ml_json_check_keys(ctx, object, "preprocess", keys, 4);
-	json_object_object_foreach(object, key, value)
-	{
-		if (strcmp(key, "scale") == 0)
-			options->scale = scale_option(ctx, value, automatic);
-		else if (strcmp(key, "max_categories") == 0)
-			options->max_categories = (int) number_option(ctx, key, value, 1, 10000);
-		else if (strcmp(key, "min_frequency") == 0)
-			options->min_frequency = number_option(ctx, key, value, 0, 0.5);
-		else if (json_object_is_type(value, json_type_boolean))
-			options->missing_indicator = json_object_get_boolean(value);
-		else
-			ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be true or false, not %s", key, ml_json_text(ctx, value));
-	}
-	if (native && (options->scale || options->missing_indicator))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "preprocess option \"%s\" is not for algorithm \"%s\"",
-								options->scale ? "scale" : "missing_indicator", algorithm->name),
-					  "It takes numbers and missing values as they are.", "Leave the option out.");
+	ml_prep_options_read(ctx, json, algorithm->name, algorithm->wants_scaling != NULL && algorithm->wants_scaling(params), options);
 }
 
 /* ---- what training rows look like ---- */
@@ -113,8 +56,10 @@ typedef struct Training
 	const MlSignature *signature;
 	const MlPrep *prep;
 	const double **level_of_code;	/* [features] slot value of each dictionary code */
+	const int  *slot_feature;	/* [slots] */
 	MlGroups   *groups;			/* until the rows are divided; NULL = none */
 	bool		by_group;		/* rows of designs are in the order of their groups */
+	const uint8_t *folds;		/* by row of the table: the part it is in for encodings by the target; NULL = none */
 	MlStream   *stream;			/* features are bytes, NULL = as given */
 	MlSynthetic *made;			/* training rows that are in no table; NULL = none */
 	bool		quiet;			/* what is worth a warning will be seen once more */
@@ -155,8 +100,50 @@ typedef struct DesignSource
 {
 	const Training *training;
 	uint32_t   *rows;			/* of the design's rows, in the table */
+	bool		trains;			/* rows that are learned from */
 	MlBins		bins;			/* of a stream */
 } DesignSource;
+
+/* Rows of the table whose slots steps ask for; the last one read stays. */
+typedef struct TableBlock
+{
+	MlRawBlock	block;			/* MUST BE FIRST */
+	const Training *training;
+	const uint32_t *rows;
+	int		   *slot;
+	double	   *raw;			/* [ML_TERM_ROWS] */
+} TableBlock;
+
+static const double *
+table_slot(const MlRawBlock *block, int slot, size_t n, double *buffer)
+{
+	const TableBlock *b = (const TableBlock *) block;
+
+	(void) buffer;
+	if (*b->slot != slot)
+		read_slot(b->training, b->training->slot_feature[slot], slot, b->rows, n, b->raw);
+	*b->slot = slot;
+	return b->raw;
+}
+
+/* Rows of the table, n <= ML_TERM_ROWS, prepared by steps: columns that stand side by side are often of one slot. */
+static void
+read_terms(const Training *t, const uint32_t *rows, bool trains, int column, int columns, size_t n, double *x, size_t ldx)
+{
+	double		raw[ML_TERM_ROWS];
+	uint8_t		folds[ML_TERM_ROWS];
+	int			slot = -1;
+	TableBlock	block = {.block = {.slot = table_slot},.training = t,.rows = rows,.slot = &slot,.raw = raw};
+
+	if (trains && t->folds != NULL)
+	{
+		for (size_t i = 0; i < n; i++)
+			folds[i] = t->folds[rows[i]];
+		block.block.folds = folds;
+	}
+	for (int j = 0; j < columns; j++)
+		ml_prep_apply_block(t->prep, column + j, &block.block, n, x + (size_t) j * ldx);
+}
 
 /* MlDesign.read: each slot is read once and prepared into every column made of it. */
 static void
@@ -167,6 +154,11 @@ read_design(const MlDesign *design, size_t begin, size_t n, double *x, size_t ld
 	double		raw[ML_BLOCK_ROWS];
 	int			slot = -1;
 
+	if (ml_prep_has_steps(prep))
+	{
+		read_terms(source->training, source->rows + begin, source->trains, 0, design->columns, n, x, ldx);
+		return;
+	}
 	for (int j = 0; j < design->columns; j++)
 	{
 		const MlPreparedColumn *c = ml_prep_column(prep, j);
@@ -241,10 +233,49 @@ count_levels(const Training *t, int column, const uint32_t *rows, size_t n, doub
 	}
 }
 
-/* Fit the preparation to the training rows.  The moments of numbers are those given, or of the rows (NULL). */
+/* Training rows as the steps that are fitted to them see them. */
+typedef struct StepRows
+{
+	const Training *training;
+	const uint32_t *rows;
+} StepRows;
+
+/* MlPrepTraining.read */
+static void
+read_for_steps(const void *arg, int feature, int slot, size_t begin, size_t n, double *out)
+{
+	const StepRows *source = arg;
+
+	read_rows(source->training, feature, slot - source->training->signature->features[feature].slot, source->rows + begin, n, out);
+}
+
+/* Fit the preparation where preprocess asks for steps. */
+static MlPrep *
+fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const MlMoments *moments, MlDictionary *const *dictionaries,
+		  const double *const *counts, const double *nulls, const uint32_t *rows, const MlDesign *design)
+{
+	const MlSignature *s = t->signature;
+	StepRows	source = {t, rows};
+	MlPrepTraining training = {.n = design->rows,.read = read_for_steps,.arg = &source,.target = design->target,.classes = s->nclasses,
+	.labels = s->class_labels};
+	uint8_t    *folds = t->folds != NULL ? ml_alloc(ctx, design->rows + 1) : NULL;
+	MlPrep	   *prep;
+
+	for (size_t i = 0; i < design->rows && folds != NULL; i++)
+		folds[i] = t->folds[rows[i]];
+	training.folds = folds;
+	prep = ml_prep_fit_steps(ctx, options, s->features, s->nfeatures, moments, dictionaries, counts, nulls, &training);
+	ml_free(ctx, folds);
+	return prep;
+}
+
+/*
+ * Fit the preparation to the training rows.  The moments of numbers are those given, or of the rows (NULL); the design
+ * is needed where preprocess asks for steps.
+ */
 static void
 fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const MlMoments *moments,
-				const uint32_t *rows, size_t n)
+				const uint32_t *rows, size_t n, const MlDesign *design)
 {
 	const MlSignature *s = t->signature;
 	size_t		nf = (size_t) s->nfeatures;
@@ -271,8 +302,11 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 		ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
 		moments = job.moments;
 	}
-	t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, moments, dictionaries,
-						  (const double *const *) counts, nulls);
+	if (options->steps != NULL)
+		t->prep = fit_steps(ctx, t, options, moments, dictionaries, (const double *const *) counts, nulls, rows, design);
+	else
+		t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, moments, dictionaries,
+							  (const double *const *) counts, nulls);
 }
 
 /* Translate every category's codes into levels of the preparation. */
@@ -280,7 +314,12 @@ static void
 translate_levels(MlContext *ctx, Training *t)
 {
 	const MlSignature *s = t->signature;
+	int		   *slot_feature = ml_alloc_array(ctx, (size_t) s->slots + 1, sizeof(int));
 
+	for (int f = 0; f < s->nfeatures; f++)
+		for (int e = 0; e < s->features[f].width; e++)
+			slot_feature[s->features[f].slot + e] = f;
+	t->slot_feature = slot_feature;
 	t->level_of_code = ml_alloc_array_zero(ctx, (size_t) s->nfeatures + 1, sizeof(double *));
 	for (int f = 0; f < s->nfeatures; f++)
 		if (s->features[f].kind == ML_KIND_CATEGORY)
@@ -475,6 +514,7 @@ make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uin
 	}
 	source->training = t;
 	source->rows = rows;
+	source->trains = side == ML_SIDE_TRAIN;
 	*design = (MlDesign)
 	{
 		.rows = n,.target = values,.task = target->task,.classes = target->nclasses,.class_labels = target->labels,
@@ -694,7 +734,7 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 
 /* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
 static void
-prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions *options, const uint32_t *rows, size_t n)
+prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions *options, const uint32_t *rows, const MlDesign *design)
 {
 	if (t->spec->retrain != NULL)
 	{
@@ -707,7 +747,7 @@ prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions
 		if (t->stream != NULL)
 			t->prep = t->stream->prep;
 		else
-			fit_preparation(ctx, t, options, NULL, rows, n);
+			fit_preparation(ctx, t, options, NULL, rows, design->rows, design);
 		if (!target->algorithm->no_features)
 			ml_prep_report_dropped(ctx, t->prep);
 	}
@@ -751,8 +791,13 @@ read_sampled(MlContext *ctx, const Training *t, const MlSampledRows *sampled)
 			double		raw[ML_BLOCK_ROWS];
 			double		prepared[ML_BLOCK_ROWS];
 
-			read_slot(t, c->feature, c->slot, rows + begin, m, raw);
-			ml_prep_apply_column(t->prep, (int) j, raw, m, prepared);
+			if (ml_prep_has_steps(t->prep))
+				read_terms(t, rows + begin, true, (int) j, 1, m, prepared, m);
+			else
+			{
+				read_slot(t, c->feature, c->slot, rows + begin, m, raw);
+				ml_prep_apply_column(t->prep, (int) j, raw, m, prepared);
+			}
 			for (size_t i = 0; i < m; i++)
 				values[j * n + (uint32_t) places[begin + i]] = prepared[i];
 		}
@@ -797,6 +842,7 @@ typedef struct Rows
 	MlPrepOptions options;
 	void	   *params;
 	uint8_t    *test;			/* by row of the table: its side, ML_SIDE_... */
+	uint64_t   *apart;			/* by row of the table: hashes in which copies differ; NULL = those that there are do */
 } Rows;
 
 /* Check columns and parameters, read the target and split the rows, each of which has a hash. */
@@ -832,6 +878,9 @@ find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
 						  &rows->target);
 	}
 	ml_check(ctx);
+	rows->apart = ml_split_apart(ctx, hashes, t->table->rows);
+	if (rows->apart != NULL)
+		hashes = rows->apart;
 	rows->test = split_rows(ctx, t, &rows->target, hashes);
 	if (spec->sampling != ML_SAMPLING_NONE)
 		ml_resample_check(ctx, t->table, spec, &rows->target);
@@ -844,6 +893,7 @@ static void
 free_rows(MlContext *ctx, Training *t, Rows *rows)
 {
 	ml_free(ctx, rows->test);
+	ml_free(ctx, rows->apart);
 	ml_free(ctx, rows->target.rows);
 	ml_free(ctx, rows->target.values);
 	if (t->groups == NULL)
@@ -867,7 +917,7 @@ plan_preparation(MlContext *ctx, Training *t, const Rows *rows, const MlSampledR
 		if (rows->test[rows->target.rows[i]] == ML_SIDE_TRAIN)
 			training[n++] = rows->target.rows[i];
 	t->signature = make_signature(ctx, t->table, t->spec, &rows->target);
-	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n);
+	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n, NULL);
 	ml_free(ctx, training);
 }
 
@@ -992,6 +1042,17 @@ choose_algorithm(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows
 	ml_prep_options_parse(ctx, choice->chosen, rows->params, t->spec->preprocess, &rows->options);
 }
 
+/* The part of each row of the table, by its content; copies are told apart, else a category of few rows would lack its own. */
+static uint8_t *
+divide_into_parts(MlContext *ctx, const MlTable *table, const uint64_t *hashes)
+{
+	uint8_t    *folds = ml_alloc(ctx, table->rows + 1);
+
+	for (size_t i = 0; i < table->rows; i++)
+		folds[i] = (uint8_t) (ml_mix64(hashes[i] ^ UINT64_C(0x70726570)) % ML_TERM_FOLDS);
+	return folds;
+}
+
 /* Train on a table whose rows have these hashes, which are freed. */
 static void
 train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
@@ -1001,26 +1062,30 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	MlBinSample sample;
 	DesignSource sources[2];
 	MlDesign	designs[2];		/* training, held out */
+	const uint64_t *apart;
 	bool		found;
 
 	find_rows(ctx, t, hashes, &rows);
+	apart = rows.apart != NULL ? rows.apart : hashes;
+	if (rows.options.by_target)
+		t->folds = divide_into_parts(ctx, t->table, apart);
 	if (t->spec->algorithm == NULL && t->stream == NULL)
-		choose_algorithm(ctx, t, hashes, &rows, result);
+		choose_algorithm(ctx, t, apart, &rows, result);
 	if (t->spec->sampling == ML_SAMPLING_SMOTE)
-		t->made = ml_resample_smote(ctx, t->table, t->spec, &rows.target, hashes, rows.test);
+		t->made = ml_resample_smote(ctx, t->table, t->spec, &rows.target, apart, rows.test);
 	/* a fold is judged once, by the model of all rows; what is learned on was judged before */
 	if (t->stream == NULL && (t->spec->split.folds == 0 || t->spec->nfolds > 0) && t->spec->retrain == NULL && rows.target.values != NULL)
-		ml_leaks_warn(ctx, t->table, t->spec, &rows.target, hashes, rows.test);
+		ml_leaks_warn(ctx, t->table, t->spec, &rows.target, apart, rows.test);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
 	attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);
 	if (t->spec->sampling == ML_SAMPLING_OVER)
-		designs[0].weight = ml_resample_over(ctx, t->spec, designs[0].classes, designs[0].target, sources[0].rows, hashes,
+		designs[0].weight = ml_resample_over(ctx, t->spec, designs[0].classes, designs[0].target, sources[0].rows, apart,
 											 designs[0].weight, designs[0].rows);
 	ml_free(ctx, hashes);
 	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
 	free_rows(ctx, t, &rows);
-	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, designs[0].rows);
+	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, &designs[0]);
 	attach_preparation(ctx, &designs[0], t);
 	attach_preparation(ctx, &designs[1], t);
 	designs[0].held_out = &designs[1];
@@ -1137,6 +1202,9 @@ ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *
 	double	   *out;
 	int32_t    *voted;
 
+	if (ml_prep_knows_target(model->prep))
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with an encoding by the target",
+					  "Each part of the training rows was encoded by the others, which the model does not keep.", NULL);
 	ml_retrain_features(ctx, model, table);
 	hashes = ml_split_hashes(ctx, table, &digest);
 	find_rows(ctx, &t, hashes, &rows);

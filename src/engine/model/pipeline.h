@@ -148,7 +148,7 @@ typedef struct MlOutOfBag
 extern void ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlModel *model,
 								   MlOutOfBag *result);
 
-/* What preprocess may say: {"scale": "auto"|"standard"|"none", "missing_indicator": bool, "max_categories": n, "min_frequency": f}. */
+/* What preprocess (prep/options.h) says for a training by this algorithm. */
 extern void ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *params,
 								  const char *json, MlPrepOptions *options);
 

@@ -45,6 +45,141 @@ ml_split_hashes(MlContext *ctx, const MlTable *table, MlDigest *digest)
 	return job.hashes;
 }
 
+/* ---- copies ---- */
+
+#define BUCKET_ROWS 4096		/* whose hashes are looked up in a table that stays in cache */
+#define MOST_BUCKET_BITS 16
+
+/* How many rows of each hash have been met: open addressing; no copies = a free slot. */
+typedef struct Met
+{
+	uint64_t   *hash;
+	uint32_t   *copies;
+	size_t		slots;			/* a power of two */
+	size_t		used;
+} Met;
+
+static size_t
+met_slot(const Met *met, uint64_t hash)
+{
+	size_t		slot = hash & (met->slots - 1);
+
+	while (met->copies[slot] > 0 && met->hash[slot] != hash)
+		slot = (slot + 1) & (met->slots - 1);
+	return slot;
+}
+
+/* Begin with so many free slots. */
+static void
+met_create(MlContext *ctx, Met *met, size_t slots)
+{
+	*met = (Met) {.slots = slots};
+	met->hash = ml_alloc_array(ctx, slots, sizeof(uint64_t));
+	met->copies = ml_alloc_array_zero(ctx, slots, sizeof(uint32_t));
+}
+
+static void
+met_free(MlContext *ctx, Met *met)
+{
+	ml_free(ctx, met->copies);
+	ml_free(ctx, met->hash);
+}
+
+/* Make room for as many again. */
+static void
+met_grow(MlContext *ctx, Met *met)
+{
+	Met			larger;
+
+	met_create(ctx, &larger, 2 * met->slots);
+	larger.used = met->used;
+	for (size_t i = 0; i < met->slots; i++)
+		if (met->copies[i] > 0)
+		{
+			size_t		slot = met_slot(&larger, met->hash[i]);
+
+			larger.hash[slot] = met->hash[i];
+			larger.copies[slot] = met->copies[i];
+		}
+	met_free(ctx, met);
+	*met = larger;
+}
+
+/* How many rows of the hash were met before this one. */
+static uint32_t
+met_before(MlContext *ctx, Met *met, uint64_t hash)
+{
+	size_t		slot;
+
+	if (2 * met->used >= met->slots)
+		met_grow(ctx, met);
+	slot = met_slot(met, hash);
+	met->used += met->copies[slot] == 0;
+	met->hash[slot] = hash;
+	return met->copies[slot]++;
+}
+
+/* Rows in the order of the first bits of their hashes, by their number within; where each bucket ends goes to ends. */
+static uint32_t *
+bucket_rows(MlContext *ctx, const uint64_t *hashes, size_t n, int bits, size_t *ends)
+{
+	uint32_t   *rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
+	size_t		begin = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ends[hashes[i] >> 1 >> (63 - bits)]++;
+	for (size_t b = 0; b < (size_t) 1 << bits; b++)
+	{
+		begin += ends[b];
+		ends[b] = begin - ends[b];
+	}
+	for (size_t i = 0; i < n; i++)
+		rows[ends[hashes[i] >> 1 >> (63 - bits)]++] = (uint32_t) i;
+	return rows;
+}
+
+uint64_t *
+ml_split_apart(MlContext *ctx, const uint64_t *hashes, size_t n)
+{
+	int			bits = 0;
+	size_t	   *ends;
+	uint32_t   *rows;
+	uint64_t   *apart = NULL;
+	size_t		i = 0;
+
+	while (bits < MOST_BUCKET_BITS && n >> bits > BUCKET_ROWS)
+		bits++;
+	ends = ml_alloc_array_zero(ctx, (size_t) 1 << bits, sizeof(size_t));
+	rows = bucket_rows(ctx, hashes, n, bits, ends);
+	for (size_t b = 0; b < (size_t) 1 << bits; b++)
+	{
+		Met			met;
+
+		met_create(ctx, &met, 4 * BUCKET_ROWS);
+		for (; i < ends[b]; i++)
+		{
+			uint32_t	row = rows[i];
+			uint32_t	before = met_before(ctx, &met, hashes[row]);
+
+			if (before == 0)
+				continue;
+			if (apart == NULL)
+			{
+				apart = ml_alloc_array(ctx, n, sizeof(uint64_t));
+				memcpy(apart, hashes, n * sizeof(uint64_t));
+			}
+			apart[row] = ml_mix64(hashes[row] + before * UINT64_C(0x9e3779b97f4a7c15));
+		}
+		met_free(ctx, &met);
+		ml_check(ctx);
+	}
+	ml_free(ctx, rows);
+	ml_free(ctx, ends);
+	return apart;
+}
+
+/* ---- the split ---- */
+
 /* Quickselect, median of three. */
 uint64_t
 ml_select_key(uint64_t *keys, size_t n, size_t k)

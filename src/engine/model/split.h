@@ -1,6 +1,7 @@
 /*
  * Which rows are held out.  Random splits go by the hash of a row's content and the seed, not
- * by its position: the same rows fall on the same side in whatever order they were read.
+ * by its position: the same rows fall on the same side in whatever order they were read.  Copies of a row
+ * are told apart by a number each: they are divided like other rows, and which of them is where makes no difference.
  */
 #ifndef ML_SPLIT_H
 #define ML_SPLIT_H
@@ -9,6 +10,12 @@
 
 /* The hash of every row (see hash.h) and, added to digest, the digest of all of them. */
 extern uint64_t *ml_split_hashes(MlContext *ctx, const MlTable *table, MlDigest *digest);
+
+/*
+ * Hashes in which copies of a row differ: the first has the row's own hash, the next ones are numbered.
+ * NULL when no two rows have the same.
+ */
+extern uint64_t *ml_split_apart(MlContext *ctx, const uint64_t *hashes, size_t n);
 
 /*
  * Mark held-out rows: test[row] = 1.  rows lists the rows that take part (n of them, ascending); klass the class

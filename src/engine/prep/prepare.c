@@ -1,46 +1,16 @@
 /*
  * Fitting and applying the preparation (prepare.h says what it does).
  */
-#include "prep/prepare.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The levels of one category feature: kept strings, then NULL, then "(other)". */
-typedef struct Levels
-{
-	MlDictionary *kept;			/* code = level */
-	int			nlevels;		/* kept + null + other */
-	int			null_level;		/* -1 = NULL has no level of its own */
-	int			other_level;	/* -1 = no training row was rare */
-	int			reference;		/* the level without a column, -1 = no levels at all */
-	int			unseen;			/* where a rare or unseen string goes; native: -1 = it is missing */
-	int			null_target;	/* where NULL goes; the same */
-} Levels;
-
-struct MlPrep
-{
-	MlPrepOptions options;
-	const MlFeature *features;
-	int			nfeatures;
-	int			slots;
-	int			ncolumns;
-	MlPreparedColumn *columns;
-	double	   *centers;
-	double	   *scales;
-	double	   *inverses;		/* 1 / scale */
-	int		   *column_levels;	/* of native categories, else 0 */
-	Levels	   *levels;			/* [nfeatures], used for categories */
-	int			ndropped;
-	const char **dropped_names;
-	const char **dropped_reasons;
-};
+#include "prep/prep_internal.h"
 
 /* ---- building blocks ---- */
 
 static MlPrep *
-prep_create(MlContext *ctx, const MlFeature *features, int nfeatures, size_t max_columns)
+prep_create(MlContext *ctx, const MlFeature *features, int nfeatures, size_t capacity)
 {
 	MlPrep	   *prep = ml_alloc_zero(ctx, sizeof *prep);
 
@@ -48,16 +18,16 @@ prep_create(MlContext *ctx, const MlFeature *features, int nfeatures, size_t max
 	prep->nfeatures = nfeatures;
 	for (int f = 0; f < nfeatures; f++)
 		prep->slots += features[f].width;
-	prep->columns = ml_alloc_array_zero(ctx, max_columns + 1, sizeof *prep->columns);
+	prep->capacity = (int) capacity;
+	prep->columns = ml_alloc_array_zero(ctx, capacity + 1, sizeof *prep->columns);
 	prep->levels = ml_alloc_array_zero(ctx, (size_t) nfeatures + 1, sizeof *prep->levels);
 	prep->dropped_names = ml_alloc_array(ctx, (size_t) nfeatures + 1, sizeof(char *));
 	prep->dropped_reasons = ml_alloc_array(ctx, (size_t) nfeatures + 1, sizeof(char *));
 	return prep;
 }
 
-/* The name a slot's column has: the feature's, with the element of a vector (from 1, as in SQL). */
-static const char *
-slot_name(MlContext *ctx, const MlFeature *feature, int slot)
+const char *
+prep_slot_name(MlContext *ctx, const MlFeature *feature, int slot)
 {
 	if (feature->kind == ML_KIND_VECTOR)
 		return ml_format(ctx, "%s[%d]", feature->name, slot - feature->slot + 1);
@@ -92,12 +62,14 @@ prep_seal(MlContext *ctx, MlPrep *prep)
 		MlPreparedColumn *c = &prep->columns[j];
 		const MlFeature *feature = &prep->features[c->feature];
 
-		if (c->kind == ML_PREPARED_LEVEL)
+		if (c->term >= 0)
+			c->name = prep->terms[c->term].name;
+		else if (c->kind == ML_PREPARED_LEVEL)
 			c->name = level_name(ctx, feature, &prep->levels[c->feature], c->level);
 		else if (c->kind == ML_PREPARED_INDICATOR)
-			c->name = ml_format(ctx, "%s is null", slot_name(ctx, feature, c->slot));
+			c->name = ml_format(ctx, "%s is null", prep_slot_name(ctx, feature, c->slot));
 		else
-			c->name = slot_name(ctx, feature, c->slot);
+			c->name = prep_slot_name(ctx, feature, c->slot);
 		prep->centers[j] = c->center;
 		prep->scales[j] = c->scale;
 		prep->inverses[j] = 1.0 / c->scale;
@@ -106,27 +78,53 @@ prep_seal(MlContext *ctx, MlPrep *prep)
 	}
 }
 
-static MlPreparedColumn *
-add_column(MlPrep *prep, MlPreparedKind kind, int feature, int slot)
+MlPreparedColumn *
+prep_add_column(MlContext *ctx, MlPrep *prep, MlPreparedKind kind, int feature, int slot)
 {
-	MlPreparedColumn *column = &prep->columns[prep->ncolumns++];
+	MlPreparedColumn *column;
 
-	column->kind = kind;
-	column->feature = feature;
-	column->slot = slot;
-	column->level = -1;
-	column->scale = 1.0;
+	if (prep->ncolumns == prep->capacity)
+	{
+		prep->capacity = prep->capacity < 16 ? 32 : prep->capacity * 2;
+		prep->columns = ml_realloc(ctx, prep->columns, (size_t) prep->capacity * sizeof *prep->columns);
+	}
+	column = &prep->columns[prep->ncolumns++];
+	*column = (MlPreparedColumn)
+	{
+		.kind = kind,.feature = feature,.slot = slot,.level = -1,.term = -1,.scale = 1.0
+	};
 	return column;
 }
 
-static void
-drop_feature(MlPrep *prep, int feature, const char *reason)
+void
+prep_drop_feature(MlPrep *prep, int feature, const char *reason)
 {
 	prep->dropped_names[prep->ndropped] = prep->features[feature].name;
 	prep->dropped_reasons[prep->ndropped++] = reason;
 }
 
 /* ---- fitting ---- */
+
+void
+prep_check_range(MlContext *ctx, const char *name, const MlMoments *m)
+{
+	if (m->count > 0 && (m->max > ML_LARGEST || m->min < -ML_LARGEST))
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "feature column \"%s\" holds values that are too large", name),
+					  ml_format(ctx, "They reach from %g to %g.", m->min, m->max),
+					  "Their squares are beyond double precision: scale the column down.");
+}
+
+void
+prep_standardize(MlPreparedColumn *column, const MlMoments *m)
+{
+	double		deviation = sqrt(m->m2 / m->count);
+
+	if (!(deviation > 0) || !isfinite(1.0 / deviation))
+		return;
+	column->center = m->mean;
+	column->scale = deviation;
+}
 
 /* Columns of one NUMBER or VECTOR feature. */
 static void
@@ -139,38 +137,30 @@ fit_numbers(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments)
 	for (int s = feature->slot; s < feature->slot + feature->width; s++)
 	{
 		const MlMoments *m = &moments[s];
-		double		deviation = sqrt(m->m2 / m->count);
 
 		if (m->count == 0)
 			continue;
 		any = true;
-		if (m->max > ML_LARGEST || m->min < -ML_LARGEST)
-			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-						  ml_format(ctx, "feature column \"%s\" holds values that are too large", feature->name),
-						  ml_format(ctx, "They reach from %g to %g.", m->min, m->max),
-						  "Their squares are beyond double precision: scale the column down.");
+		prep_check_range(ctx, feature->name, m);
 		if (prep->options.native)
 		{
 			if (m->max > m->min || m->nulls > 0)
-				add_column(prep, ML_PREPARED_NUMBER, f, s);
+				prep_add_column(ctx, prep, ML_PREPARED_NUMBER, f, s);
 			continue;
 		}
 		if (m->max > m->min)
 		{
-			MlPreparedColumn *column = add_column(prep, ML_PREPARED_VALUE, f, s);
+			MlPreparedColumn *column = prep_add_column(ctx, prep, ML_PREPARED_VALUE, f, s);
 
 			column->impute = column->mean = m->mean;
-			if (prep->options.scale && deviation > 0 && isfinite(1.0 / deviation))
-			{
-				column->center = m->mean;
-				column->scale = deviation;
-			}
+			if (prep->options.scale)
+				prep_standardize(column, m);
 		}
 		if (m->nulls > 0 && prep->options.missing_indicator)
-			add_column(prep, ML_PREPARED_INDICATOR, f, s)->mean = m->nulls / (m->count + m->nulls);
+			prep_add_column(ctx, prep, ML_PREPARED_INDICATOR, f, s)->mean = m->nulls / (m->count + m->nulls);
 	}
 	if (prep->ncolumns == before)
-		drop_feature(prep, f, any ? "constant" : "all NULL");
+		prep_drop_feature(prep, f, any ? "constant" : "all NULL");
 }
 
 typedef struct Candidate
@@ -214,12 +204,12 @@ static void
 resolve_targets(Levels *levels, bool native)
 {
 	levels->unseen = levels->other_level >= 0 ? levels->other_level : native ? -1 : levels->reference;
-	levels->null_target = levels->null_level >= 0 ? levels->null_level : levels->unseen;
+	levels->null_target = levels->filled >= 0 ? levels->filled : levels->null_level >= 0 ? levels->null_level : levels->unseen;
 }
 
 /* Choose the levels to keep of one category feature; tells the rows of each level. */
 static double *
-choose_levels(MlContext *ctx, const MlPrep *prep, Levels *levels, const MlDictionary *dictionary,
+choose_levels(MlContext *ctx, const MlPrepOptions *options, Levels *levels, const MlDictionary *dictionary,
 			  const double *counts, double nulls)
 {
 	Candidate  *candidates = ml_alloc_array(ctx, (size_t) dictionary->count + 1, sizeof *candidates);
@@ -240,8 +230,8 @@ choose_levels(MlContext *ctx, const MlPrep *prep, Levels *levels, const MlDictio
 		};
 	}
 	qsort(candidates, n, sizeof *candidates, by_count);
-	rare = fmax(2.0, prep->options.min_frequency * total);
-	while (kept < n && kept < (size_t) prep->options.max_categories && candidates[kept].count >= rare)
+	rare = fmax(2.0, options->min_frequency * total);
+	while (kept < n && kept < (size_t) options->max_categories && candidates[kept].count >= rare)
 		kept++;
 	for (size_t i = kept; i < n; i++)
 		other += candidates[i].count;
@@ -264,16 +254,16 @@ choose_levels(MlContext *ctx, const MlPrep *prep, Levels *levels, const MlDictio
 	return level_counts;
 }
 
-/* Columns of one CATEGORY feature. */
-static void
-fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictionary,
-			   const double *counts, double nulls)
+void
+prep_fit_categories(MlContext *ctx, MlPrep *prep, const MlPrepOptions *options, int f, const MlDictionary *dictionary,
+					const double *counts, double nulls)
 {
 	Levels	   *levels = &prep->levels[f];
-	double	   *level_counts = choose_levels(ctx, prep, levels, dictionary, counts, nulls);
+	double	   *level_counts = choose_levels(ctx, options, levels, dictionary, counts, nulls);
 	double		seen = 0;
 	double		total = 0;
 
+	levels->filled = -1;
 	for (uint32_t code = 0; code < dictionary->count; code++)
 		seen += counts[code];
 	levels->reference = levels->nlevels > 0 ? 0 : -1;
@@ -285,15 +275,15 @@ fit_categories(MlContext *ctx, MlPrep *prep, int f, const MlDictionary *dictiona
 	}
 	resolve_targets(levels, prep->options.native);
 	if (levels->nlevels < 2)
-		drop_feature(prep, f, seen == 0 ? "all NULL" :
+		prep_drop_feature(prep, f, seen == 0 ? "all NULL" :
 					 levels->other_level >= 0 ? "every value is rare" : "constant");
 	else if (prep->options.native)
-		add_column(prep, ML_PREPARED_CATEGORY, f, prep->features[f].slot);
+		prep_add_column(ctx, prep, ML_PREPARED_CATEGORY, f, prep->features[f].slot);
 	else
 		for (int level = 0; level < levels->nlevels; level++)
 			if (level != levels->reference)
 			{
-				MlPreparedColumn *column = add_column(prep, ML_PREPARED_LEVEL, f, prep->features[f].slot);
+				MlPreparedColumn *column = prep_add_column(ctx, prep, ML_PREPARED_LEVEL, f, prep->features[f].slot);
 
 				column->level = level;
 				column->mean = level_counts[level] / total;
@@ -305,21 +295,32 @@ ml_prep_fit(MlContext *ctx, const MlPrepOptions *options, const MlFeature *featu
 			const MlMoments *moments, MlDictionary *const *dictionaries,
 			const double *const *level_counts, const double *null_counts)
 {
-	size_t		max_columns = 0;
-	MlPrep	   *prep;
+	return ml_prep_fit_steps(ctx, options, features, nfeatures, moments, dictionaries, level_counts, null_counts, NULL);
+}
 
-	for (int f = 0; f < nfeatures; f++)
-		max_columns += features[f].kind == ML_KIND_CATEGORY ?
-			(size_t) options->max_categories + 2 : 2 * (size_t) features[f].width;
-	prep = prep_create(ctx, features, nfeatures, max_columns);
+MlPrep *
+ml_prep_fit_steps(MlContext *ctx, const MlPrepOptions *options, const MlFeature *features, int nfeatures,
+				  const MlMoments *moments, MlDictionary *const *dictionaries,
+				  const double *const *level_counts, const double *null_counts, const MlPrepTraining *training)
+{
+	StepFit    *steps = NULL;
+	MlPrep	   *prep = prep_create(ctx, features, nfeatures, 2 * (size_t) nfeatures);
+
 	prep->options = *options;
+	prep->stepped = options->steps != NULL;
+	if (options->steps != NULL)
+		steps = step_fit_begin(ctx, prep, training, dictionaries, level_counts, null_counts);
 	for (int f = 0; f < nfeatures; f++)
 	{
+		if (steps != NULL && step_fit_feature(steps, f))
+			continue;
 		if (features[f].kind == ML_KIND_CATEGORY)
-			fit_categories(ctx, prep, f, dictionaries[f], level_counts[f], null_counts[f]);
+			prep_fit_categories(ctx, prep, options, f, dictionaries[f], level_counts[f], null_counts[f]);
 		else
 			fit_numbers(ctx, prep, f, moments);
 	}
+	if (steps != NULL)
+		step_fit_finish(steps);
 	prep_seal(ctx, prep);
 	return prep;
 }
@@ -335,7 +336,7 @@ ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictio
 			prep->levels[f] = (Levels)
 		{
 			.kept = dictionaries[f],.nlevels = (int) dictionaries[f]->count,.null_level = -1,.other_level = -1,
-				.reference = -1,.unseen = -1,.null_target = -1
+				.reference = -1,.unseen = -1,.null_target = -1,.filled = -1
 		};
 	prep_seal(ctx, prep);
 	return prep;
@@ -440,6 +441,59 @@ ml_prep_null(const MlPrep *prep, int column)
 	return native_level(prep->levels[prep->columns[column].feature].null_target);
 }
 
+bool
+ml_prep_has_steps(const MlPrep *prep)
+{
+	return prep->nterms > 0;
+}
+
+bool
+ml_prep_has_interactions(const MlPrep *prep)
+{
+	for (int t = 0; t < prep->nterms; t++)
+		for (int f = 1; f < prep->terms[t].count; f++)
+			if (prep->terms[t].factors[f].slot != prep->terms[t].factors[0].slot)
+				return true;
+	return false;
+}
+
+bool
+ml_prep_is_hashed(const MlPrep *prep, int feature)
+{
+	return prep->levels[feature].buckets > 0;
+}
+
+bool
+ml_prep_knows_target(const MlPrep *prep)
+{
+	return prep->by_target;
+}
+
+bool
+ml_prep_refuses_null(const MlPrep *prep, int feature)
+{
+	return prep->refuses_null != NULL && prep->refuses_null[feature];
+}
+
+const MlTerm *
+ml_prep_term(const MlPrep *prep, int column)
+{
+	return prep->columns[column].term >= 0 ? &prep->terms[prep->columns[column].term] : NULL;
+}
+
+bool
+ml_prep_reads(const MlPrep *prep, int column, int slot)
+{
+	const MlTerm *term = ml_prep_term(prep, column);
+
+	if (term == NULL)
+		return prep->columns[column].slot == slot;
+	for (int f = 0; f < term->count; f++)
+		if (term->factors[f].slot == slot)
+			return true;
+	return false;
+}
+
 int
 ml_prep_dropped(const MlPrep *prep, const char *const **names, const char *const **reasons)
 {
@@ -456,20 +510,27 @@ ml_prep_report_dropped(MlContext *ctx, const MlPrep *prep)
 	const char *const *reasons = prep->dropped_reasons;
 	int			n = prep->ndropped;
 	const char *list = "";
+	int			told = 0;
 
 	if (prep->nfeatures == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "there are no features to learn from", NULL,
 					  "The rows need at least one column besides the target.");
-	if (n == 0)
+	for (int i = 0; i < n; i++)
+	{
+		/* what was asked for is no news */
+		if (strcmp(reasons[i], PREP_ASKED) == 0 && ml_prep_columns(prep) > 0)
+			continue;
+		if (told++ < 20)
+			list = ml_format(ctx, "%s%s\"%s\" (%s)", list, told > 1 ? ", " : "", names[i], reasons[i]);
+	}
+	if (told == 0)
 		return;
-	for (int i = 0; i < n && i < 20; i++)
-		list = ml_format(ctx, "%s%s\"%s\" (%s)", list, i ? ", " : "", names[i], reasons[i]);
-	if (n > 20)
-		list = ml_format(ctx, "%s and %d more", list, n - 20);
+	if (told > 20)
+		list = ml_format(ctx, "%s and %d more", list, told - 20);
 	if (ml_prep_columns(prep) == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "no feature can be used", ml_format(ctx, "Left out: %s.", list),
 					  "At least one feature must vary over the training rows.");
-	ctx->warn(ctx, ml_format(ctx, "%d feature%s left out", n, n == 1 ? " was" : "s were"), ml_format(ctx, "%s.", list));
+	ctx->warn(ctx, ml_format(ctx, "%d feature%s left out", told, told == 1 ? " was" : "s were"), ml_format(ctx, "%s.", list));
 }
 
 /* ---- applying ---- */
@@ -478,8 +539,11 @@ double
 ml_prep_encode(const MlPrep *prep, int feature, const char *bytes, size_t length)
 {
 	const Levels *levels = &prep->levels[feature];
-	int32_t		level = ml_dictionary_find(levels->kept, bytes, length);
+	int32_t		level;
 
+	if (levels->buckets > 0)
+		return (double) (ml_hash_bytes(bytes, length, 0) % (uint64_t) levels->buckets);
+	level = ml_dictionary_find(levels->kept, bytes, length);
 	return level >= 0 ? level : levels->unseen;
 }
 
@@ -523,6 +587,53 @@ ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n
 	}
 }
 
+void
+ml_prep_apply_block(const MlPrep *prep, int column, const MlRawBlock *block, size_t n, double *x)
+{
+	const MlTerm *term = ml_prep_term(prep, column);
+	double		buffer[ML_TERM_ROWS];
+
+	if (term == NULL)
+	{
+		ml_prep_apply_column(prep, column, block->slot(block, prep->columns[column].slot, n, buffer), n, x);
+		return;
+	}
+	ml_term_apply(term, block, n, buffer);
+	ml_prep_apply_column(prep, column, buffer, n, x);
+}
+
+/* Rows that lie in memory. */
+typedef struct Matrix
+{
+	MlRawBlock	block;			/* MUST BE FIRST */
+	const double *raw;
+	size_t		ldraw;
+} Matrix;
+
+static const double *
+matrix_slot(const MlRawBlock *block, int slot, size_t n, double *buffer)
+{
+	const Matrix *matrix = (const Matrix *) block;
+
+	(void) n;
+	(void) buffer;
+	return matrix->raw + (size_t) slot * matrix->ldraw;
+}
+
+/* The same where columns are made by steps. */
+static void
+apply_terms(const MlPrep *prep, const double *raw, size_t ldraw, size_t n, double *x, size_t ldx)
+{
+	for (size_t i = 0; i < n; i += ML_TERM_ROWS)
+	{
+		size_t		m = n - i < ML_TERM_ROWS ? n - i : ML_TERM_ROWS;
+		Matrix		matrix = {.block = {.slot = matrix_slot},.raw = raw + i,.ldraw = ldraw};
+
+		for (int j = 0; j < prep->ncolumns; j++)
+			ml_prep_apply_block(prep, j, &matrix.block, m, x + (size_t) j * ldx + i);
+	}
+}
+
 /* The same operations for the case of one row, where calls would cost more than the work. */
 static void
 apply_row(const MlPrep *prep, const double *raw, size_t ldraw, double *x, size_t ldx)
@@ -547,6 +658,11 @@ apply_row(const MlPrep *prep, const double *raw, size_t ldraw, double *x, size_t
 void
 ml_prep_apply(const MlPrep *prep, const double *raw, size_t ldraw, size_t n, double *x, size_t ldx)
 {
+	if (prep->nterms > 0)
+	{
+		apply_terms(prep, raw, ldraw, n, x, ldx);
+		return;
+	}
 	if (n == 1)
 	{
 		apply_row(prep, raw, ldraw, x, ldx);
@@ -577,6 +693,10 @@ write_levels(MlWriter *w, const MlPrep *prep)
 		ml_write_bool(w, "null_level", levels->null_level >= 0);
 		ml_write_bool(w, "other_level", levels->other_level >= 0);
 		ml_write_int(w, "reference", levels->reference);
+		if (levels->filled >= 0)
+			ml_write_int(w, "filled", levels->filled);
+		if (levels->buckets > 0)
+			ml_write_int(w, "buckets", levels->buckets);
 		ml_write_end(w);
 	}
 	ml_write_end(w);
@@ -612,6 +732,28 @@ write_columns(MlWriter *w, const MlPrep *prep, MlContext *ctx)
 	ml_write_f64s(w, "mean", means, n);
 }
 
+/* What only a preparation with steps has. */
+static void
+write_steps(MlWriter *w, const MlPrep *prep, MlContext *ctx)
+{
+	int32_t    *terms = ml_alloc_array(ctx, (size_t) prep->ncolumns + 1, sizeof(int32_t));
+	int32_t    *refusing = ml_alloc_array(ctx, (size_t) prep->nfeatures + 1, sizeof(int32_t));
+	size_t		nrefusing = 0;
+
+	for (int j = 0; j < prep->ncolumns; j++)
+		terms[j] = prep->columns[j].term;
+	for (int f = 0; f < prep->nfeatures; f++)
+		if (ml_prep_refuses_null(prep, f))
+			refusing[nrefusing++] = f;
+	ml_write_object(w, "steps");
+	ml_write_bool(w, "native", prep->options.native);
+	ml_write_bool(w, "by_target", prep->by_target);
+	ml_write_i32s(w, "refuses_null", refusing, nrefusing);
+	ml_write_i32s(w, "term", terms, (size_t) prep->ncolumns);
+	ml_terms_write(w, prep->terms, prep->nterms);
+	ml_write_end(w);
+}
+
 void
 ml_prep_write(MlContext *ctx, MlWriter *w, const MlPrep *prep)
 {
@@ -623,6 +765,8 @@ ml_prep_write(MlContext *ctx, MlWriter *w, const MlPrep *prep)
 	ml_write_end(w);
 	write_columns(w, prep, ctx);
 	write_levels(w, prep);
+	if (prep->stepped)
+		write_steps(w, prep, ctx);
 	ml_write_list(w, "dropped");
 	for (int i = 0; i < prep->ndropped; i++)
 	{
@@ -666,8 +810,13 @@ read_levels(MlContext *ctx, MlPrep *prep, const MlNode *object)
 	levels->null_level = ml_need_bool(ctx, object, "null_level") ? levels->nlevels++ : -1;
 	levels->other_level = ml_need_bool(ctx, object, "other_level") ? levels->nlevels++ : -1;
 	levels->reference = (int) ml_need_int(ctx, object, "reference", -1, levels->nlevels - 1);
+	levels->filled = ml_node_find(object, "filled") == NULL ? -1 : (int) ml_need_int(ctx, object, "filled", 0, levels->nlevels - 1);
+	levels->buckets = ml_node_find(object, "buckets") == NULL ? 0 : (int) ml_need_int(ctx, object, "buckets", 1, INT32_MAX);
+	if (levels->buckets > 0 && levels->nlevels > 0)
+		corrupted(ctx, "hashed strings with levels");
 }
 
+/* Is it a kind that only a native preparation has? */
 static bool
 is_native(MlPreparedKind kind)
 {
@@ -697,12 +846,17 @@ check_column(MlContext *ctx, const MlPrep *prep, const MlPreparedColumn *c)
 		case ML_PREPARED_CATEGORY:
 			sound = feature->kind == ML_KIND_CATEGORY && c->level == -1 && prep->levels[c->feature].nlevels > 1;
 			break;
-		case ML_PREPARED_VALUE:
 		case ML_PREPARED_INDICATOR:
+			sound = (feature->kind != ML_KIND_CATEGORY || prep->stepped) && c->level == -1;
+			break;
+		case ML_PREPARED_VALUE:
 		case ML_PREPARED_NUMBER:
-			sound = feature->kind != ML_KIND_CATEGORY && c->level == -1;
+			sound = (feature->kind != ML_KIND_CATEGORY || c->term >= 0) && c->level == -1;
 			break;
 	}
+	if (c->term >= 0 && ((c->kind != ML_PREPARED_VALUE && c->kind != ML_PREPARED_NUMBER) || c->term >= prep->nterms ||
+						 prep->terms[c->term].factors[0].slot != c->slot))
+		sound = false;
 	/* what comes as it is was neither imputed nor scaled */
 	if (is_native(c->kind) && (c->impute != 0 || c->mean != 0 || c->center != 0 || c->scale != 1))
 		sound = false;
@@ -721,16 +875,19 @@ read_columns(MlContext *ctx, MlPrep *prep, const MlNode *object, size_t n)
 	const double *centers = ml_need_f64s(ctx, object, "center", (int64_t) n);
 	const double *scales = ml_need_f64s(ctx, object, "scale", (int64_t) n);
 	const double *means = ml_need_f64s(ctx, object, "mean", (int64_t) n);
+	const MlNode *steps = ml_node_find(object, "steps");
+	const int32_t *terms = steps != NULL ? ml_need_i32s(ctx, steps, "term", (int64_t) n) : NULL;
 
 	for (size_t j = 0; j < n; j++)
 	{
 		prep->columns[j] = (MlPreparedColumn)
 		{
 			.kind = (MlPreparedKind) kinds[j],.feature = features[j],.slot = slots[j],.level = levels[j],
-				.impute = imputes[j],.center = centers[j],.scale = scales[j],.mean = means[j]
+				.term = terms != NULL && terms[j] >= 0 ? terms[j] : -1,.impute = imputes[j],.center = centers[j],.scale = scales[j],.mean = means[j]
 		};
 		check_column(ctx, prep, &prep->columns[j]);
-		if (is_native(prep->columns[j].kind) != prep->options.native)
+		if (is_native(prep->columns[j].kind) != prep->options.native &&
+			!(prep->options.native && steps != NULL && prep->columns[j].kind == ML_PREPARED_INDICATOR))
 			corrupted(ctx, "a prepared column of another preparation");
 	}
 	prep->ncolumns = (int) n;
@@ -753,6 +910,27 @@ read_dropped(MlContext *ctx, MlPrep *prep, const MlNode *list)
 		prep->dropped_reasons[i] = ml_need_string(ctx, object, "reason");
 	}
 	prep->ndropped = (int) n;
+}
+
+/* What only a preparation with steps has, but for the terms of columns. */
+static void
+read_steps(MlContext *ctx, MlPrep *prep, const MlNode *steps)
+{
+	const MlNode *list = ml_need(ctx, steps, "refuses_null", ML_NODE_I32S);
+	const int32_t *refusing = ml_need_i32s(ctx, steps, "refuses_null", -1);
+
+	prep->stepped = true;
+	prep->options.native = ml_need_bool(ctx, steps, "native");
+	prep->by_target = ml_need_bool(ctx, steps, "by_target");
+	prep->terms = ml_terms_read(ctx, ml_need(ctx, steps, "terms", ML_NODE_LIST), prep->slots, &prep->nterms);
+	if (ml_node_count(list) > 0)
+		prep->refuses_null = ml_alloc_array_zero(ctx, (size_t) prep->nfeatures + 1, sizeof(bool));
+	for (size_t i = 0; i < ml_node_count(list); i++)
+	{
+		if (refusing[i] < 0 || refusing[i] >= prep->nfeatures)
+			corrupted(ctx, "a NULL refused of no feature");
+		prep->refuses_null[refusing[i]] = true;
+	}
 }
 
 MlPrep *
@@ -779,8 +957,11 @@ ml_prep_read(MlContext *ctx, const MlNode *object, const MlFeature *features, in
 	for (int f = 0; f < nfeatures; f++)
 		if (features[f].kind == ML_KIND_CATEGORY && prep->levels[f].kept == NULL)
 			corrupted(ctx, "a category feature without levels");
-	/* stored by the kinds of the columns alone */
-	prep->options.native = n > 0 && is_native((MlPreparedKind) ml_need_i32s(ctx, object, "kind", (int64_t) n)[0]);
+	/* without steps it is stored by the kinds of the columns alone */
+	if (ml_node_find(object, "steps") != NULL)
+		read_steps(ctx, prep, ml_need(ctx, object, "steps", ML_NODE_OBJECT));
+	else
+		prep->options.native = n > 0 && is_native((MlPreparedKind) ml_need_i32s(ctx, object, "kind", (int64_t) n)[0]);
 	for (int f = 0; f < nfeatures; f++)
 		if (features[f].kind == ML_KIND_CATEGORY)
 			resolve_targets(&prep->levels[f], prep->options.native);

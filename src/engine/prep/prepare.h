@@ -16,6 +16,8 @@
  *   NUMBER, VECTOR element: the value as it is; dropped when it is constant and never NULL, or always NULL;
  *   CATEGORY: the index of its level, by the rules above; without a level "(other)" a rare or unseen one
  *       is missing, and so is NULL without a level of its own.
+ * A column whose preprocess asks for steps (options.h) is made of terms (steps.h) instead of slots: a term's value
+ * becomes a column as a slot's does.  Steps look at single rows only, so one row gives the same bits as many.
  */
 #ifndef ML_PREPARE_H
 #define ML_PREPARE_H
@@ -23,6 +25,8 @@
 #include "base/columns.h"
 #include "base/moments.h"
 #include "base/document.h"
+#include "prep/options.h"
+#include "prep/steps.h"
 
 typedef struct MlFeature
 {
@@ -32,15 +36,6 @@ typedef struct MlFeature
 	int			width;			/* slots */
 	int			slot;			/* first slot */
 } MlFeature;
-
-typedef struct MlPrepOptions
-{
-	bool		scale;			/* standardise numbers */
-	bool		missing_indicator;
-	int			max_categories; /* levels kept a column, NULL and "(other)" not counted */
-	double		min_frequency;	/* rarer levels (share of training rows) go to "(other)" */
-	bool		native;			/* columns as they are; scale and missing_indicator are false then */
-} MlPrepOptions;
 
 typedef enum MlPreparedKind
 {
@@ -57,6 +52,7 @@ typedef struct MlPreparedColumn
 	int			feature;
 	int			slot;
 	int			level;			/* LEVEL: index in the feature's levels */
+	int			term;			/* VALUE, NUMBER: the term that it is, and slot its first; -1 = the slot itself */
 	double		impute;			/* VALUE: what NULL becomes (before scaling) */
 	double		center;
 	double		scale;			/* never 0 */
@@ -74,6 +70,42 @@ extern MlPrep *ml_prep_fit(MlContext *ctx, const MlPrepOptions *options,
 						   const MlFeature *features, int nfeatures,
 						   const MlMoments *moments, MlDictionary *const *dictionaries,
 						   const double *const *level_counts, const double *null_counts);
+
+/* What steps see of the training rows. */
+typedef struct MlPrepTraining
+{
+	size_t		n;
+
+	/* The values of n rows from begin on (n <= ML_TERM_ROWS); of a category the codes of its dictionary. */
+	void		(*read) (const void *arg, int feature, int slot, size_t begin, size_t n, double *out);
+	const void *arg;
+	const double *target;		/* [n]: the number, or the class; NULL = none */
+	int			classes;		/* 0 where the target is a number */
+	const char *const *labels;	/* [classes] */
+	const uint8_t *folds;		/* [n]: below ML_TERM_FOLDS; needed where options say by_target */
+} MlPrepTraining;
+
+/* The same with the steps that options ask for. */
+extern MlPrep *ml_prep_fit_steps(MlContext *ctx, const MlPrepOptions *options, const MlFeature *features, int nfeatures,
+								 const MlMoments *moments, MlDictionary *const *dictionaries,
+								 const double *const *level_counts, const double *null_counts, const MlPrepTraining *training);
+
+/* Is any column made by steps, from several features, or from the target of the training rows? */
+extern bool ml_prep_has_steps(const MlPrep *prep);
+extern bool ml_prep_has_interactions(const MlPrep *prep);
+extern bool ml_prep_knows_target(const MlPrep *prep);
+
+/* Is a category known by the hash of its string alone? */
+extern bool ml_prep_is_hashed(const MlPrep *prep, int feature);
+
+/* Must a feature not be NULL, at prediction either? */
+extern bool ml_prep_refuses_null(const MlPrep *prep, int feature);
+
+/* Is a prepared column made of this slot? */
+extern bool ml_prep_reads(const MlPrep *prep, int column, int slot);
+
+/* The term that a prepared column is, NULL = a slot. */
+extern const MlTerm *ml_prep_term(const MlPrep *prep, int column);
 
 /* One without a column, that knows the strings of categories only: level = code in dictionaries[f]. */
 extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries);
@@ -126,7 +158,10 @@ extern double ml_prep_encode(const MlPrep *prep, int feature, const char *bytes,
 extern void ml_prep_apply(const MlPrep *prep, const double *raw, size_t ldraw, size_t n,
 						  double *x, size_t ldx);
 
-/* The same for one prepared column. */
+/* The same for one prepared column, of rows that are read slot by slot; n <= ML_TERM_ROWS. */
+extern void ml_prep_apply_block(const MlPrep *prep, int column, const MlRawBlock *block, size_t n, double *x);
+
+/* The same for one prepared column that is a slot. */
 extern void ml_prep_apply_column(const MlPrep *prep, int column, const double *raw_slot, size_t n, double *x);
 
 /* Write into / read from an open object; reading checks everything and raises ML_ERROR_CORRUPTED. */

@@ -27,7 +27,7 @@ SERVER_OBJS := $(SERVER_SOURCES:.c=.o)
 OBJS = $(ENGINE_OBJS) $(SERVER_OBJS)
 
 # The install script is joined from one file per concept, in this order.
-SQL_PARTS = schema types registry metadata rights describe profile train aggregate predict evaluate crossval conformal compose explain metrics route deploy trees update publish jobs rest
+SQL_PARTS = schema types registry metadata rights describe profile train aggregate predict evaluate transform crossval conformal compose explain metrics route deploy trees update publish jobs rest
 SQL_FILES = $(SQL_PARTS:%=sql/%.sql)
 SQL_FORGOTTEN := $(filter-out $(SQL_FILES),$(wildcard sql/*.sql))
 ifneq ($(SQL_FORGOTTEN),)

@@ -146,12 +146,19 @@ make_rows(Bench *b, int classes, size_t rows, int columns)
 		b->target[i] = made_up_target(i, columns, classes);
 }
 
+static bool
+progress_is_due(MlContext *ctx)
+{
+	(void) ctx;
+	return fit_first < 0;
+}
+
 static void
 note_progress(MlContext *ctx, const MlProgress *progress)
 {
 	(void) ctx;
-	(void) progress;
-	if (fit_first < 0)
+	/* a trial of a learning rate is not yet a tree of the model */
+	if (fit_first < 0 && strcmp(progress->phase, "fitting") == 0)
 		fit_first = now() - fit_begin;
 }
 
@@ -166,6 +173,7 @@ fit_rows(Bench *b, int threads, const char *algorithm, const char *params)
 	unit_release_since(NULL);
 	b->loaded = NULL;
 	b->ctx = unit_context(threads);
+	b->ctx->progress_due = progress_is_due;
 	b->ctx->progress = note_progress;
 	b->algorithm = ml_algorithm_by_name(b->ctx, algorithm);
 	parsed = ml_params_parse(b->ctx, b->algorithm, params);

@@ -41,6 +41,24 @@ COMMENT ON COLUMN mlaas.guards.source IS 'Rows that it is measured on; NULL for 
 COMMENT ON COLUMN mlaas.guards.made_by IS 'Role that made it, with whose rights the source is read; NULL when it was dropped.';
 GRANT SELECT ON mlaas.guards TO PUBLIC;
 
+-- Each role in use (src/pg/rights.c) holds EXECUTE on this function in its own name, so that DROP ROLE names it.
+CREATE FUNCTION mlaas.models_of(role regrole)
+RETURNS TABLE (model text, privilege text)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT m.name, 'owner' FROM mlaas.models m
+	WHERE m.owner = (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = role)
+	UNION ALL
+	SELECT p.model, p.privilege FROM mlaas.privileges p
+	WHERE p.grantee = (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = role)
+	UNION ALL
+	SELECT g.name, pg_catalog.format('guard %s', g.number) FROM mlaas.guards g
+	WHERE g.made_by = (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = role)
+	ORDER BY 1, 2;
+END;
+COMMENT ON FUNCTION mlaas.models_of(regrole) IS
+'Models that a role owns (privilege owner), was granted a privilege on itself or made a guard of (guard and its number), as far as the current role may see: what to hand over by ml_set_owner, drop, revoke or take away by ml_drop_guard before DROP ROLE, which fails while there are any, in a database with "privileges for function mlaas.models_of(regrole)".';
+
 CREATE FUNCTION ml_deploy(name text, version int, alias text DEFAULT 'production', reason text DEFAULT NULL,
 						  strategy text DEFAULT 'at_once', metric text DEFAULT NULL, margin float8 DEFAULT 0,
 						  holdout text DEFAULT NULL,
@@ -62,7 +80,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_rollback';
 COMMENT ON FUNCTION ml_rollback(text, text) IS
-'Undoes the last move of an alias of a model (default: production). Where routes send some calls elsewhere they all end, and the alias stays where it points; else it points back at the version it was deployed at before; again, one further back. Versions dropped or archived since are passed over; guards are not asked. previous_version: where calls went until now. Errors: no such model or alias, not allowed to manage the model, nothing to roll back to.';
+'Undoes the last move of an alias of a model (default: production). Where routes send some calls elsewhere they all end, and the alias stays where it points; else it points back at the version it was deployed at before; again, one further back. Versions dropped or archived since are passed over; guards are not asked. previous_version: where calls went until now. Errors: 42704 no such model or alias; 42501 as for ml_deploy; 55000 nothing to roll back to.';
 
 CREATE FUNCTION ml_promote(name text, alias text DEFAULT 'production', version int DEFAULT NULL, reason text DEFAULT NULL,
 						   OUT name text, OUT alias text, OUT version int, OUT previous_version int, OUT deployed boolean,
@@ -95,21 +113,21 @@ RETURNS int
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_drop';
 COMMENT ON FUNCTION ml_drop(text) IS
-'Drops a model with all its versions and aliases; returns how many versions there were. Its history stays. Errors: no such model, a model of another role.';
+'Drops a model with all its versions and aliases; returns how many versions there were. Its history stays. Errors: 42704 no such model; 42501 without the privilege manage; 2BP01 when other objects depend on its published function.';
 
 CREATE FUNCTION ml_drop(name text, version int)
 RETURNS int
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_drop';
 COMMENT ON FUNCTION ml_drop(text, int) IS
-'Drops one version of a model, whose number is not used again; returns 1. Error when an alias points at it.';
+'Drops one version of a model, whose number is not used again; returns 1. Errors: 42704 no such model or version; 42501 without the privilege manage; 2BP01 a version that an alias points at or a route leads to.';
 
 CREATE FUNCTION ml_model(model text)
 RETURNS ml_model
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'ml_model';
 COMMENT ON FUNCTION ml_model(text) IS
-'The model registered under name, name@version or name@alias as a value, for columns, other databases and calls that must be IMMUTABLE.';
+'The model registered under name, name@version or name@alias as a value, for columns, other databases and calls that must be IMMUTABLE. Errors: 42704 no such model, version or alias; 42501 without the privilege describe.';
 
 -- Of a bare literal the parser would make a constant of the type ml_model; an exact match on
 -- unknown comes before that, so ml_model('churn') is the look-up that it reads as.

@@ -6,7 +6,7 @@ RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10
 AS 'MODULE_PATHNAME', 'ml_algorithms';
 COMMENT ON FUNCTION ml_algorithms() IS
-'The algorithms that ml_train and ml_fit know: name, the tasks they can learn (regression, binary, multiclass), what they are, the names of their parameters (see ml_params), and whether ml_coefficients shows their models.';
+'The algorithms that ml_train and ml_fit know: name, the tasks they can learn (regression, binary, multiclass, ranking, anomaly), what they are, the names of their parameters (see ml_params), and whether ml_coefficients shows their models.';
 
 CREATE FUNCTION ml_params(algorithm text, OUT name text, OUT type text, OUT default_value text, OUT min float8,
 						  OUT max float8, OUT min_exclusive boolean, OUT choices text[], OUT description text)
@@ -14,14 +14,14 @@ RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10
 AS 'MODULE_PATHNAME', 'ml_params';
 COMMENT ON FUNCTION ml_params(text) IS
-'The parameters of an algorithm: name; type (real, integer, boolean or choice); the default; min and max, inclusive unless min_exclusive, NULL where there is no bound; the choices; and the meaning. Error 42704 for an algorithm that does not exist.';
+'The parameters of an algorithm: name; type (real, integer, boolean, choice, column: the name of one, or json); the default as text; min and max, inclusive unless min_exclusive, NULL where there is no bound; the choices; and the meaning. Error 42704 for an algorithm that does not exist.';
 
 CREATE FUNCTION ml_describe(model text)
 RETURNS jsonb
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'ml_describe';
 COMMENT ON FUNCTION ml_describe(text) IS
-'What a model is, for readers: algorithm, task, target, classes, features with their kinds and types, preparation, parameters and training summary, without the weights of large models. model and errors: as for ml_predict.';
+'What a model is, for readers: algorithm, task, target, classes, features with their kinds and types, preparation, parameters, training summary and what was learned, without the weights of large models; bytes is the size. jsonb_pretty() makes it readable. model and errors: as for ml_predict.';
 
 CREATE FUNCTION ml_describe(model ml_model)
 RETURNS jsonb

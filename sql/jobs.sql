@@ -69,9 +69,12 @@ ALTER TABLE mlaas.schedule ENABLE ROW LEVEL SECURITY;
 CREATE POLICY job_member ON mlaas.job USING (pg_catalog.pg_has_role(role::oid, 'USAGE'));
 CREATE POLICY schedule_member ON mlaas.schedule USING (pg_catalog.pg_has_role(role::oid, 'USAGE'));
 
--- What waits or runs belongs to this server and stays here; what is over is kept with its number.
-SELECT pg_catalog.pg_extension_config_dump('mlaas.job', 'WHERE state NOT IN (''queued'', ''running'')');
-SELECT pg_catalog.pg_extension_config_dump('mlaas.schedule', '');
+-- What waits or runs belongs to this server and stays here; what is over is kept with its number.  What dropped roles
+-- left stays here too: their numbers may be those of others where it is restored.
+SELECT pg_catalog.pg_extension_config_dump('mlaas.job',
+	'WHERE state NOT IN (''queued'', ''running'') AND EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
+SELECT pg_catalog.pg_extension_config_dump('mlaas.schedule',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role) AND EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = login)');
 
 CREATE FUNCTION mlaas.training_progress(OUT pid int, OUT role oid, OUT name text, OUT job bigint, OUT phase text,
 										OUT rows_read bigint, OUT iteration bigint, OUT iterations bigint,
@@ -94,7 +97,7 @@ COMMENT ON COLUMN mlaas.progress.pid IS 'Server process, as in pg_stat_activity.
 COMMENT ON COLUMN mlaas.progress.role IS 'Role that trains.';
 COMMENT ON COLUMN mlaas.progress.name IS 'Model.';
 COMMENT ON COLUMN mlaas.progress.job IS 'Number of the job; NULL for a session that trains by itself.';
-COMMENT ON COLUMN mlaas.progress.phase IS 'reading rows, preparing, fitting, scoring (metrics, importances) or storing.';
+COMMENT ON COLUMN mlaas.progress.phase IS 'reading rows, preparing, trying rates (gradient_boosting without learning_rate), fitting, scoring (metrics, importances) or storing.';
 COMMENT ON COLUMN mlaas.progress.rows_read IS 'Rows read so far, a second reading of the source included; NULL where the rows are aggregated as they come.';
 COMMENT ON COLUMN mlaas.progress.iteration IS 'Iterations done in this phase: rounds, trees, steps.';
 COMMENT ON COLUMN mlaas.progress.iterations IS 'Iterations there will be, or at most.';
@@ -171,21 +174,21 @@ COMMENT ON FUNCTION ml_submit(text, text, text, text, text[], jsonb, jsonb, json
 'Lets a background worker call ml_train with these arguments, as the current role and with the settings of this session, once this transaction has been committed; returns the number of the job at once.
 priority: jobs of a higher one begin first. mlaas.jobs shows what has become of it, ml_wait waits for it, ml_cancel ends it; on every change, the channel mlaas_jobs is notified with {"job": number, "state": state}.
 The arguments are checked now, as far as that can be done without reading rows. statement_timeout and other limits of time do not hold for a job.
-Errors: those of ml_train, temporary tables as the source, too many jobs that wait (mlaas.max_queued_jobs).';
+Errors: those of ml_train that can be told without reading rows; 0A000 a temporary table in the source; 53400 as many jobs wait as may (mlaas.max_queued_jobs).';
 
 CREATE FUNCTION ml_cancel(job bigint)
 RETURNS boolean
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_cancel';
 COMMENT ON FUNCTION ml_cancel(bigint) IS
-'Cancels a job from the commit on: one that waits at once, one that runs as soon as it notices, within a second as a rule. Returns false when it is over already. Errors: no such job, a job of another role.';
+'Cancels a job from the commit on: one that waits at once, one that runs as soon as it notices, within a second as a rule. Returns false when it is over already. Errors: 42704 no such job; 42501 a job of another role.';
 
 CREATE FUNCTION ml_wait(job bigint, timeout interval DEFAULT NULL)
 RETURNS text
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_wait';
 COMMENT ON FUNCTION ml_wait(bigint, interval) IS
-'Waits until a job is over, at most for timeout (default: as long as it takes), and returns its state: succeeded, failed or cancelled, or queued or running when the time is up. Errors: no such job, a job of another role, one that this transaction itself submitted.';
+'Waits until a job is over, at most for timeout (default: as long as it takes), and returns its state: succeeded, failed or cancelled, or queued or running when the time is up. Errors: 42704 no such job; 42501 a job of another role; 55000 one that this transaction itself submitted.';
 
 CREATE FUNCTION ml_schedule(name text, source text, target text DEFAULT NULL, algorithm text DEFAULT 'auto',
 							features text[] DEFAULT NULL, params jsonb DEFAULT '{}', preprocess jsonb DEFAULT '{}',
@@ -201,11 +204,12 @@ every: an interval of at least a second, from the beginning of one run to that o
 on_change: train only when this share of the rows of the tables that the source reads was inserted, updated or deleted since it last trained: 0.1 is a tenth. Without every and cron, that is looked at once a minute.
 time_zone: in which cron, and every in days or months, are meant; default: that of this session. schedule: the name of the schedule, default that of the model; a schedule of this name is replaced.
 A run is left out while the job of the last one is not over; after a run that failed, the wait is 1 minute, then 2, 4, ... up to a day, if the next run does not come later anyway. Runs that were missed while the server was down are made up for by one.
-Errors: those of ml_submit, a cron text that cannot be read (the field is named), a schedule of another role.';
+Every run stores a version; with deploy at its default, first, nobody uses those after the first: if_better and always deploy them.
+Errors: those of ml_submit; 22004 none of every, cron and on_change; 22023 a cron text that cannot be read (the field is named) or another value that cannot be; 42501 a schedule of another role.';
 
 CREATE FUNCTION ml_unschedule(schedule text)
 RETURNS boolean
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_unschedule';
 COMMENT ON FUNCTION ml_unschedule(text) IS
-'Removes a schedule; a job that it submitted goes on. Returns false when there is no such schedule. Error: a schedule of another role.';
+'Removes a schedule; a job that it submitted goes on. Returns false when there is no such schedule. Error 42501: a schedule of another role.';

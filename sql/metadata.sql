@@ -6,42 +6,42 @@ RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_rename';
 COMMENT ON FUNCTION ml_rename(text, text) IS
-'Renames a model, which keeps its versions, aliases, privileges and history. Statements that name it by the old name fail from the commit on. Errors: no such model; 42501 without the privilege manage; 23505 a model of the new name exists; 42602 a name that is unfit.';
+'Renames a model, which keeps its versions, aliases, privileges and history. Statements that name it by the old name fail from the commit on. Errors: 42704 no such model; 42501 without the privilege manage; 23505 a model of the new name exists; 42602 a name that is unfit.';
 
 CREATE FUNCTION ml_copy(model text, new_name text, OUT name text, OUT version int)
 RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_copy';
 COMMENT ON FUNCTION ml_copy(text, text) IS
-'Copies a version (name, name@version or name@alias) with its metrics and lineage as version 1 of a new model, which belongs to the current role and has the description and tags of the first. The copy is a candidate whose parent is the version copied, and is not deployed. Errors: no such model or version; 42501 without the privilege describe, or without the role mlaas_trainer where it exists; 23505 a model of the new name exists.';
+'Copies a version (name, name@version or name@alias) with its metrics and lineage as version 1 of a new model, which belongs to the current role and has the description and tags of the first. The copy is a candidate whose parent is the version copied, and is not deployed. Errors: 42704 no such model or version; 42501 without the privilege describe, or without the role mlaas_trainer where it exists; 23505 a model of the new name exists.';
 
 CREATE FUNCTION ml_set_owner(name text, role text)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_set_owner';
 COMMENT ON FUNCTION ml_set_owner(text, text) IS
-'Gives a model to another role, as ALTER ... OWNER TO does: the current role must be a member of the owner and able to SET ROLE to the new one, or a superuser. Errors: no such model or role; 42501.';
+'Gives a model to another role, as ALTER ... OWNER TO does: the current role must be a member of the owner and able to SET ROLE to the new one, or a superuser. Errors: 42704 no such model or role; 42501 without these memberships.';
 
 CREATE FUNCTION ml_set_description(name text, description text)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_set_description';
 COMMENT ON FUNCTION ml_set_description(text, text) IS
-'Sets the description of a model, which mlaas.models shows; NULL or an empty text removes it. Errors: no such model; 42501 without the privilege manage.';
+'Sets the description of a model, which mlaas.models shows; NULL or an empty text removes it. Errors: 42704 no such model; 42501 without the privilege manage.';
 
 CREATE FUNCTION ml_tag(name text, VARIADIC tags text[])
 RETURNS text[]
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_tag';
 COMMENT ON FUNCTION ml_tag(text, text[]) IS
-'Adds tags to a model and returns all that it has, in order. A tag has at most 63 bytes, no @ and no control character, and a model at most 100. Errors: no such model; 42501 without the privilege manage; 42602 an unfit tag; 54000 too many.';
+'Adds tags to a model and returns all that it has, in order. A tag has at most 63 bytes, no @ and no control character, and a model at most 100. Errors: 42704 no such model; 42501 without the privilege manage; 42602 an unfit tag; 54000 too many.';
 
 CREATE FUNCTION ml_untag(name text, VARIADIC tags text[])
 RETURNS text[]
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_untag';
 COMMENT ON FUNCTION ml_untag(text, text[]) IS
-'Removes tags from a model, as far as it has them, and returns those left. Errors: no such model; 42501 without the privilege manage.';
+'Removes tags from a model, as far as it has them, and returns those left. Errors: 42704 no such model; 42501 without the privilege manage.';
 
 CREATE FUNCTION ml_approve(name text, version int, reason text DEFAULT NULL,
 						   OUT name text, OUT version int, OUT status text)
@@ -49,7 +49,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_approve';
 COMMENT ON FUNCTION ml_approve(text, int, text) IS
-'Sets the status of a version to approved; the reason goes to mlaas.history. Where the role mlaas_approver exists, it takes membership in it and the privilege describe on the model, and only approved versions can be deployed under the alias production; elsewhere it takes the privilege manage. Errors: no such model or version; 42501.';
+'Sets the status of a version to approved; the reason goes to mlaas.history. Where the role mlaas_approver exists, it takes membership in it and the privilege describe on the model, and only approved versions can be deployed under the alias production; elsewhere it takes the privilege manage. Errors: 42704 no such model or version; 42501 without these rights.';
 
 CREATE FUNCTION ml_archive(name text, version int, reason text DEFAULT NULL,
 						   OUT name text, OUT version int, OUT status text)
@@ -57,7 +57,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_archive';
 COMMENT ON FUNCTION ml_archive(text, int, text) IS
-'Sets the status of a version to archived: it stays and predicts as name@version, and cannot be deployed before ml_approve approves it again. The reason goes to mlaas.history. Errors: no such model or version; 42501 without the privilege manage; 55000 a version that an alias points at; 2BP01 one that a route leads to.';
+'Sets the status of a version to archived: it stays and predicts as name@version, and cannot be deployed before ml_approve approves it again. The reason goes to mlaas.history. Errors: 42704 no such model or version; 42501 without the privilege manage; 55000 a version that an alias points at; 2BP01 one that a route leads to.';
 
 CREATE VIEW mlaas.metrics WITH (security_barrier) AS
 SELECT m.name,

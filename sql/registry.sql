@@ -109,7 +109,9 @@ SELECT pg_catalog.pg_extension_config_dump('mlaas.model', '');
 SELECT pg_catalog.pg_extension_config_dump('mlaas.version', '');
 SELECT pg_catalog.pg_extension_config_dump('mlaas.alias', '');
 SELECT pg_catalog.pg_extension_config_dump('mlaas.event', '');
-SELECT pg_catalog.pg_extension_config_dump('mlaas.privilege', '');
+-- not what dropped roles had: their numbers may be those of others where it is restored
+SELECT pg_catalog.pg_extension_config_dump('mlaas.privilege',
+	'WHERE grantee::oid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee)');
 
 CREATE FUNCTION mlaas.has_privilege(model_id uuid, privilege text)
 RETURNS boolean
@@ -165,7 +167,7 @@ COMMENT ON COLUMN mlaas.models.name IS 'Name, as given to ml_train; ml_predict(n
 COMMENT ON COLUMN mlaas.models.owner IS 'Role that trained the name first, or was made the owner since; its members have every privilege. NULL when the role was dropped.';
 COMMENT ON COLUMN mlaas.models.description IS 'As ml_set_description set it.';
 COMMENT ON COLUMN mlaas.models.tags IS 'Tags in order, as ml_tag and ml_untag left them.';
-COMMENT ON COLUMN mlaas.models.task IS 'regression, binary or multiclass; of the deployed version, else of the latest.';
+COMMENT ON COLUMN mlaas.models.task IS 'regression, binary, multiclass, ranking or anomaly; of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.target IS 'Column that is predicted; of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.algorithm IS 'Algorithm of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.deployed_version IS 'Version under the alias production; NULL when none is deployed.';

@@ -164,7 +164,7 @@ COMMENT ON VIEW mlaas_api.jobs IS
 COMMENT ON COLUMN mlaas_api.jobs.job IS 'Number, as train returned it.';
 COMMENT ON COLUMN mlaas_api.jobs.name IS 'Name of the model.';
 COMMENT ON COLUMN mlaas_api.jobs.state IS 'queued, running, succeeded, failed or cancelled.';
-COMMENT ON COLUMN mlaas_api.jobs.phase IS 'What a job that runs is at: reading rows, preparing, fitting, scoring or storing.';
+COMMENT ON COLUMN mlaas_api.jobs.phase IS 'What a job that runs is at: reading rows, preparing, trying rates, fitting, scoring or storing.';
 COMMENT ON COLUMN mlaas_api.jobs.rows_read IS 'Rows read so far.';
 COMMENT ON COLUMN mlaas_api.jobs.iteration IS 'Iterations done in this phase: rounds, trees, steps.';
 COMMENT ON COLUMN mlaas_api.jobs.iterations IS 'Iterations there will be, or at most.';
@@ -213,7 +213,7 @@ AS 'MODULE_PATHNAME', 'ml_rest_predict_by_key';
 COMMENT ON FUNCTION mlaas_api.predict_by_key(text, text) IS
 'Predict for a row of the database: the features are read where the model was published with a table or view and its key.
 
-model: as in predict. key: value of the key. Returns what predict returns for one object. The row is read with the rights of the role of the request. Errors: 404 no such model (42704) or no row with that key (P0002); 401 or 403 (42501) no right to predict with the model or to read the table; 409 (55000) the model is not published with a source; 422 (22P02) a key of the wrong type.';
+model: as in predict. key: value of the key. Returns what predict returns for one object. The row is read with the rights of the role of the request; of a view, which who manages the model names, that runs its functions too. Errors: 404 no such model (42704) or no row with that key (P0002); 401 or 403 (42501) no right to predict with the model or to read the table; 409 (55000) the model is not published with a source; 422 (22P02) a key of the wrong type.';
 
 -- ---- judging ----
 
@@ -262,7 +262,7 @@ AS 'MODULE_PATHNAME', 'ml_rest_train';
 COMMENT ON FUNCTION mlaas_api.train(text, text, text, text, text[], jsonb, jsonb, jsonb, text, text, boolean, int) IS
 'Train a model on a table or view, as a job of which the answer, 202, has the address.
 
-name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. wait: true trains at once, and the answer, 200, is when it is done. priority: jobs of a higher one begin first. Returns job and state (queued), and the header Location has the path to the row of the view jobs; with wait: the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 404 (42P01) no such table or view; 401 or 403 (42501) one that the role may not read, or a model that it may not manage; 400 no such column (42703), algorithm or parameter (42704), SQL text as the source or a value out of range (22023); 413 (54000) mlaas.max_memory reached; 429 (53400) too many jobs wait. Those that only the rows tell are in the job.';
+name: name of the model; its next version is stored. source: a table or view that the role may read, never SQL text. target: column to predict. algorithm: auto, or one of the algorithms there are. features: columns to learn from; default: all others. params, preprocess, validation: objects of options, whose keys the comment of ml_train lists. weight: column with the weight of each row. deploy: first (when none is deployed yet), if_better, always or never. wait: true trains at once, and the answer, 200, is when it is done. priority: jobs of a higher one begin first. Returns job and state (queued), and the header Location has the path to the row of the view jobs; with wait: the version, its metrics on held-out rows, the rows learned from and held out, and the seconds it took. Errors: 404 (42P01) no such table or view; 401 or 403 (42501) one that the role may not read, or a model that it may not manage; 400 no such column (42703), algorithm or parameter (42704), SQL text as the source or a value out of range (22023); 413 (54000) mlaas.max_memory reached; 429 (53400) too many jobs wait. Those that only the rows tell are in the job.';
 
 CREATE FUNCTION mlaas_api.cancel(job bigint)
 RETURNS boolean
@@ -305,4 +305,4 @@ AS 'MODULE_PATHNAME', 'ml_rest_setup';
 COMMENT ON FUNCTION ml_rest_setup(text, text, text[]) IS
 'Makes the roles that PostgREST needs, as far as they are missing, and returns a postgrest.conf for them and this database.
 authenticator: the role that PostgREST connects as; made with LOGIN and NOINHERIT, and without a password, which you give it. anonymous: the role of requests without a token. roles: those of requests with one. The authenticator becomes a member of each, and each gets USAGE on the schema mlaas_api. It can be called again and only adds: roles that are there keep their attributes, settings and grants. Runs with the rights of the caller, who must be allowed to make roles.
-Errors: 42501 no right to make or grant a role; 22023 one of the roles is a superuser, the authenticator cannot log in, or is also a role of requests.';
+Errors: 42501 no right to make or grant a role; 22023 one of the roles is a superuser or may become one by SET ROLE, the authenticator cannot log in, or is also a role of requests.';

@@ -5,14 +5,14 @@ RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_grant';
 COMMENT ON FUNCTION ml_grant(text, text, text) IS
-'Grants a role, or everybody (public), a privilege on a model with all its versions. predict: predict and evaluate; see the model''s metrics and features. describe: also see the model itself, its versions, source and lineage, and explain predictions, all of which tell about the training rows. manage: also train, deploy, drop and grant. Each implies those before it. The owner and its members have all. Returns whether it was new. Errors: no such model or role; 22023 no such privilege; 42501 without the privilege manage.';
+'Grants a role, or everybody (public), a privilege on a model with all its versions. predict: predict and evaluate; see the model''s metrics and features. describe: also see the model itself, its versions, source and lineage, and explain predictions, all of which tell about the training rows. manage: also train, deploy, drop and grant. Each implies those before it. The owner and its members have all. Returns whether it was new. Errors: 42704 no such model or role; 22023 no such privilege; 42501 without the privilege manage.';
 
 CREATE FUNCTION ml_revoke(model text, role text, privilege text)
 RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_revoke';
 COMMENT ON FUNCTION ml_revoke(text, text, text) IS
-'Takes a privilege on a model from a role, or from everybody (public), and with it those that imply it: revoking predict takes all. What the role has as a member of another, as one of everybody or as the owner it keeps. Returns whether there was anything to take. Errors as of ml_grant.';
+'Takes a privilege on a model from a role, or from everybody (public), and with it those that imply it: revoking predict takes all. What the role has as a member of another, as one of everybody or as the owner it keeps. Returns whether there was anything to take. Errors as for ml_grant.';
 
 CREATE VIEW mlaas.privileges WITH (security_barrier) AS
 SELECT m.name AS model,
@@ -34,18 +34,3 @@ COMMENT ON COLUMN mlaas.privileges.granted_by IS 'Role that granted it.';
 COMMENT ON COLUMN mlaas.privileges.granted_at IS 'When.';
 
 GRANT SELECT ON mlaas.privileges TO PUBLIC;
-
--- Each role in use holds EXECUTE on this function in its own name, so that DROP ROLE names it.
-CREATE FUNCTION mlaas.models_of(role regrole)
-RETURNS TABLE (model text, privilege text)
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT m.name, 'owner' FROM mlaas.models m
-	WHERE m.owner = (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = role)
-	UNION ALL
-	SELECT p.model, p.privilege FROM mlaas.privileges p
-	WHERE p.grantee = (SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid = role)
-	ORDER BY 1, 2;
-END;
-COMMENT ON FUNCTION mlaas.models_of(regrole) IS
-'Models that a role owns (privilege owner) or was granted a privilege on itself, as far as the current role may see: what to hand over by ml_set_owner, drop or revoke before DROP ROLE, which fails while there are any, in a database with "privileges for function mlaas.models_of(regrole)".';

@@ -93,7 +93,7 @@ COMMENT ON FUNCTION mlaas.protect_columns() IS
 'Refuses to drop or rename a column that a deployed model was trained on, unless mlaas.protect_columns is off.';
 
 CREATE EVENT TRIGGER mlaas_protect_dropped ON sql_drop
-	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER TYPE')
 	EXECUTE FUNCTION mlaas.protect_columns();
 CREATE EVENT TRIGGER mlaas_protect_renamed ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW')

@@ -121,6 +121,7 @@ draw_all(const Comparison *c, double *drawn)
 {
 	size_t		n = c->scored->rows;
 	double	   *weights = ml_alloc_array(c->scored->ctx, n + 1, sizeof(double));
+	uint32	   *order = scored_order(c->scored, NULL, n);
 	MlRandom	random;
 
 	ml_random_seed(&random, c->options.seed);
@@ -130,13 +131,14 @@ draw_all(const Comparison *c, double *drawn)
 		for (int m = 0; m < c->nmodels; m++)
 		{
 			MlMetric	metrics[ML_MAX_METRICS];
-			int			count = scored_metrics(c->scored, m, NULL, n, weights, metrics);
+			int			count = scored_metrics(c->scored, m, order, n, weights, metrics);
 
 			for (int i = 0; i < count; i++)
 				drawn[((size_t) m * ML_MAX_METRICS + (size_t) i) * (size_t) c->options.resamples + (size_t) b] = metrics[i].value;
 		}
 		ml_check(c->scored->ctx);
 	}
+	ml_free(c->scored->ctx, order);
 	ml_free(c->scored->ctx, weights);
 }
 

@@ -251,15 +251,11 @@ find_trained(const Composition *c, MlContext *ctx, const MlTable *table)
 	return NULL;
 }
 
-/* The digest of a table's rows, as hexadecimal digits. */
+/* The digest of the source's rows, as hexadecimal digits. */
 static const char *
-table_digest(Composition *c, MlContext *ctx, const MlTable *table)
+row_digest(const Composition *c)
 {
-	MlDigest	digest = {0};
-
-	ml_free(ctx, ml_split_hashes(ctx, table, &digest));
-	c->result.digest = digest;
-	return ml_format(c->ctx, "%016" PRIx64 "%016" PRIx64, digest.sum, digest.sum_inverse);
+	return ml_format(c->ctx, "%016" PRIx64 "%016" PRIx64, c->result.digest.sum, c->result.digest.sum_inverse);
 }
 
 /* What is learned from a source depends on it: on the features, and the target behind them. */
@@ -305,7 +301,7 @@ stack(Composition *c)
 	above->model = ml_model_open(c->ctx, c->result.bytes, c->result.size);
 	above->name = "stacking";
 	above->output = "";
-	c->spec.summary.row_digest = table_digest(c, c->ctx, table);
+	c->spec.summary.row_digest = row_digest(c);
 }
 
 /* The metrics of what was made on the rows of the source; those that a member has seen count as training rows. */
@@ -332,7 +328,8 @@ evaluate(Composition *c, const MlModel *model)
 				 errdetail("The metrics are those of training rows.")));
 	c->result.held_out = trained == NULL;
 	c->result.n_test = trained == NULL ? rows : 0;
-	c->spec.summary.row_digest = table_digest(c, ctx, table);
+	ml_free(ctx, ml_split_hashes(ctx, table, &c->result.digest));
+	c->spec.summary.row_digest = row_digest(c);
 	c->spec.summary.n_test = c->result.n_test;
 	memcpy(c->spec.summary.metrics, c->result.metrics, sizeof c->result.metrics);
 	c->spec.summary.nmetrics = c->result.nmetrics;

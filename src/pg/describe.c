@@ -101,8 +101,8 @@ ml_algorithms(PG_FUNCTION_ARGS)
 			BoolGetDatum(algorithm->coefficients != NULL)
 		};
 
-		/* models made of models are not trained */
-		if (!algorithm->composite)
+		/* models made of models are not trained, nor is a preparation alone */
+		if (!algorithm->composite && !algorithm->transforms)
 			emit_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;

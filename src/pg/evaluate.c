@@ -123,12 +123,13 @@ bootstrap_options(FunctionCallInfo fcinfo, int first, BootstrapOptions *options)
 	return true;
 }
 
-/* The bootstrap's percentiles of every metric over some rows. */
+/* The bootstrap's percentiles of every metric over some rows, which are the same in whatever order these were read. */
 static void
 bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOptions *options, double *low, double *high)
 {
 	MlContext  *ctx = scored->ctx;
 	double	   *weights = ml_alloc_array(ctx, n + 1, sizeof(double));
+	uint32	   *order = scored_order(scored, rows, n);
 	double	   *drawn[ML_MAX_METRICS];
 	MlMetric	metrics[ML_MAX_METRICS];
 	MlRandom	random;
@@ -140,7 +141,7 @@ bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOpt
 	for (int b = 0; b < options->resamples; b++)
 	{
 		bootstrap_draw(&random, n, weights);
-		count = scored_metrics(scored, 0, rows, n, weights, metrics);
+		count = scored_metrics(scored, 0, order, n, weights, metrics);
 		for (int i = 0; i < count; i++)
 			drawn[i][b] = metrics[i].value;
 		ml_check(ctx);
@@ -149,6 +150,7 @@ bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOpt
 		bootstrap_interval(drawn[i], options, &low[i], &high[i]);
 	for (int i = 0; i < ML_MAX_METRICS; i++)
 		ml_free(ctx, drawn[i]);
+	ml_free(ctx, order);
 	ml_free(ctx, weights);
 }
 

@@ -44,13 +44,12 @@ fit_state_create(MemoryContext memory, const char *algorithm, const char *params
 
 /* ---- merging ---- */
 
-/* Append the rows of one column to another, kept NULLs and NaN counts included. */
+/* Append the rows of one column, which is finished, to another, kept NULLs and NaN counts included. */
 static void
-append_column(MlContext *ctx, MlColumn *to, MlColumn *from)
+append_column(MlContext *ctx, MlColumn *to, const MlColumn *from)
 {
 	double		block[ML_BLOCK_ROWS];
 
-	ml_column_finish(ctx, from);
 	for (size_t begin = 0; begin < from->rows; begin += ML_BLOCK_ROWS)
 	{
 		size_t		n = Min((size_t) ML_BLOCK_ROWS, from->rows - begin);
@@ -121,11 +120,17 @@ fit_state_merge(FitState *state, FitState *other)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("states with and without weights cannot be merged")));
+		ml_one_pass_flush(other->ctx, other->one_pass);
 		ml_one_pass_merge(state->ctx, state->one_pass, other->one_pass);
 		return;
 	}
+	/* each state's memory is counted by its own context */
 	for (int j = 0; j < state->features; j++)
+	{
+		ml_column_finish(other->ctx, other->columns[j]);
 		append_column(state->ctx, state->columns[j], other->columns[j]);
+	}
+	ml_column_finish(other->ctx, other->target);
 	append_column(state->ctx, state->target, other->target);
 }
 

@@ -35,6 +35,7 @@
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/host.h"
+#include "pg/rights.h"
 #include "pg/scored.h"
 
 #define MEASURE_BYTES "bytes"
@@ -543,6 +544,7 @@ write_guard(Writer *writer, const Guard *guard, const char *alias)
 				 errmsg("alias \"%s\" of model \"%s\" already has the guard %s", alias, writer->model.name,
 						guard_condition(guard))));
 	values[1] = column_version("number", number);
+	rights_tie_role(writer->caller);
 	writer_insert("guard", lengthof(values), values);
 	return number;
 }
@@ -561,8 +563,7 @@ ml_guard(PG_FUNCTION_ARGS)
 	registry_need_model(name, REGISTRY_MANAGE, &model);
 	registry_check_alias(alias);
 	parse_condition(condition, &guard);
-	if (!PG_ARGISNULL(3))
-		guard.source = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	guard.source = optional_text(fcinfo, 3);
 	guard.search_path = pstrdup(namespace_search_path);
 	check_source(&guard);
 
@@ -581,11 +582,10 @@ ml_drop_guard(PG_FUNCTION_ARGS)
 	char	   *name = need_text(fcinfo, 0, "model name");
 	RegistryModel model;
 	Writer		writer;
+	char	   *alias;
+	Oid			maker;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("guard must not be NULL")));
+	need_argument(fcinfo, 1, "guard");
 	registry_need_model(name, REGISTRY_MANAGE, &model);
 	writer_begin(&writer, "ml_drop_guard()");
 	registry_lock(&writer, name, REGISTRY_MANAGE);
@@ -595,7 +595,7 @@ ml_drop_guard(PG_FUNCTION_ARGS)
 			column_version("number", PG_GETARG_INT32(1))
 		};
 
-		writer_execute("DELETE FROM mlaas.guard WHERE model_id = $1 AND number = $2 RETURNING alias",
+		writer_execute("DELETE FROM mlaas.guard WHERE model_id = $1 AND number = $2 RETURNING alias, made_by::oid",
 					   SPI_OK_DELETE_RETURNING, lengthof(values), values);
 	}
 	if (SPI_processed == 0)
@@ -603,7 +603,10 @@ ml_drop_guard(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" has no guard %d", name, PG_GETARG_INT32(1)),
 				 errhint("mlaas.guards lists the guards there are.")));
-	registry_write_event(&writer, "guard", TextDatumGetCString(writer_result(0, 1)), 0, 0,
+	alias = TextDatumGetCString(writer_result(0, 1));
+	maker = DatumGetObjectId(writer_result(0, 2));
+	rights_untie_role(maker);
+	registry_write_event(&writer, "guard", alias, 0, 0,
 						 psprintf("guard %d dropped", PG_GETARG_INT32(1)), NULL);
 	writer_end(&writer);
 	PG_RETURN_VOID();

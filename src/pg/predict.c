@@ -82,13 +82,27 @@ create_call(FunctionCallInfo fcinfo, int first, int count, RegistryPrivilege pri
 	return call;
 }
 
+/* Refuse a model that only transforms. */
+void
+predict_check_predicts(const MlModel *model)
+{
+	if (model->algorithm->transforms)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the model transforms and predicts nothing"),
+				 errhint("Use ml_transform.")));
+}
+
 /* Refuse a model that cannot give what a call wants. */
 void
 predict_check_model(const MlModel *model, PredictWhat what)
 {
 	const MlSignature *signature = model->signature;
 
-	if (what == PREDICT_NOTHING || what == PREDICT_ANY)
+	if (what == PREDICT_NOTHING)
+		return;
+	predict_check_predicts(model);
+	if (what == PREDICT_ANY)
 		return;
 	if (what == PREDICT_NUMBER)
 	{
@@ -677,6 +691,13 @@ PredictPlan *
 predict_read(FunctionCallInfo fcinfo, int argument)
 {
 	return read_row(fcinfo, argument, 1, PREDICT_NOTHING);
+}
+
+/* The same for all arguments from first on. */
+PredictPlan *
+predict_read_values(FunctionCallInfo fcinfo, int first)
+{
+	return read_row(fcinfo, first, PG_NARGS() - first, PREDICT_NOTHING);
 }
 
 /* Score the row in the arguments from first on. */

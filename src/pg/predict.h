@@ -88,6 +88,12 @@ extern PredictPlan *predict_read(FunctionCallInfo fcinfo, int argument);
 extern const char *predict_value_text(Datum value, Oid type);
 extern const char *predict_member_text(JsonbContainer *object, const char *name);
 
+/* The same where the row may stand in the arguments from first on in all ways that ml_predict takes. */
+extern PredictPlan *predict_read_values(FunctionCallInfo fcinfo, int first);
+
+/* Refuse a model that only transforms. */
+extern void predict_check_predicts(const MlModel *model);
+
 /* Refuse a model that cannot give what a call wants. */
 extern void predict_check_model(const MlModel *model, PredictWhat what);
 

@@ -51,7 +51,7 @@ typedef enum ProgressSlot
 
 StaticAssertDecl(SLOT_COUNT <= PGSTAT_NUM_PROGRESS_PARAM, "a report must fit into the parameters of a command");
 
-static const char *const phase_names[] = {"reading rows", "preparing", "fitting", "scoring", "storing"};
+static const char *const phase_names[] = {"reading rows", "preparing", "trying rates", "fitting", "scoring", "storing"};
 
 /* The training of this process. */
 static struct

@@ -13,15 +13,19 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "tcop/cmdtag.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "pg/module.h"
 #include "pg/registry_write.h"
@@ -110,7 +114,24 @@ check_renamed(const Writer *writer, List *relations, const char *name)
 	}
 }
 
-/* The tables whose column a command is about to rename; NIL when it renames none. */
+/* Is a relation the current user's? */
+static bool
+is_owned(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	bool		owned;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owned = has_privs_of_role(GetUserId(), ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+	return owned;
+}
+
+/*
+ * The tables whose column a command is about to rename; NIL when it renames none.  Of others' tables nothing is told:
+ * the command fails by itself.
+ */
 static List *
 renamed_in(Node *command)
 {
@@ -120,7 +141,7 @@ renamed_in(Node *command)
 	if (!IsA(command, RenameStmt) || rename->renameType != OBJECT_COLUMN || rename->relation == NULL)
 		return NIL;
 	relation = RangeVarGetRelid(rename->relation, NoLock, true);
-	if (!OidIsValid(relation))
+	if (!OidIsValid(relation) || !is_owned(relation))
 		return NIL;
 	return find_all_inheritors(relation, NoLock, NULL);
 }

@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/predict.h"
 #include "pg/rest.h"
@@ -337,6 +338,17 @@ read_published(const Writer *writer, Published *published)
 	return true;
 }
 
+/* Error: mlaas_api has a function of that name already. */
+static void
+pg_attribute_noreturn()
+refuse_function(const char *function)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_FUNCTION),
+			 errmsg("schema \"" API_SCHEMA "\" already has a function \"%s\"", function),
+			 errhint("Choose another name with the argument function.")));
+}
+
 /* Write the row of a model that is published. */
 static void
 write_published(const Writer *writer, const Published *published)
@@ -354,7 +366,12 @@ write_published(const Writer *writer, const Published *published)
 	};
 
 	writer_execute("DELETE FROM mlaas.published WHERE model_id = $1", SPI_OK_DELETE, 1, values);
-	writer_insert("published", lengthof(values), values);
+	/* waits for another session that is taking the name, which may then have it */
+	writer_execute("INSERT INTO mlaas.published (model_id, source, published_at, function_name, model_name, arguments,"
+				   " returns, published_by, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+				   " ON CONFLICT (function_name) DO NOTHING", SPI_OK_INSERT, lengthof(values), values);
+	if (SPI_processed == 0)
+		refuse_function(published->function);
 }
 
 /* The deployed model of the writer, NULL when there is none; memory holds it. */
@@ -392,6 +409,41 @@ warn_source(const MlModel *model, const Published *published)
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("the model is published with a source that has no column \"%s\"", name),
 					 errhint("Until it has one, predictions by key fail.")));
+	}
+}
+
+/* Tell whether a model has a feature of that name. */
+static bool
+has_feature(const MlModel *model, const char *name)
+{
+	for (int f = 0; f < model->signature->nfeatures; f++)
+		if (strcmp(model->signature->features[f].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Warn of features that a version which routes lead to needs, and calls of the published model do not have. */
+void
+publish_warn_routed(const Writer *writer, const MlModel *routed)
+{
+	Published	published;
+	const MlModel *model;
+
+	if (!read_published(writer, &published))
+		return;
+	warn_source(routed, &published);
+	model = deployed_model(writer);
+	if (model == NULL || model->signature->nfeatures > FUNC_MAX_ARGS)
+		return;
+	for (int f = 0; f < routed->signature->nfeatures; f++)
+	{
+		const char *name = routed->signature->features[f].name;
+
+		if (!has_feature(model, name))
+			ereport(WARNING,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("the model is published as a function that has no argument \"%s\"", name),
+					 errdetail("Calls of %s that go to this version fail.", function_name(published.function))));
 	}
 }
 
@@ -451,13 +503,6 @@ read_source(const char *text, const char *key, const char *name, Published *publ
 	published->key = pstrdup(key);
 }
 
-/* A text argument, NULL for a null. */
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
 /* Error unless a name is fit for a function that does not exist yet. */
 static void
 check_function(const char *function)
@@ -467,10 +512,7 @@ check_function(const char *function)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("the name of a function must have 1 to %d bytes", NAMEDATALEN - 1)));
 	if (function_exists(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_FUNCTION),
-				 errmsg("schema \"" API_SCHEMA "\" already has a function \"%s\"", function),
-				 errhint("Choose another name with the argument function.")));
+		refuse_function(function);
 }
 
 /* Publish the writer's model as wanted; what is not given stays as it was. */
@@ -517,18 +559,14 @@ ml_publish(PG_FUNCTION_ARGS)
 	RegistryModel model;
 	Published	wanted = {0};
 	Writer		writer;
-	char	   *name = text_argument(fcinfo, 0);
+	char	   *name = need_text(fcinfo, 0, "model name");
 	char	   *signature;
 	MemoryContext caller = CurrentMemoryContext;
 
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("model name must not be NULL")));
 	rights_check_role(RIGHTS_DEPLOY);
 	registry_need_model(name, REGISTRY_MANAGE, &model);
-	wanted.function = text_argument(fcinfo, 1);
-	read_source(text_argument(fcinfo, 2), text_argument(fcinfo, 3), name, &wanted);
+	wanted.function = optional_text(fcinfo, 1);
+	read_source(optional_text(fcinfo, 2), optional_text(fcinfo, 3), name, &wanted);
 	writer_begin(&writer, "ml_publish()");
 	registry_lock(&writer, name, REGISTRY_MANAGE);
 	publish(&writer, &wanted);

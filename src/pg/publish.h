@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "model/model.h"
 #include "pg/registry_write.h"
 
 /*
@@ -14,5 +15,8 @@
  * in the transaction that changes the alias, the name or the model, after the change.
  */
 extern void publish_model_changed(const Writer *writer);
+
+/* Warn when calls of the writer's published model lack features of a version that routes of production lead to. */
+extern void publish_warn_routed(const Writer *writer, const MlModel *routed);
 
 #endif

@@ -306,7 +306,6 @@ registry_drop(const char *name)
 	id = column_uuid("model_id", &writer.model.id);
 	registry_write_event(&writer, "drop", NULL, 0, 0, NULL, NULL);
 	writer_execute("DELETE FROM mlaas.route WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	writer_execute("DELETE FROM mlaas.guard WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
 	publish_model_changed(&writer);
 	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);

@@ -3,7 +3,8 @@
  *
  * The operation runs again with its arguments, and with the search_path and the settings of that time, as the
  * current role; nothing is stored.  The source is SQL that the version's role wrote, so only that role runs it:
- * any other would lend its rights to whatever functions the text calls.
+ * any other would lend its rights to whatever functions the text calls.  The search_path is the version's role's too,
+ * and goes with its source only.
  */
 #include "postgres.h"
 
@@ -188,12 +189,15 @@ run_again(Reproduction *r)
 	}
 }
 
-/* The search_path and the settings of then, until the nest level ends. */
+/*
+ * The settings of then, until the nest level ends, and the search_path of then for the source of then: a source
+ * of the caller's own means what it says to the caller, not what names mean in schemas of the version's role.
+ */
 static int
-take_settings(const VersionOrigin *origin)
+take_settings(const VersionOrigin *origin, bool own_source)
 {
 	Jsonb	   *settings = lineage_object(origin->lineage, "settings");
-	char	   *path = lineage_string(origin->lineage, "search_path");
+	char	   *path = own_source ? NULL : lineage_string(origin->lineage, "search_path");
 	int			level = NewGUCNestLevel();
 
 	if (path != NULL)
@@ -415,6 +419,7 @@ Datum
 ml_reproduce(PG_FUNCTION_ARGS)
 {
 	Reproduction r = {0};
+	bool		own_source;
 	Datum		row;
 	int			level;
 
@@ -423,13 +428,14 @@ ml_reproduce(PG_FUNCTION_ARGS)
 	lineage_origin(&r.version.id, &r.origin);
 	r.arguments = lineage_object(r.origin.lineage, "arguments");
 	r.source = optional_text(fcinfo, 1);
-	if (r.source == NULL)
+	own_source = r.source != NULL;
+	if (!own_source)
 	{
 		check_role(&r);
 		r.source = lineage_string(r.arguments, "source");
 	}
 	r.ctx = host_context_create(CurrentMemoryContext, "mlaas reproduction", true);
-	level = take_settings(&r.origin);
+	level = take_settings(&r.origin, own_source);
 	run_again(&r);
 	AtEOXact_GUC(true, level);
 	row = compare(fcinfo, &r);

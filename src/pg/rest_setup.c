@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(ml_rest_setup);
 typedef struct RoleState
 {
 	bool		exists;
-	bool		super;
+	bool		super;			/* or may become one */
 	bool		login;
 } RoleState;
 
@@ -57,7 +57,8 @@ role_state(const char *role)
 	RoleState	state = {0};
 	bool		isnull;
 
-	run("SELECT rolsuper, rolcanlogin FROM pg_roles WHERE rolname = $1", SPI_OK_SELECT, role, NULL);
+	run("SELECT EXISTS (SELECT FROM pg_roles s WHERE s.rolsuper AND pg_has_role(r.oid, s.oid, 'MEMBER')), r.rolcanlogin"
+		" FROM pg_roles r WHERE r.rolname = $1", SPI_OK_SELECT, role, NULL);
 	state.exists = SPI_processed > 0;
 	if (state.exists)
 	{
@@ -67,7 +68,7 @@ role_state(const char *role)
 	return state;
 }
 
-/* Make a role unless it is there; one that is there must not be a superuser. */
+/* Make a role unless it is there; one that is there must not be a superuser, nor become one by SET ROLE. */
 static bool
 need_role(const char *role, const char *attributes)
 {
@@ -76,7 +77,7 @@ need_role(const char *role, const char *attributes)
 	if (state.super)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("role \"%s\" is a superuser, which requests must never be", role)));
+				 errmsg("role \"%s\" is a superuser or may become one, which requests must never", role)));
 	if (!state.exists)
 		run(psprintf("CREATE ROLE %s %s", quote_identifier(role), attributes), SPI_OK_UTILITY, NULL, NULL);
 	return !state.exists;

@@ -5,7 +5,7 @@
  * Roles are looked up and memberships checked at each call, with the current user of that moment.
  *
  * Ties: the tables refer to roles by OID, of which DROP ROLE knows nothing.  So each role that owns a
- * model or was granted a privilege on one holds EXECUTE on mlaas.models_of in its own name: an entry of
+ * model, was granted a privilege on one or made a guard holds EXECUTE on mlaas.models_of in its own name: an entry of
  * an access-control list, which DROP ROLE refuses to leave behind, pg_dump carries and DROP OWNED BY
  * removes.  The entry goes with the last use.  Whoever adds a use holds a shared lock on the function
  * until the transaction ends, whoever adds or takes an entry an exclusive one: so no entry is taken
@@ -154,7 +154,7 @@ change_tie(const char *command, Oid role)
 	writer_execute(psprintf(command, quote_identifier(GetUserNameFromId(role, false))), SPI_OK_UTILITY, 0, NULL);
 }
 
-/* Note that a role owns a model from now on or was granted a privilege. */
+/* Note that a role owns a model from now on, was granted a privilege or made a guard. */
 void
 rights_tie_role(Oid role)
 {
@@ -173,7 +173,7 @@ rights_tie_role(Oid role)
 		change_tie("GRANT EXECUTE ON FUNCTION mlaas.models_of(regrole) TO %s", role);
 }
 
-/* Tell whether a role owns a model or has a privilege on one, as of now. */
+/* Tell whether a role owns a model, has a privilege on one or made a guard, as of now. */
 static bool
 is_used(Oid role)
 {
@@ -183,7 +183,8 @@ is_used(Oid role)
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	result = SPI_execute_with_args("SELECT 1 FROM mlaas.model WHERE owner = $1"
-								   " UNION ALL SELECT 1 FROM mlaas.privilege WHERE grantee = $1",
+								   " UNION ALL SELECT 1 FROM mlaas.privilege WHERE grantee = $1"
+								   " UNION ALL SELECT 1 FROM mlaas.guard WHERE made_by = $1",
 								   1, &type, &value, NULL, true, 1);
 	PopActiveSnapshot();
 	if (result != SPI_OK_SELECT)
@@ -191,7 +192,7 @@ is_used(Oid role)
 	return SPI_processed > 0;
 }
 
-/* Note that a role owns one model less or lost a privilege. */
+/* Note that a role owns one model less, or lost a privilege or a guard. */
 void
 rights_untie_role(Oid role)
 {
@@ -204,23 +205,25 @@ rights_untie_role(Oid role)
 		change_tie("REVOKE EXECUTE ON FUNCTION mlaas.models_of(regrole) FROM %s", role);
 }
 
-/* Forget the privileges on a model that was dropped, and that it had an owner. */
+/* Forget the privileges on a model that was dropped and its guards, and that it had an owner. */
 void
 rights_forget_model(const Writer *writer)
 {
 	ColumnValue id = column_uuid("model_id", &writer->model.id);
 	uint64		count;
-	Oid		   *grantees;
+	Oid		   *roles;
 
-	writer_execute("DELETE FROM mlaas.privilege WHERE model_id = $1 RETURNING grantee",
-				   SPI_OK_DELETE_RETURNING, 1, &id);
+	writer_execute("WITH p AS (DELETE FROM mlaas.privilege WHERE model_id = $1 RETURNING grantee),"
+				   " g AS (DELETE FROM mlaas.guard WHERE model_id = $1 RETURNING made_by)"
+				   " SELECT grantee::oid FROM p UNION SELECT made_by FROM g",
+				   SPI_OK_SELECT, 1, &id);
 	count = SPI_processed;
-	grantees = palloc(sizeof(Oid) * (count + 1));
+	roles = palloc(sizeof(Oid) * (count + 1));
 	for (uint64 i = 0; i < count; i++)
-		grantees[i] = DatumGetObjectId(writer_result(i, 1));
-	grantees[count] = writer->model.owner;
+		roles[i] = DatumGetObjectId(writer_result(i, 1));
+	roles[count] = writer->model.owner;
 	for (uint64 i = 0; i <= count; i++)
-		rights_untie_role(grantees[i]);
+		rights_untie_role(roles[i]);
 }
 
 /* ---- granting ---- */

@@ -17,6 +17,7 @@
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/modelarg.h"
+#include "pg/publish.h"
 #include "pg/rights.h"
 #include "pg/route.h"
 
@@ -221,6 +222,26 @@ check_same_kind(const RegistryVersion *version, const RegistryVersion *own)
 				 errdetail("Calls of one alias get results of one kind.")));
 }
 
+/* Warn of a column of a condition that is a feature but for its capital letters: no input would have it. */
+static void
+warn_of_letters(const char *column, void *arg)
+{
+	const MlSignature *signature = *(const MlSignature **) arg;
+	const char *feature = NULL;
+
+	for (int i = 0; i < signature->nfeatures; i++)
+	{
+		if (strcmp(signature->features[i].name, column) == 0)
+			return;
+		if (pg_strcasecmp(signature->features[i].name, column) == 0)
+			feature = signature->features[i].name;
+	}
+	if (feature != NULL)
+		ereport(WARNING,
+				(errmsg("the condition reads column \"%s\", while the model's feature is \"%s\"", column, feature),
+				 errhint("Names without quotes are in small letters, as in SQL: write %s.", quote_identifier(feature))));
+}
+
 /* ml_route(name, alias, version, ...): let some calls of an alias go to another version. */
 Datum
 ml_route(PG_FUNCTION_ARGS)
@@ -230,6 +251,7 @@ ml_route(PG_FUNCTION_ARGS)
 	RegistryModel model;
 	RouteRequest request;
 	AliasMove	move;
+	const MlSignature *signature;
 	int32		number;
 
 	need_argument(fcinfo, 0, "model name");
@@ -244,12 +266,17 @@ ml_route(PG_FUNCTION_ARGS)
 	if (move.previous.version == 0)
 		registry_raise_alias(&model, request.alias);
 	check_same_kind(&version, &move.previous);
+	signature = cache_model(&version, CurrentMemoryContext)->signature;
+	if (request.condition != NULL)
+		route_condition_columns(route_condition_parse(request.condition), warn_of_letters, &signature);
 	deploy_check_guards(&move, &measured);
 	registry_resume(&move.writer);
 	if (request.weighted)
 		check_no_weight(&move.writer, request.alias, version.version);
 	number = write_route(&move.writer, &request, &version);
 	check_sum(&move.writer, request.alias);
+	if (strcmp(request.alias, REGISTRY_DEFAULT_ALIAS) == 0)
+		publish_warn_routed(&move.writer, cache_model(&version, CurrentMemoryContext));
 	write_route_event(&move.writer, request.alias, version.version, number, request.reason);
 	writer_end(&move.writer);
 	PG_RETURN_INT32(number);

@@ -29,6 +29,7 @@
 #include "utils/varlena.h"
 
 #include "base/cron.h"
+#include "pg/arguments.h"
 #include "pg/host.h"
 #include "pg/registry_write.h"
 #include "pg/scheduler.h"
@@ -226,13 +227,6 @@ next_time(const Timing *timing, TimestampTz after)
 
 /* ---- making a schedule ---- */
 
-/* A text argument; NULL when it is NULL. */
-static char *
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
-
 /* Read when it is to run. */
 static void
 read_timing(FunctionCallInfo fcinfo, Timing *timing)
@@ -240,8 +234,8 @@ read_timing(FunctionCallInfo fcinfo, Timing *timing)
 	TimestampTz now = GetCurrentTimestamp();
 
 	timing->every = PG_ARGISNULL(ARGUMENT_EVERY) ? NULL : PG_GETARG_INTERVAL_P(ARGUMENT_EVERY);
-	timing->cron = text_argument(fcinfo, ARGUMENT_CRON);
-	timing->time_zone = text_argument(fcinfo, ARGUMENT_TIME_ZONE);
+	timing->cron = optional_text(fcinfo, ARGUMENT_CRON);
+	timing->time_zone = optional_text(fcinfo, ARGUMENT_TIME_ZONE);
 	if (timing->time_zone == NULL)
 		timing->time_zone = pstrdup(pg_get_timezone_name(session_timezone));
 	if (timing->every != NULL && timing->cron != NULL)
@@ -385,7 +379,7 @@ ml_schedule(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("ml_schedule()");
 	source = job_check_arguments(fcinfo);
 	job_request_init(fcinfo, &request);
-	request.schedule = text_argument(fcinfo, ARGUMENT_SCHEDULE);
+	request.schedule = optional_text(fcinfo, ARGUMENT_SCHEDULE);
 	if (request.schedule == NULL)
 		request.schedule = request.name;
 	else

@@ -9,7 +9,9 @@
 #include "pg/scored.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/lsyscache.h"
 
 #define MAX_BY_VALUES 10000
@@ -292,4 +294,31 @@ scored_metrics(const Scored *scored, int number, const uint32 *rows, size_t n, c
 	ml_free(ctx, predicted);
 	ml_free(ctx, actual);
 	return count;
+}
+
+/* Which of two rows comes first. */
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	const Scored *scored = arg;
+	uint32		i = *(const uint32 *) a;
+	uint32		j = *(const uint32 *) b;
+	int			order = float8_cmp_internal(scored->models[0].actual[i], scored->models[0].actual[j]);
+
+	CHECK_FOR_INTERRUPTS();
+	for (int m = 0; m < scored->nmodels && order == 0; m++)
+		for (size_t k = 0; k < scored->models[m].scorer.outputs && order == 0; k++)
+			order = float8_cmp_internal(scored->models[m].outputs[k][i], scored->models[m].outputs[k][j]);
+	return order;
+}
+
+uint32 *
+scored_order(const Scored *scored, const uint32 *rows, size_t n)
+{
+	uint32	   *order = ml_alloc_array(scored->ctx, n + 1, sizeof(uint32));
+
+	for (size_t i = 0; i < n; i++)
+		order[i] = rows != NULL ? rows[i] : (uint32) i;
+	qsort_arg(order, n, sizeof(uint32), compare_rows, (void *) scored);
+	return order;
 }

@@ -63,4 +63,10 @@ extern void scored_finish(Scored *scored);
 extern int	scored_metrics(const Scored *scored, int model, const uint32 *rows, size_t n, const double *weights,
 						   MlMetric *metrics);
 
+/*
+ * The same rows (n of them, NULL = all) in an order that is not that of the scan, by the target and what the models say.
+ * Rows that are equal in these are equal to all metrics.
+ */
+extern uint32 *scored_order(const Scored *scored, const uint32 *rows, size_t n);
+
 #endif

@@ -12,6 +12,7 @@
 #include "portability/instr_time.h"
 
 #include "base/threads.h"
+#include "pg/predict.h"
 
 /* Set up for a source. */
 void
@@ -21,6 +22,7 @@ scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *
 	const char **names = palloc(sizeof(char *) * (Size) Max(source->ncolumns, 1));
 	size_t		row_bytes;
 
+	predict_check_predicts(model);
 	memset(scorer, 0, sizeof(*scorer));
 	scorer->ctx = ctx;
 	scorer->model = model;

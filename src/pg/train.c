@@ -242,8 +242,8 @@ train_choose(MlContext *ctx, const char *what, const char *word, const char *con
 }
 
 /* The names of the features argument. */
-static void
-read_feature_names(ArrayType *array, TrainArgs *args)
+void
+train_read_features(ArrayType *array, TrainArgs *args)
 {
 	Datum	   *elements;
 	bool	   *nulls;
@@ -319,7 +319,7 @@ train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *a
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("source must not be NULL")));
 	if (!PG_ARGISNULL(first + 3))
-		read_feature_names(PG_GETARG_ARRAYTYPE_P(first + 3), args);
+		train_read_features(PG_GETARG_ARRAYTYPE_P(first + 3), args);
 
 	if (strcmp(algorithm, "auto") != 0)
 	{

@@ -62,6 +62,9 @@ extern void train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, 
 /* The lineage of a call with those arguments; operation is "train" or another that trains anew. */
 extern char *train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const TrainArgs *args);
 
+/* Read an array of names of features into args. */
+extern void train_read_features(ArrayType *array, TrainArgs *args);
+
 /* Read how to hold rows out into args. */
 extern void train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args);
 

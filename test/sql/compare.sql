@@ -45,6 +45,12 @@ SELECT a.ci_high - a.ci_low < b.ci_high - b.ci_low AS confidence, a.ci_high - a.
 FROM ml_evaluate('both', 'learn', NULL, 0.8, 300) a, ml_evaluate('both', 'learn', NULL, 0.99, 300) b, ml_evaluate('both', 'learn', 'region', 0.8, 300) c,
 	ml_evaluate('both', 'learn', NULL, 0.8, 300) d, ml_evaluate('both', 'learn', NULL, 0.8, 300, 7) e
 WHERE a.metric = 'roc_auc' AND b.metric = 'roc_auc' AND c.metric = 'roc_auc' AND d.metric = 'roc_auc' AND e.metric = 'roc_auc' AND c.by_value = 'north';
+-- the same in whatever order the rows are read
+SELECT count(*) AS intervals, max(greatest(abs(a.ci_low - b.ci_low), abs(a.ci_high - b.ci_high))) < 1e-9 AS same
+FROM (SELECT 'sales' AS model, * FROM ml_evaluate('sales', 'learn', 'region', 0.9, 50) UNION ALL SELECT 'kinds', * FROM ml_evaluate('kinds', 'learn', NULL, 0.9, 50)) a
+	JOIN (SELECT 'sales' AS model, * FROM ml_evaluate('sales', 'SELECT * FROM compare_test.learn ORDER BY id DESC', 'region', 0.9, 50)
+		  UNION ALL SELECT 'kinds', * FROM ml_evaluate('kinds', 'SELECT * FROM compare_test.learn ORDER BY id DESC', NULL, 0.9, 50)) b
+	ON b.model = a.model AND b.metric = a.metric AND b.by_value IS NOT DISTINCT FROM a.by_value;
 
 -- 3. models beside each other
 
@@ -52,6 +58,9 @@ CREATE TABLE compared AS SELECT * FROM ml_compare('{both,one,trees,both@1}', 'le
 SELECT model, count(*), count(difference) AS differences, string_agg(DISTINCT test, ' ') AS tests FROM compared GROUP BY model ORDER BY model;
 SELECT bool_and(c.value = e.value) AS as_evaluated FROM compared c, LATERAL ml_evaluate(c.model, 'learn') e WHERE e.metric = c.metric;
 SELECT bool_and(abs(c.difference - (c.value - f.value)) < 1e-15) AS from_the_first FROM compared c JOIN compared f USING (metric) WHERE f.model = 'both' AND c.model <> 'both';
+-- whatever the order of the rows
+SELECT count(*), max(greatest(abs(a.ci_low - b.ci_low), abs(a.ci_high - b.ci_high), abs(a.p_value - b.p_value))) < 1e-9 AS same
+FROM compared a JOIN ml_compare('{both,one,trees,both@1}', 'SELECT * FROM compare_test.learn ORDER BY id DESC', resamples => 200) b USING (model, metric) WHERE a.difference IS NOT NULL;
 -- a model without a feature that matters is worse for sure, itself no other
 SELECT model, metric, test, p_value < 0.001 AS sure, ci_high < 0 AS worse FROM compared WHERE metric IN ('accuracy', 'roc_auc', 'brier') AND model IN ('one', 'both@1') ORDER BY 1, 2;
 SELECT p_value = 1 AS no_difference, ci_low, ci_high FROM compared WHERE model = 'both@1' AND metric IN ('roc_auc', 'log_loss');

@@ -96,6 +96,13 @@ SELECT count(*) = 400 AS scored, bool_and(b.probability = ml_probability('compos
 FROM ml_predict_batch('compose_stack', 'last_rows', 'id') b JOIN churn c ON c.id::text = b.key;
 SELECT version FROM ml_ensemble('compose_stack', ARRAY['compose_linear', 'compose_trees'], 'stacking', source => 'last_rows', algorithm => 'gradient_boosting', params => '{"n_estimators": 10}', validation => '{"test_size": 0.5}');
 SELECT m ->> 'name' AS name, m ->> 'algorithm' AS algorithm FROM jsonb_array_elements(ml_describe('compose_stack@2') -> 'members') m;
+-- it holds out the rows that any model of the same columns would, whatever the members say of them
+SELECT version FROM ml_train('compose_line', 'first_rows', 'spend', 'linear_regression', '{age,months}');
+SELECT version FROM ml_train('compose_steps', 'first_rows', 'spend', 'gradient_boosting', '{age,months}', '{"n_estimators": 10}');
+SELECT n_test FROM ml_ensemble('compose_spends', '{compose_line,compose_steps}', 'stacking', source => 'last_rows');
+SELECT n_test FROM ml_train('compose_alone', 'last_rows', 'spend', 'linear_regression', '{age,months}');
+SELECT round((s.baseline->>'rmse')::numeric, 9) = round((a.baseline->>'rmse')::numeric, 9) AS same_rows, s.row_digest = a.row_digest AS same_digest
+FROM mlaas.versions s, mlaas.versions a WHERE s.name = 'compose_spends' AND a.name = 'compose_alone';
 
 -- what does not fit
 \set VERBOSITY terse

@@ -72,6 +72,10 @@ SELECT bool_and(v = version_of(ml_predict('deploy_route', x), x)) AS value, bool
 FROM calls c, ml_routed_version('deploy_route', c.x::text) v;
 SELECT ml_unroute('deploy_route');
 
+-- a feature but for its capital letters
+BEGIN;
+SELECT ml_route('deploy_route', 'production', 2, condition => '"X" > 1000') > 0 AS routed;
+ROLLBACK;
 -- by condition; the first that holds decides
 SELECT ml_route('deploy_route', 'production', 2, condition => 'plan = ''pro'' AND x > 1000 and mobile = true');
 SELECT ml_route('deploy_route', 'production', 3, condition => 'plan is not null');

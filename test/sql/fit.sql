@@ -150,6 +150,11 @@ SELECT 'text', id % 3, part_text('baseline', '{}', CASE WHEN id % 5 > 0 THEN cla
 INSERT INTO states SELECT kind, NULL, NULL FROM states GROUP BY kind;
 SELECT kind, count(state), bool_and(state::text ~ '^\\x[0-9a-f]+$') AS hex, bool_and(state::text::ml_state::text = state::text) AS round_trip
 FROM states GROUP BY kind ORDER BY kind;
+-- a state of few rows takes in one of many, and the other way round: each counts its own memory
+CREATE TABLE uneven AS
+SELECT kind, few, part_number(kind, '{}', i, VARIADIC (SELECT array_agg(CASE WHEN (i + j) % 7 > 0 THEN sin(i * j) END) FROM generate_series(1, 30) j)) AS state
+FROM generate_series(1, 20000) i, unnest('{baseline,linear_regression}'::text[]) kind, LATERAL (SELECT i <= 3) s(few) GROUP BY kind, few;
+SELECT kind, n_of(merged(state ORDER BY few)) AS many_first, n_of(merged(state ORDER BY few DESC)) AS few_first FROM uneven GROUP BY kind ORDER BY kind;
 CREATE TABLE whole AS
 SELECT 'linear' AS kind, ml_fit('linear_regression', '{}', y, a, CASE WHEN id % 7 > 2 THEN holes ELSE coalesce(holes, 1) END, b) AS m FROM points UNION ALL
 SELECT 'ridge', ml_fit('linear_regression', '{"l2": 3}', y, a, holes) FROM points UNION ALL

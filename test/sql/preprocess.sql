@@ -53,10 +53,11 @@ SELECT train('{"keep": ["price"], "columns": {"price": {"bin": 4}}}');
 SELECT names(), prepared('bin(price)') #> '{steps,0,edges}' = (SELECT to_jsonb(percentile_cont('{0.25,0.5,0.75}'::float8[]) WITHIN GROUP (ORDER BY price)) FROM trips) AS quartiles;
 
 ---- one row is as many, to the last bit; so is the text form; trees take steps too
+CREATE VIEW more_trips AS SELECT * FROM trips UNION ALL SELECT 1001, 1, NULL, 'new', 'new', NULL, 0 UNION ALL SELECT 1002, -50, -1, '', 'c1', '1969-02-28', 0;
 CREATE FUNCTION same_everywhere() RETURNS boolean
 LANGUAGE sql AS $$
 	SELECT bool_and(b.prediction = ml_predict('trip', t) AND b.prediction = ml_predict(ml_model('trip')::text::ml_model, t))
-	FROM ml_predict_batch('trip', 'SELECT * FROM trips UNION ALL SELECT 1001, 1, NULL, ''new'', ''new'', NULL, 0', 'id') b JOIN trips t ON t.id = b.key::int
+	FROM ml_predict_batch('trip', 'SELECT * FROM more_trips', 'id') b JOIN more_trips t ON t.id = b.key::int
 $$;
 SELECT a, train('{"columns": {"km": {"impute": "mean", "transform": "yeo_johnson", "scale": "robust"}, "price": {"transform": "box_cox"},
 		  "class": {"encode": "ordinal", "order": ["low", "mid", "high"], "impute": "mode"}, "city": {"encode": "target", "smoothing": 10},
@@ -71,6 +72,45 @@ SELECT train('{"keep": ["at"], "columns": {"at": {"date": ["day_of_week", "hour"
 CREATE TABLE noise AS SELECT i AS id, 'k' || (i * 7919) % 300 AS k, ((i * 104729) % 1009)::float8 AS y FROM generate_series(1, 1200) i;
 SELECT round((metrics ->> 'r2')::numeric, 1) AS r2 FROM ml_train('noise', 'noise', 'y', 'linear_regression', features => '{k}', validation => '{"split": "none"}',
 	preprocess => '{"columns": {"k": {"encode": "target", "smoothing": 0}}}');
+
+---- products of columns, and the choice among them
+SELECT train('{"keep": ["km", "price", "city"], "columns": {"city": {"encode": "frequency"}, "km": {"impute": "mean", "scale": "minmax"}}, "interactions": [["km", "price"], ["city", "city", "km"]]}'),
+	   names(), same_everywhere();
+SELECT feature FROM ml_coefficients('trip') ORDER BY feature COLLATE "C";
+SELECT * FROM ml_explain('trip', (SELECT t FROM trips t LIMIT 1));
+SELECT train('{"keep": ["km", "price"], "missing_indicator": false, "polynomial": {"degree": 3}}'), names();
+SELECT train('{"keep": ["km", "price"], "missing_indicator": false, "polynomial": {"degree": 2, "interaction_only": true}}', 'gradient_boosting'), names(), same_everywhere();
+SELECT feature FROM ml_importance('trip') WHERE importance > 0 ORDER BY feature;
+SELECT train('{"select": {"mutual_information": 2}, "drop": ["class"]}'), names() ~ 'km' AS has_km, same_everywhere();
+SELECT train('{"keep": ["km", "price"], "columns": {"price": {"bin": 2}}, "missing_indicator": false, "interactions": [["price", "km"]], "select": {"variance": 1, "correlation": 0.99}}'), names();
+
+---- a preparation without a learner
+CREATE VIEW prepared_trips AS
+SELECT id, ml_transform_json(p.model, t) AS numbers
+FROM (SELECT ml_fit_preprocess('trips', '{"columns": {"km": {"impute": "zero", "scale": "maxabs"}, "class": {"encode": "label", "scale": "none"}}}', '{km, class}') AS model) p, trips t;
+SELECT * FROM prepared_trips WHERE id IN (1, 9, 10) ORDER BY id;
+CREATE TABLE fitted AS
+SELECT ml_fit_preprocess('trips', '{"columns": {"price": {"transform": "box_cox", "scale": "robust"}, "city": {"encode": "target"}}}', '{km, price, city}', 'y') AS model;
+SELECT ml_describe(model) - 'preparation' - 'training' - 'bytes' - 'learned' FROM fitted;
+SELECT bool_and(ml_transform(model, t) = ml_transform(model, t.km, t.price, t.city) AND ml_transform(model, t) = ml_transform(model::text::ml_model, to_jsonb(t))) AS same,
+	   bool_and(ml_inverse_transform(model, ml_transform(model, t)) ?& '{km,price}') AS both,
+	   bool_and(near((ml_inverse_transform(model, ml_transform(model, t)) ->> 'price')::float8, t.price)) AS back
+FROM fitted, trips t WHERE km IS NOT NULL;
+-- in training, an encoding by the target is that of the other rows; here, it is that of all
+SELECT bool_and(near((ml_transform_json(model, t) ->> 'target(city)')::float8, (m.sum + 20 * m.mean) / (m.n + 20))) AS smoothed
+FROM (SELECT ml_fit_preprocess('trips', '{"scale": "none", "columns": {"city": {"encode": "target"}}}', '{city}', 'y') AS model) f, trips t
+JOIN (SELECT city, sum(y), count(*) AS n, (SELECT avg(y) FROM trips) AS mean FROM trips GROUP BY city) m USING (city);
+-- of any model: what its learner sees; a missing value of trees is NULL
+SELECT train('{"keep": ["km", "class"]}', 'gradient_boosting'), names();
+SELECT ml_transform('trip', t) FROM trips t WHERE id IN (1, 10) ORDER BY id;
+SELECT ml_transform(NULL::text, 1);
+SELECT ml_predict(model, t) FROM fitted, trips t;
+SELECT ml_inverse_transform(model, '{1}') FROM fitted;
+SELECT ml_fit_preprocess('trips', '{"columns": {"city": {"encode": "target"}}}', '{city}');
+SELECT ml_fit_preprocess('trips', '{"select": {"mutual_information": 1}}', '{km}');
+SELECT ml_fit_preprocess('trips', '{"colums": {}}');
+SELECT ml_fit_preprocess(NULL);
+SELECT ml_train('t', 'trips', 'y', 'transform');
 
 ---- what is refused
 SELECT train('{"columns": {"prize": {"drop": true}}}');
@@ -95,6 +135,13 @@ SELECT train('{"columns": {"class": {"encode": "ordinal"}}}');
 SELECT train('{"columns": {"class": {"encode": "hash", "buckets": 1}}}');
 SELECT train('{"columns": {"class": {"encode": "label", "max_categories": 3}}}');
 SELECT train('{"keep": "km"}');
+SELECT train('{"interactions": [["km"]]}');
+SELECT train('{"interactions": [["km", "class"]]}');
+SELECT train('{"interactions": [["km", "prize"]]}');
+SELECT train('{"polynomial": {"degree": 9}}');
+SELECT train('{"polynomial": {"grade": 2}}');
+SELECT train('{"select": {"correlation": 2}}');
+SELECT train('{"select": {"variance": 1e30}}');
 SELECT train('{"drop": ["km", "price", "class", "city", "at"]}');
 SELECT train('{"columns": {"km": {"scale": "minmax"}}, "scale": "minmax"}', 'gradient_boosting');
 -- a column that must not be NULL

@@ -80,6 +80,15 @@ SELECT ml_reproduce('reproduce_trap');
 SELECT identical, rows_now FROM ml_reproduce('reproduce_trap', 'SELECT i AS x, i * 2 AS y FROM generate_series(1, 5) i');
 SELECT ml_reproduce('reproduce_lr');
 RESET ROLE;
+-- nor do names in a source of the caller's own mean what the author's search_path makes of them
+SET ROLE reproduce_author;
+CREATE FUNCTION above(float8, int) RETURNS boolean LANGUAGE sql AS $$ SELECT reproduce.trap() IS NOT NULL $$;
+CREATE OPERATOR > (LEFTARG = float8, RIGHTARG = int, FUNCTION = above);
+SET search_path = reproduce, pg_catalog, public;
+SELECT version FROM ml_train('reproduce_path', 'SELECT i AS x, i * 2 AS y FROM generate_series(1, 5) i', 'y', 'linear_regression', validation => '{"split": "none"}');
+RESET ROLE;
+SET search_path = public;
+SELECT identical, rows_now FROM ml_reproduce('reproduce_path', 'SELECT i AS x, i * 2 AS y FROM generate_series(1, 5) i WHERE i::float8 > 0');
 SELECT ml_reproduce('reproduce_trap');
 
 SELECT count(ml_drop(name)) AS dropped FROM mlaas.models WHERE name LIKE 'reproduce\_%';

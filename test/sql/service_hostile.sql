@@ -52,6 +52,12 @@ ALTER TABLE features RENAME TO features_then;
 CREATE TABLE features AS SELECT 1 AS id, 1000::float8 AS x;
 SELECT round((mlaas_api.predict_by_key('service_hostile', '1') ->> 'prediction')::numeric, 6) AS of_features_then;
 
+-- a canary with a feature that a published function and its source do not have
+SELECT version FROM ml_train('service_hostile', 'points', 'y', 'linear_regression', features => '{x,id}', deploy => 'never');
+SELECT ml_drop_guard('service_hostile', 1);
+SELECT ml_route('service_hostile', 'production', 1, weight => 0.1), ml_route('service_hostile', 'production', 4, weight => 0.5);
+SELECT ml_unroute('service_hostile');
+
 -- requests name relations, whatever they ask for
 SELECT mlaas_api.train('service_hostile sql', 'SELECT * FROM points', 'y');
 SELECT mlaas_api.train('service_hostile sql', 'SELECT * FROM points', 'y', wait => true);
@@ -71,8 +77,46 @@ ALTER TABLE points RENAME COLUMN z TO x;
 SELECT deployed FROM ml_deploy('service_hostile both', 1);
 ALTER TABLE points RENAME COLUMN x TO z;
 
+-- who does not own the table learns nothing of models
+SET ROLE service_hostile_eve;
+ALTER TABLE points RENAME COLUMN x TO z;
+ALTER TABLE points DROP COLUMN x;
+SET ROLE service_hostile_boss;
+
+-- a column that goes with its attribute of a type
+CREATE TYPE pair AS (x float8, y float8);
+CREATE TABLE pairs OF pair;
+INSERT INTO pairs SELECT i, 2 * i FROM generate_series(1, 10) i;
+SELECT version FROM ml_train('service_hostile pairs', 'pairs', 'y', 'linear_regression');
+ALTER TYPE pair DROP ATTRIBUTE x CASCADE;
+SELECT ml_drop('service_hostile pairs');
+ALTER TYPE pair DROP ATTRIBUTE x CASCADE;
+
+-- a guard's maker cannot be dropped: the number of his role may be another's some day
+SELECT ml_grant('service_hostile both', 'service_hostile_eve', 'manage');
+SET ROLE service_hostile_eve;
+SELECT ml_guard('service_hostile both', 'bytes < 1e6'), ml_guard('service_hostile both', 'bytes < 1e7');
 RESET ROLE;
+SELECT ml_revoke('service_hostile both', 'service_hostile_eve', 'predict');
+SELECT * FROM mlaas.models_of('service_hostile_eve');
+DROP OWNED BY service_hostile_boss;
+REVOKE ALL ON SCHEMA service_hostile FROM service_hostile_eve;
+DROP FUNCTION service_hostile.who();
+DROP ROLE service_hostile_eve;
+SELECT ml_drop_guard('service_hostile both', 1);
+SELECT * FROM mlaas.models_of('service_hostile_eve');
+DROP ROLE service_hostile_eve;
 SELECT ml_drop('service_hostile both');
+DROP ROLE service_hostile_eve;
+
+-- roles of requests that are not superusers, and one SET ROLE away from it
+CREATE ROLE service_hostile_admin SUPERUSER;
+CREATE ROLE service_hostile_between ROLE service_hostile_boss;
+GRANT service_hostile_admin TO service_hostile_between;
+BEGIN;
+SELECT ml_rest_setup('service_hostile_authenticator', 'service_hostile_boss');
+ROLLBACK;
+DROP ROLE service_hostile_admin, service_hostile_between;
 SET client_min_messages = error;
 DROP SCHEMA service_hostile CASCADE;
-DROP ROLE service_hostile_boss, service_hostile_eve;
+DROP ROLE service_hostile_boss;

@@ -52,7 +52,7 @@ END $$;
 SELECT spoil('telco_churn'), spoil('ames'), spoil('penguins');
 
 SELECT task, n_train FROM ml_train('trees_churn', 'telco_churn', 'churn', 'gradient_boosting', params => '{"n_estimators": 30}');
-SELECT task, n_train FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 24}');
+SELECT task, n_train FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 24, "learning_rate": 0.1}');
 SELECT task, n_train FROM ml_train('trees_penguins', 'penguins', 'species', 'gradient_boosting', params => '{"n_estimators": 15}');
 
 -- 1. rows
@@ -202,7 +202,7 @@ SELECT name, version, parent_version, algorithm, trees, leaves < (SELECT value F
 FROM ml_truncate('trees_ames', 10);
 SELECT name, version, parent_version, trees FROM ml_truncate('trees_ames@2', 5);
 SELECT version, trees FROM ml_truncate('trees_penguins', 4);
-SELECT version FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 10}');
+SELECT version FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 10, "learning_rate": 0.1}');
 SELECT bool_and(float8send(ml_predict('trees_ames@2', a)) = float8send(ml_predict('trees_ames@4', a))) AS as_trained_so, bool_and(ml_predict('trees_ames@2', a) = ml_predict('trees_ames', a)) AS as_before FROM ames a;
 SELECT bool_and(ml_predict(m, a) = ml_predict('trees_ames@2', a)) AS as_value FROM ames_spoilt a, (SELECT ml_truncate(ml_model('trees_ames'), 10) AS m OFFSET 0) v;
 SELECT deployed_version, latest_version FROM mlaas.models WHERE name = 'trees_ames';
@@ -255,7 +255,7 @@ SELECT version, parameters->>'n_estimators' AS n_estimators, source FROM mlaas.v
 SELECT version, action, reason FROM mlaas.history WHERE name IN ('trees_forest', 'trees_binary') AND reason LIKE '% of version %' ORDER BY name, number;
 SELECT e - 'parent_checksum' AS edit FROM jsonb_array_elements(ml_describe('trees_binary@2') #> '{training,edits}') e;
 -- boosting goes on from its scores
-SELECT version, n_train FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 9}');
+SELECT version, n_train FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 9, "learning_rate": 0.1}');
 SELECT version, n_train FROM ml_continue('trees_ames@6', 'ames', '{"n_estimators": 15}');
 SELECT bool_and(float8send(ml_predict('trees_ames@7', a)) = float8send(ml_predict('trees_ames@1', a))) AS same FROM ames_spoilt a;
 SELECT version, metrics ? 'log_loss' AS metrics FROM ml_continue('trees_penguins@2', 'penguins', '{"n_estimators": 3}');

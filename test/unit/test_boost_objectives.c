@@ -243,7 +243,7 @@ check_derivatives(MlContext *ctx, const char *params, const double *target, MlTa
 	const BoostParams *p = ml_params_parse(ctx, &ml_gradient_boosting, params);
 	Boost		b;
 
-	boost_create(&b, ctx, &r->design, p, NULL);
+	boost_create(&b, ctx, &r->design, p, NULL, 0);
 	for (size_t i = 0; i < (size_t) b.k * N; i++)
 		b.rows.score[i] = 0.013 + 0.3 * sin((double) i);
 	boost_share(&b);
@@ -480,7 +480,7 @@ ndcg_of(MlContext *ctx, const Rows *r, const double *score)
 	const BoostParams *params = ml_params_parse(ctx, &ml_gradient_boosting, "{\"group\": \"g\"}");
 	Boost		b;
 
-	boost_create(&b, ctx, &r->design, params, NULL);
+	boost_create(&b, ctx, &r->design, params, NULL, 0);
 	memcpy(b.rows.score, score, r->design.rows * sizeof(double));
 	return boost_loss(&b, &b.rows);
 }
@@ -519,7 +519,7 @@ test_pair(MlContext *ctx)
 	Boost		b;
 
 	r->design.group = group;
-	boost_create(&b, ctx, &r->design, params, NULL);
+	boost_create(&b, ctx, &r->design, params, NULL, 0);
 	boost_differentiate(&b);
 	CHECK_NEAR(b.gradients[1].g, -0.5 * lost * log2(1 + sum) / sum, 1e-6);
 	CHECK_NEAR(b.gradients[0].g, 0.5 * lost * log2(1 + sum) / sum, 1e-6);
@@ -611,10 +611,10 @@ test_modes(MlContext *ctx)
 	CHECK(mean_loss(ctx, rf, other, squared) < 0.15);
 	CHECK(ensemble->scale == 1.0 / 30);
 	/* goss is what its name says only once some rounds have passed */
-	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 10}"), fit(ctx, training, "{\"n_estimators\": 10}")));
-	CHECK(!same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 11}"), fit(ctx, training, "{\"n_estimators\": 11}")));
-	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"top_rate\": 0.5, \"other_rate\": 0.5}"), fit(ctx, training, "{}")));
-	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"dart\", \"skip_drop\": 1}"), fit(ctx, training, "{}")));
+	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 10}"), fit(ctx, training, "{\"learning_rate\": 0.1, \"n_estimators\": 10}")));
+	CHECK(!same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 11}"), fit(ctx, training, "{\"learning_rate\": 0.1, \"n_estimators\": 11}")));
+	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"top_rate\": 0.5, \"other_rate\": 0.5}"), fit(ctx, training, "{\"learning_rate\": 0.1}")));
+	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"dart\", \"skip_drop\": 1}"), fit(ctx, training, "{\"learning_rate\": 0.1}")));
 }
 
 /* What trees left out count is what the scores say: a model of dart gives the scores that its training ended with. */
@@ -629,7 +629,7 @@ test_dart_scores(MlContext *ctx)
 	size_t		size;
 	Boost		b;
 
-	boost_create(&b, ctx, &r->design, params, NULL);
+	boost_create(&b, ctx, &r->design, params, NULL, 0);
 	boost_grow(&b);
 	boost_write(&b, w);
 	p = predict(ctx, ml_document_root(ml_writer_finish(w, &size)), r);
@@ -765,10 +765,10 @@ test_resume(MlContext *ctx)
 	for (size_t i = 0; i < sizeof params / sizeof params[0]; i++)
 	{
 		const char *comma = params[i][0] != '\0' ? "," : "";
-		const MlNode *ten = fit(ctx, r, ml_format(ctx, "{\"n_estimators\": 10%s %s}", comma, params[i]));
-		const MlNode *twenty = fit(ctx, r, ml_format(ctx, "{\"n_estimators\": 20%s %s}", comma, params[i]));
+		const MlNode *ten = fit(ctx, r, ml_format(ctx, "{\"learning_rate\": 0.1, \"n_estimators\": 10%s %s}", comma, params[i]));
+		const MlNode *twenty = fit(ctx, r, ml_format(ctx, "{\"learning_rate\": 0.1, \"n_estimators\": 20%s %s}", comma, params[i]));
 
-		const MlNode *more = resume(ctx, r, ml_format(ctx, "{\"n_estimators\": 10%s %s}", comma, params[i]), ten);
+		const MlNode *more = resume(ctx, r, ml_format(ctx, "{\"learning_rate\": 0.1, \"n_estimators\": 10%s %s}", comma, params[i]), ten);
 
 		/* where sets of levels lie may differ */
 		CHECK(memcmp(predict(ctx, ten, r), predict(ctx, twenty, r), 1200 * sizeof(double)) != 0);

@@ -168,8 +168,8 @@ test_table(MlContext *ctx)
 		CHECK(strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(a->name));
 		CHECK(strlen(a->help) > 10 && a->help[strlen(a->help) - 1] == '.');
 		CHECK(a->params != NULL);
-		/* models made of models learn nothing */
-		if (a->composite)
+		/* models made of models learn nothing, nor does a preparation alone */
+		if (a->composite || a->transforms)
 		{
 			CHECK(a->tasks == 0 && a->fit == NULL);
 			CHECK_RAISES(ctx, ML_ERROR_UNSUPPORTED, ml_algorithm_by_name(ctx, a->name));

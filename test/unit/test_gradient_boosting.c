@@ -283,7 +283,7 @@ test_decrease(MlContext *ctx)
 
 	for (int rounds = 1; rounds <= 40; rounds++)
 	{
-		const MlNode *p = fit(ctx, r, ml_format(ctx, "{\"n_estimators\": %d}", rounds));
+		const MlNode *p = fit(ctx, r, ml_format(ctx, "{\"n_estimators\": %d, \"learning_rate\": 0.1}", rounds));
 		double		error = error_over(ctx, p, r);
 		const double *value = ml_node_array(ml_node_find(p, "value"));
 
@@ -408,6 +408,8 @@ bent(MlContext *ctx, const char *key, size_t at, double value, const char *objec
 	ml_write_object(w, "statistics");
 	for (size_t i = 0; i < 3; i++)
 		ml_write_int(w, numbers[i], strcmp(key, numbers[i]) == 0 ? (int64_t) value : 4 - 3 * (i == 1) - 2 * (i == 2));
+	if (strcmp(key, "learning_rate") == 0)
+		ml_write_double(w, key, value);
 	ml_write_end(w);
 	return ml_document_root(ml_writer_finish(w, &size));
 }
@@ -446,6 +448,152 @@ test_corrupted(MlContext *ctx)
 	CHECK_RAISES(ctx, ML_ERROR_CORRUPTED, ml_gradient_boosting.load(ctx, bent(ctx, "", 0, 0, "squared_error"), &r->shape));
 }
 
+/* ---------------------------------------------------------------- the rate where none is given */
+
+#define STATISTIC_ABSENT (-1.0)
+
+/* What the statistics say of the rate. */
+static double
+rate_of(MlContext *ctx, const MlNode *payload)
+{
+	const MlNode *statistics = ml_node_find(payload, "statistics");
+
+	return ml_node_find(statistics, "learning_rate") == NULL ? STATISTIC_ABSENT :
+		ml_need_double(ctx, statistics, "learning_rate");
+}
+
+/* Labels that depend on the first of four columns, or are all chance. */
+static Rows *
+noisy_rows(MlContext *ctx, size_t n, double slope)
+{
+	double	   *x = ml_alloc_array(ctx, 4 * n, sizeof(double));
+	double	   *y = ml_alloc_array(ctx, n, sizeof(double));
+	MlRandom	random;
+
+	ml_random_seed(&random, 11);
+	for (size_t i = 0; i < 4 * n; i++)
+		x[i] = ml_random_double(&random);
+	for (size_t i = 0; i < n; i++)
+		y[i] = ml_random_double(&random) < 1 / (1 + exp(-slope * (x[i] - 0.5)));
+	return make_rows(ctx, x, n, 4, y, 2);
+}
+
+/* Many rounds lead too far where there is little to learn, few rounds not far enough where there is much. */
+static void
+test_rate(MlContext *ctx)
+{
+	Rows	   *noisy = noisy_rows(ctx, 2000, 2);
+	Rows	   *smooth = curved_rows(ctx, 30000, 5, 0.5);
+	const MlNode *slow = fit(ctx, noisy, NULL);
+	const MlNode *fast = fit(ctx, smooth, "{\"n_estimators\": 10}");
+
+	CHECK(rate_of(ctx, slow) >= 0.01 && rate_of(ctx, slow) < 0.05);
+	CHECK_NEAR(rate_of(ctx, fast), 0.2, 1e-12);
+	/* as if it had been given */
+	CHECK(same_nodes(slow, fit(ctx, noisy, ml_format(ctx, "{\"learning_rate\": %.17g}", rate_of(ctx, slow)))));
+	CHECK(same_nodes(fast, fit(ctx, smooth, ml_format(ctx, "{\"n_estimators\": 10, \"learning_rate\": %.17g}", rate_of(ctx, fast)))));
+	/* one that is given is kept to; few rows, and other kinds of boosting, are not asked */
+	CHECK(rate_of(ctx, fit(ctx, noisy, "{\"learning_rate\": 0.1}")) == STATISTIC_ABSENT);
+	CHECK(rate_of(ctx, fit(ctx, noisy_rows(ctx, 999, 2), NULL)) == 0.1);
+	CHECK(rate_of(ctx, fit(ctx, noisy, "{\"boosting\": \"dart\", \"n_estimators\": 5}")) == 0.1);
+	CHECK(rate_of(ctx, fit(ctx, noisy, "{\"boosting\": \"goss\", \"n_estimators\": 5}")) == 0.1);
+	CHECK(rate_of(ctx, fit(ctx, noisy, "{\"boosting\": \"rf\", \"subsample\": 0.5, \"n_estimators\": 5}")) == STATISTIC_ABSENT);
+	CHECK_RAISES(ctx, ML_ERROR_INVALID_PARAMETER, fit(ctx, noisy, "{\"learning_rate\": 0}"));
+}
+
+/* Rows held back go by their content: in another order they lead to the same rate. */
+static void
+test_rate_order(MlContext *ctx)
+{
+	enum {N = 3000};
+	Rows	   *r = noisy_rows(ctx, N, 6);
+	double	   *x = ml_alloc_array(ctx, 4 * N, sizeof(double));
+	double	   *y = ml_alloc_array(ctx, N, sizeof(double));
+	const double *from = r->design.source;
+	double		rate;
+
+	for (size_t i = 0; i < N; i++)
+	{
+		y[N - 1 - i] = r->design.target[i];
+		for (size_t j = 0; j < 4; j++)
+			x[j * N + N - 1 - i] = from[j * N + i];
+	}
+	rate = rate_of(ctx, fit(ctx, r, NULL));
+	r = make_rows(ctx, x, N, 4, y, 2);
+	CHECK(rate < 0.1);
+	CHECK_NEAR(rate_of(ctx, fit(ctx, r, NULL)), rate, 1e-12);
+}
+
+/* Rows twice are rows of twice the weight, and rows that hardly differ are few. */
+static void
+test_rate_alike(MlContext *ctx)
+{
+	enum {N = 1200};
+	Rows	   *once = noisy_rows(ctx, N, 2);
+	double	   *weight = ml_alloc_array(ctx, N, sizeof(double));
+	double	   *x = ml_alloc_array(ctx, 8 * N, sizeof(double));
+	double	   *y = ml_alloc_array(ctx, 2 * N, sizeof(double));
+	const double *from = once->design.source;
+	Rows	   *twice = make_rows(ctx, x, 2 * N, 4, y, 2);
+	double		rate;
+
+	for (size_t i = 0; i < N; i++)
+	{
+		weight[i] = 2;
+		y[i] = y[N + i] = once->design.target[i];
+		for (size_t j = 0; j < 4; j++)
+			x[2 * j * N + i] = x[(2 * j + 1) * N + i] = from[j * N + i];
+	}
+	once->design.weight = weight;
+	rate = rate_of(ctx, fit(ctx, once, NULL));
+	CHECK(rate < 0.1 && rate_of(ctx, fit(ctx, twice, NULL)) == rate);
+	for (size_t i = 0; i < 8 * N; i++)
+		x[i] = floor(5 * x[i]);
+	CHECK(rate_of(ctx, fit(ctx, twice, NULL)) == 0.1);
+}
+
+/* More trees, and new values of leaves, keep to the rate that was found. */
+static void
+test_rate_resumed(MlContext *ctx)
+{
+	Rows	   *r = noisy_rows(ctx, 2000, 2);
+	const MlNode *first = fit(ctx, r, NULL);
+	const void *loaded = ml_gradient_boosting.load(ctx, first, &r->shape);
+	const void *open = ml_params_parse(ctx, &ml_gradient_boosting, "{\"n_estimators\": 3}");
+	const void *given = ml_params_parse(ctx, &ml_gradient_boosting,
+										ml_format(ctx, "{\"n_estimators\": 3, \"learning_rate\": %.17g}", rate_of(ctx, first)));
+	const MlNode *payloads[4];
+
+	for (int i = 0; i < 4; i++)
+	{
+		MlWriter   *w = ml_writer_create(ctx);
+		size_t		size;
+
+		if (i < 2)
+			ml_gradient_boosting.resume(ctx, &r->design, i == 0 ? open : given, loaded, w);
+		else
+			ml_gradient_boosting.refit(ctx, &r->design, i == 2 ? open : given, loaded, 0.5, w);
+		payloads[i] = ml_document_root(ml_writer_finish(w, &size));
+	}
+	CHECK(same_nodes(payloads[0], payloads[1]) && nodes_of(payloads[0]) > nodes_of(first));
+	CHECK(same_nodes(payloads[2], payloads[3]) && !same_nodes(payloads[2], first));
+	CHECK(rate_of(ctx, payloads[0]) == rate_of(ctx, first) && rate_of(ctx, payloads[2]) == rate_of(ctx, first));
+}
+
+/* A stored rate that is none. */
+static void
+test_rate_corrupted(MlContext *ctx)
+{
+	static const double x[] = {1};
+	Rows	   *r = make_rows(ctx, x, 1, 1, x, 0);
+
+	for (int i = 0; i < 4; i++)
+		CHECK_RAISES(ctx, ML_ERROR_CORRUPTED,
+					 ml_gradient_boosting.load(ctx, bent(ctx, "learning_rate", 0, ((const double[]) {0, -1, 1.5, NAN})[i],
+														 "squared_error"), &r->shape));
+	CHECK(score_one(ctx, r, bent(ctx, "learning_rate", 0, 0.5, "squared_error"), &(double) {0}) == 1);
+}
+
 /* ---------------------------------------------------------------- through the pipeline */
 
 /* Columns come as they are: one a slot, named as the feature; options for others are refused. */
@@ -477,4 +625,5 @@ test_native(MlContext *ctx)
 }
 
 UNIT_MAIN(test_one_split, test_penalties, test_binary, test_missing, test_subset, test_many_levels, test_limits, test_quality,
-		  test_decrease, test_threads, test_weights, test_corrupted, test_native)
+		  test_decrease, test_threads, test_weights, test_corrupted, test_rate, test_rate_order, test_rate_alike, test_rate_resumed,
+		  test_rate_corrupted, test_native)

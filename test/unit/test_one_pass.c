@@ -189,6 +189,48 @@ test_like_rows(MlContext *ctx)
 
 /* ---------------------------------------------------------------- merging */
 
+static void
+merge(MlContext *ctx, MlOnePass *s, MlOnePass *other)
+{
+	ml_one_pass_flush(ctx, other);
+	ml_one_pass_merge(ctx, s, other);
+}
+
+/* A part of another context leaves that context's memory, and what is counted of it, as they were. */
+static void
+test_merge_contexts(MlContext *ctx)
+{
+	static const size_t rows[] = {2, 130, 20000};
+
+	for (size_t i = 0; i < 3; i++)
+		for (size_t j = 0; j < 3; j++)
+		{
+			Data		few = {.features = 20,.rows = rows[i],.nulls_in = 3};
+			Data		many = {.features = 20,.rows = rows[j],.nulls_in = 7};
+			MlContext  *own = unit_context(1);
+			MlOnePass  *s = gather(ctx, &few, 0, few.rows);
+			MlOnePass  *other = gather(own, &many, 0, many.rows);
+			bool		extended;
+			size_t		used;
+
+			ml_one_pass_flush(own, other);
+			used = own->used_memory;
+			extended = other->extended != NULL;
+			ml_one_pass_merge(ctx, s, other);
+			CHECK(s->rows == (double) (rows[i] + rows[j]));
+			CHECK(own->used_memory == used && (other->extended != NULL) == extended);
+		}
+	/* rows that wait in the block would be lost */
+	{
+		Data		d = {.features = 2,.rows = 5,.nulls_in = -1};
+		MlOnePass  *s = gather(ctx, &d, 0, 5);
+		MlOnePass  *waiting = gather(ctx, &d, 0, 5);
+
+		waiting->filled = 1;
+		CHECK_RAISES(ctx, ML_ERROR_INTERNAL, (ml_one_pass_merge(ctx, s, waiting), 0));
+	}
+}
+
 /* Cut the rows in parts, merge them one after another, or pair by pair. */
 static MlOnePass *
 merge_parts(MlContext *ctx, const Data *d, size_t parts, bool backwards)
@@ -203,7 +245,7 @@ merge_parts(MlContext *ctx, const Data *d, size_t parts, bool backwards)
 		if (all == NULL)
 			all = part;
 		else
-			ml_one_pass_merge(ctx, all, part);
+			merge(ctx, all, part);
 	}
 	return all;
 }
@@ -239,8 +281,8 @@ test_merge_indicators(MlContext *ctx)
 	MlModel    *model;
 	MlTrainResult *result;
 
-	ml_one_pass_merge(ctx, a, b);
-	ml_one_pass_merge(ctx, c, d);
+	merge(ctx, a, b);
+	merge(ctx, c, d);
 	CHECK(a->indicators == 2 && a->indicator_of[2] == 0 && a->indicator_of[0] == 1 && a->indicator_of[1] == -1);
 	CHECK(c->indicators == 2 && c->indicator_of[0] == 0 && c->indicator_of[2] == 1);
 	result = finish(ctx, a, &first, NULL, NULL);
@@ -261,10 +303,10 @@ test_merge_odd(MlContext *ctx)
 	MlOnePass  *full = gather(ctx, &d, 0, 300);
 	MlTrainResult *alone = finish(ctx, gather(ctx, &d, 0, 300), &d, NULL, NULL);
 
-	ml_one_pass_merge(ctx, full, gather(ctx, &d, 0, 0));
-	ml_one_pass_merge(ctx, empty, full);
+	merge(ctx, full, gather(ctx, &d, 0, 0));
+	merge(ctx, empty, full);
 	check_same(ctx, finish(ctx, empty, &d, NULL, NULL), alone, 1e-12);
-	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, (ml_one_pass_merge(ctx, empty, gather(ctx, &wider, 0, 300)), 0));
+	CHECK_RAISES(ctx, ML_ERROR_INVALID_DATA, (merge(ctx, empty, gather(ctx, &wider, 0, 300)), 0));
 	CHECK(strstr(unit_error.detail, "2") != NULL && strstr(unit_error.detail, "3") != NULL);
 }
 
@@ -308,8 +350,8 @@ test_flat(MlContext *ctx)
 		CHECK(memcmp(one, two, count * sizeof(double)) == 0);
 		CHECK((s->extended != NULL) == (d.rows < 1000));
 		/* the copy goes on like the original */
-		ml_one_pass_merge(ctx, copy, gather(ctx, &d, d.rows, d.rows + 50));
-		ml_one_pass_merge(ctx, s, gather(ctx, &d, d.rows, d.rows + 50));
+		merge(ctx, copy, gather(ctx, &d, d.rows, d.rows + 50));
+		merge(ctx, s, gather(ctx, &d, d.rows, d.rows + 50));
 		a = finish(ctx, s, &d, NULL, NULL);
 		b = finish(ctx, copy, &d, NULL, NULL);
 		CHECK(a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0);
@@ -352,7 +394,7 @@ test_flat_hostile(MlContext *ctx)
 			if (setjmp(inner) == 0)
 			{
 				unit_entry = &inner;
-				ml_one_pass_merge(own, read, gather(own, &d, 0, 130));
+				merge(own, read, gather(own, &d, 0, 130));
 				finish(own, read, &d, NULL, NULL);
 			}
 			else
@@ -443,4 +485,4 @@ test_dropped(MlContext *ctx)
 	CHECK(strcmp(reasons[0], "all NULL") == 0 && strcmp(reasons[1], "constant") == 0);
 }
 
-UNIT_MAIN(test_like_rows, test_merge, test_merge_indicators, test_merge_odd, test_flat, test_flat_hostile, test_errors, test_dropped)
+UNIT_MAIN(test_like_rows, test_merge, test_merge_contexts, test_merge_indicators, test_merge_odd, test_flat, test_flat_hostile, test_errors, test_dropped)

@@ -192,6 +192,10 @@ ml_explainer_create(MlContext *ctx, const MlModel *model, const MlRawRows *backg
 	size_t		columns = (size_t) ml_prep_columns(model->prep);
 	int		   *slots = ml_alloc_array(ctx, columns + 1, sizeof(int));
 
+	if (ml_prep_has_interactions(model->prep))
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "a model with interactions in its preparation cannot be explained",
+					  "What a product contributes belongs to none of its columns alone.",
+					  "ml_importance by \"permutation\", ml_partial_dependence and ml_ice work with every model.");
 	if (background != NULL && background->rows == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the background has no rows");
 	for (size_t j = 0; j < columns; j++)

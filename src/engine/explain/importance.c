@@ -13,6 +13,19 @@
 
 /* ---- splits ---- */
 
+/* Add to the slots that a prepared column is made of, in equal parts. */
+static void
+credit_gain(const MlPrep *prep, int column, double amount, double *slots)
+{
+	const MlTerm *term = ml_prep_term(prep, column);
+
+	if (term == NULL)
+		slots[ml_prep_column(prep, column)->slot] += amount;
+	else
+		for (int f = 0; f < term->count; f++)
+			slots[term->factors[f].slot] += amount / term->count;
+}
+
 bool
 ml_importance_splits(const MlModel *model, double *gain, double *splits)
 {
@@ -32,9 +45,9 @@ ml_importance_splits(const MlModel *model, double *gain, double *splits)
 		if (column < 0)
 			continue;
 		if (gain != NULL)
-			gain[ml_prep_column(model->prep, column)->slot] += ensemble->forest->gain[i];
+			credit_gain(model->prep, column, ensemble->forest->gain[i], gain);
 		if (splits != NULL)
-			splits[ml_prep_column(model->prep, column)->slot] += 1;
+			credit_gain(model->prep, column, 1, splits);
 	}
 	return true;
 }

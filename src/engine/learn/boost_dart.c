@@ -87,7 +87,7 @@ boost_dart_drop(Boost *b)
 {
 	size_t		rounds = (b->forest.trees - b->first_tree) / (size_t) b->k;
 
-	b->rate = b->params->learning_rate;
+	b->rate = b->learning_rate;
 	if (rounds == 0)
 		return;
 	choose_rounds(b, rounds);

@@ -198,7 +198,9 @@ struct Boost
 	double	   *base;			/* [k] */
 	float	   *share;			/* softmax: [k][n] probabilities at the begin of the round */
 	int			output;			/* whose tree is grown */
+	double		learning_rate;	/* as given, or what stands for it */
 	double		rate;			/* what the values of a tree are multiplied by */
+	bool	   *held_back;		/* [n] of a trial: rows that no tree is grown on; NULL = none */
 	double		quantiles[BOOST_MAX_QUANTILES];
 	int			nquantiles;
 	double		huber_delta;
@@ -222,18 +224,38 @@ struct Boost
 	size_t		best_round;		/* counted from 1; 0 = not asked for */
 };
 
-/* Rows, bins and scores; trees of a model in front when from is not NULL. */
-extern void boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from);
+/*
+ * Rows, bins and scores; trees of a model in front when from is not NULL.  learning_rate is for parameters that leave
+ * it open, 0 = nothing is known.
+ */
+extern void boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params,
+						 const MlEnsemble *from, double learning_rate);
 /* Rows and scores, to give a model's leaves new values. */
 extern void boost_create_refit(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params,
-							   const MlEnsemble *from, double decay_rate);
+							   const MlEnsemble *from, double learning_rate, double decay_rate);
 extern void boost_grow(Boost *b);
 extern void boost_write(const Boost *b, MlWriter *w);
+
+/* What rows begin with: the base and their own. */
+extern void boost_fill_scores(const Boost *b, BoostRows *rows);
+
+/* The trees of a round; false when it learned nothing and no other will. */
+extern bool boost_grow_round(Boost *b, MlTree *tree);
+
+/* ---- the learning rate where none is given (boost_rate.c) ---- */
+
+#define BOOST_DEFAULT_RATE 0.1	/* where no trial is made */
+
+/* Is it to be found by trials?  Only where the rows tell enough, and nothing else decides when a training ends. */
+extern bool boost_tries_rates(const Boost *b);
+
+/* Find it, before the first round; the tree has room for one. */
+extern double boost_try_rates(Boost *b, MlTree *tree);
 
 /* ---- new values for the leaves of a model (boost_refit.c) ---- */
 
 extern void boost_refit_model(MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from,
-							  double decay_rate, MlWriter *payload);
+							  double learning_rate, double decay_rate, MlWriter *payload);
 
 /* The gradients of the output. */
 extern void boost_differentiate(Boost *b);

@@ -203,13 +203,13 @@ refit_trees(Refit *r)
 
 void
 boost_refit_model(MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from,
-				  double decay_rate, MlWriter *payload)
+				  double learning_rate, double decay_rate, MlWriter *payload)
 {
 	Boost		b;
 	Refit		r = {.b = &b,.forest = from->forest,.decay = decay_rate};
 	size_t		largest = 0;
 
-	boost_create_refit(&b, ctx, design, params, from, decay_rate);
+	boost_create_refit(&b, ctx, design, params, from, learning_rate, decay_rate);
 	for (size_t t = 0; t < from->forest->trees; t++)
 		if ((size_t) (from->forest->tree_begin[t + 1] - from->forest->tree_begin[t]) > largest)
 			largest = (size_t) (from->forest->tree_begin[t + 1] - from->forest->tree_begin[t]);

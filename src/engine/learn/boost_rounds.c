@@ -179,9 +179,8 @@ report_round(const Boost *b)
 		ml_progress(b->ctx, "fitting", b->rounds, (uint64_t) b->params->n_estimators, loss);
 }
 
-/* The trees of a round; false when it learned nothing and no other will. */
-static bool
-grow_round(Boost *b, MlTree *tree)
+bool
+boost_grow_round(Boost *b, MlTree *tree)
 {
 	size_t		before = b->forest.trees;
 	bool		any = false;
@@ -206,9 +205,11 @@ boost_grow(Boost *b)
 	size_t		most = (size_t) b->params->max_leaf_nodes < b->rows.n ? (size_t) b->params->max_leaf_nodes : b->rows.n;
 
 	tree.nodes = ml_alloc_array(b->ctx, 2 * most + 4, sizeof(MlTreeNode));
+	if (boost_tries_rates(b))
+		b->rate = b->learning_rate = boost_try_rates(b, &tree);
 	for (int64_t round = 0; round < b->params->n_estimators; round++)
 	{
-		if (!grow_round(b, &tree))
+		if (!boost_grow_round(b, &tree))
 			break;
 		b->rounds++;
 		ml_check(b->ctx);
@@ -246,9 +247,8 @@ take_held_out(Boost *b)
 	b->history = ml_alloc_array(b->ctx, (size_t) b->params->n_estimators, sizeof(double));
 }
 
-/* What rows begin with: the base and their own. */
-static void
-fill_scores(const Boost *b, BoostRows *rows)
+void
+boost_fill_scores(const Boost *b, BoostRows *rows)
 {
 	for (size_t c = 0; c < (size_t) b->k; c++)
 		for (size_t i = 0; i < rows->n; i++)
@@ -267,8 +267,8 @@ find_scores(Boost *b, const MlEnsemble *from)
 			ml_raise_full(b->ctx, ML_ERROR_INVALID_DATA, "the target or the weights are too large for boosting", NULL,
 						  "Scale them down.");
 	}
-	fill_scores(b, &b->rows);
-	fill_scores(b, &b->held);
+	boost_fill_scores(b, &b->rows);
+	boost_fill_scores(b, &b->held);
 	if (from == NULL || b->params->boosting == BOOST_RF)
 		return;
 	boost_add_scores(b->ctx, b->design, from->forest, b->k, &b->rows);
@@ -317,7 +317,7 @@ count_outputs(Boost *b)
 
 /* Rows, objective and limits: what does not ask for bins. */
 static void
-begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params)
+begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params, double learning_rate)
 {
 	const double *class_weights = boost_class_weights(ctx, design, params);
 
@@ -325,7 +325,9 @@ begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams 
 	b->kind = boost_objective_kind(params, design->task);
 	b->objective = boost_objective(b->kind);
 	b->k = count_outputs(b);
-	b->rate = params->boosting == BOOST_RF ? 1 : params->learning_rate;
+	b->learning_rate = !isnan(params->learning_rate) ? params->learning_rate :
+		learning_rate > 0 ? learning_rate : BOOST_DEFAULT_RATE;
+	b->rate = params->boosting == BOOST_RF ? 1 : b->learning_rate;
 	boost_limits(ctx, params, design, &b->limits);
 	if (isnan(params->l2))
 		b->limits.l2 = b->kind == BOOST_LOG_LOSS && b->k == 1 ? BINARY_L2 : 0;
@@ -346,9 +348,10 @@ begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams 
 }
 
 void
-boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from)
+boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from,
+			 double learning_rate)
 {
-	begin_boost(b, ctx, design, params);
+	begin_boost(b, ctx, design, params, learning_rate);
 	b->bins = ml_bins_create(ctx, b->design, (int) params->max_bins, (uint64_t) params->seed);
 	ml_bins_bundle(ctx, b->bins);
 	take_held_out(b);
@@ -365,9 +368,9 @@ boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams
 
 void
 boost_create_refit(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams *params, const MlEnsemble *from,
-				   double decay_rate)
+				   double learning_rate, double decay_rate)
 {
-	begin_boost(b, ctx, design, params);
+	begin_boost(b, ctx, design, params, learning_rate);
 	if (params->boosting == BOOST_DART || params->monotone_constraints != NULL)
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
 					  ml_format(ctx, "a model with parameter \"%s\" cannot be refitted",
@@ -383,7 +386,7 @@ boost_create_refit(Boost *b, MlContext *ctx, const MlDesign *design, const Boost
 	find_scores(b, NULL);
 	for (int c = 0; c < b->k; c++)
 		b->base[c] = decay_rate * from->base[c] + (1 - decay_rate) * b->base[c];
-	fill_scores(b, &b->rows);
+	boost_fill_scores(b, &b->rows);
 }
 
 /* ---- the model ---- */
@@ -401,6 +404,8 @@ boost_write(const Boost *b, MlWriter *w)
 	ml_write_int(w, "n_rows", (int64_t) b->rows.n);
 	ml_write_int(w, "n_trees", (int64_t) b->forest.trees);
 	ml_write_int(w, "n_leaves", (int64_t) b->forest.leaves);
+	if (isnan(b->params->learning_rate) && b->params->boosting != BOOST_RF)
+		ml_write_double(w, "learning_rate", b->learning_rate);
 	if (b->kind == BOOST_HUBER)
 		ml_write_double(w, "huber_delta", b->huber_delta);
 	if (b->held_bins != NULL)

@@ -20,7 +20,7 @@ chance(uint64_t mix, size_t row)
 	return (double) (ml_mix64(mix + row) >> 11) * 0x1p-53;
 }
 
-/* Keep each row with the chance of subsample. */
+/* Keep each row with the chance of subsample, but those that a trial holds back. */
 static size_t
 sample_evenly(Boost *b, uint64_t mix)
 {
@@ -29,7 +29,8 @@ sample_evenly(Boost *b, uint64_t mix)
 	size_t		n = 0;
 
 	for (size_t i = 0; i < b->rows.n; i++)
-		if (chance(mix, i) < b->params->subsample || (n == 0 && i + 1 == b->rows.n))
+		if ((chance(mix, i) < b->params->subsample && !(b->held_back != NULL && b->held_back[i])) ||
+			(n == 0 && i + 1 == b->rows.n))
 		{
 			rows[n] = (uint32_t) i;
 			gradients[n++] = gradients[i];
@@ -110,9 +111,9 @@ boost_sample_rows(Boost *b)
 	uint64_t	mix = ml_mix64((uint64_t) b->params->seed * 2 + 1) ^ ml_mix64(tree);
 	uint32_t   *rows = ml_grower_rows(b->grower);
 
-	if (b->params->subsample < 1)
+	if (b->params->subsample < 1 || b->held_back != NULL)
 		return sample_evenly(b, mix);
-	if (b->params->boosting == BOOST_GOSS && (double) (tree / (size_t) b->k) * b->params->learning_rate >= 1)
+	if (b->params->boosting == BOOST_GOSS && (double) (tree / (size_t) b->k) * b->learning_rate >= 1)
 		return sample_by_gradient(b, mix);
 	for (size_t i = 0; i < b->rows.n; i++)
 		rows[i] = (uint32_t) i;

@@ -1,5 +1,5 @@
 /*
- * Models that are made of models, as rows of the table of algorithms.
+ * Models that are made of models, and those that only transform, as rows of the table of algorithms.
  */
 #ifndef ML_COMPOSITES_H
 #define ML_COMPOSITES_H
@@ -22,5 +22,6 @@ typedef struct MlEnsembleParams
 
 extern const MlAlgorithm ml_pipeline_model;
 extern const MlAlgorithm ml_ensemble_model;
+extern const MlAlgorithm ml_transform_model;	/* transform.c */
 
 #endif

@@ -28,7 +28,7 @@ boost_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *
 {
 	Boost		b;
 
-	boost_create(&b, ctx, design, params, NULL);
+	boost_create(&b, ctx, design, params, NULL, 0);
 	boost_grow(&b);
 	boost_write(&b, payload);
 }
@@ -43,6 +43,7 @@ typedef struct LoadedBoost
 	const double *quantiles;	/* ascending */
 	int			nquantiles;
 	int			middle;			/* the quantile that is predicted */
+	double		learning_rate;	/* that was found, 0 = it was given */
 	MlEnsemble	ensemble;
 } LoadedBoost;
 
@@ -123,6 +124,12 @@ boost_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 	if (m->mean && trees > 0)
 		m->ensemble.scale = (double) m->k / (double) trees;
 	ml_need_int(ctx, statistics, "n_rows", 1, INT64_MAX);
+	if (ml_node_find(statistics, "learning_rate") != NULL)
+	{
+		m->learning_rate = ml_need_double(ctx, statistics, "learning_rate");
+		if (!(m->learning_rate > 0 && m->learning_rate <= 1))
+			corrupted(ctx, "a learning rate out of range");
+	}
 	ml_need_int(ctx, statistics, "n_trees", (int64_t) trees, (int64_t) trees);
 	ml_need_int(ctx, statistics, "n_leaves", 0, (int64_t) m->ensemble.forest->nodes);
 	return m;
@@ -170,7 +177,7 @@ boost_resume(MlContext *ctx, const MlDesign *design, const void *params, const v
 	Boost		b;
 
 	check_same(ctx, design, params, m);
-	boost_create(&b, ctx, design, params, &m->ensemble);
+	boost_create(&b, ctx, design, params, &m->ensemble, m->learning_rate);
 	boost_grow(&b);
 	boost_write(&b, payload);
 }
@@ -181,7 +188,7 @@ boost_refit(MlContext *ctx, const MlDesign *design, const void *params, const vo
 	const LoadedBoost *m = loaded;
 
 	check_same(ctx, design, params, m);
-	boost_refit_model(ctx, design, params, &m->ensemble, decay_rate, payload);
+	boost_refit_model(ctx, design, params, &m->ensemble, m->learning_rate, decay_rate, payload);
 }
 
 /* ---- scores ---- */

@@ -235,6 +235,9 @@ typedef struct MlAlgorithm
 
 	/* Made of models (model/composite.h): nothing to learn, so tasks and the functions are left out. */
 	bool		composite;
+
+	/* A preparation alone (transform.c): learns and predicts nothing. */
+	bool		transforms;
 } MlAlgorithm;
 
 /* ---- the table (registry.c) ---- */

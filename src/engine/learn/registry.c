@@ -17,6 +17,7 @@ const MlAlgorithm *const ml_algorithm_table[] = {
 	&ml_isolation_forest,
 	&ml_pipeline_model,
 	&ml_ensemble_model,
+	&ml_transform_model,
 	NULL
 };
 
@@ -53,9 +54,12 @@ find_algorithm(MlContext *ctx, const char *name, bool composites)
 			if (algorithm->composite && !composites)
 				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
 							  "Its models are made of models.", "Use ml_pipeline or ml_ensemble.");
+			if (algorithm->transforms && !composites)
+				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
+							  "Its models are a preparation alone.", "Use ml_fit_preprocess.");
 			return algorithm;
 		}
-		if (!algorithm->composite)
+		if (!algorithm->composite && !algorithm->transforms)
 			names[n++] = algorithm->name;
 	}
 	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "algorithm \"%s\" does not exist", name), NULL,

@@ -70,6 +70,9 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 		u->owner[at] = member->name;
 		u->strings[at] = feature->kind == ML_KIND_CATEGORY ? ml_dictionary_create(u->ctx) : NULL;
 	}
+	if (member->model->algorithm->transforms)
+		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
+					  "It transforms and predicts nothing.", NULL);
 	if (ml_prep_refuses_null(member->model->prep, f) || ml_prep_is_hashed(member->model->prep, f))
 		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
 					  ml_format(u->ctx, ml_prep_is_hashed(member->model->prep, f) ? "It hashes \"%s\", whose strings the whole would have to know." :

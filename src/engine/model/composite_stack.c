@@ -192,6 +192,8 @@ ml_composite_stack(MlContext *ctx, const MlCompositeSpec *base, const MlTable *t
 	}
 	memcpy(stacked.columns + base->count, table->columns + spec->nfeatures,
 		   (size_t) (table->ncolumns - spec->nfeatures) * sizeof(MlColumn *));
+	/* the last bits of what members say are no content: the same rows are held out as for any other model */
+	above.content = table;
 	above.nfeatures = base->count;
 	above.feature_types = types;
 	above.target += above.target >= 0 ? shift : 0;

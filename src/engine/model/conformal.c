@@ -14,8 +14,9 @@
 #include "model/conformal.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "score/runs.h"
 
 /* How many scores a model keeps: shares are then right to a thousandth, on the side of too wide. */
 #define MOST_SCORES 1001
@@ -36,15 +37,6 @@ ml_conformal_scores(MlTaskKind task, const double *actual, const double *out, si
 	return true;
 }
 
-static int
-ascending(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return (x > y) - (x < y);
-}
-
 /* The rank, from 0, of the j-th score kept. */
 static size_t
 kept_rank(size_t j, size_t count, size_t n)
@@ -60,7 +52,7 @@ ml_calibration_write(MlContext *ctx, MlWriter *w, const double *scores, size_t n
 	float	   *kept = ml_alloc_array(ctx, count + 1, sizeof(float));
 
 	memcpy(sorted, scores, n * sizeof(double));
-	qsort(sorted, n, sizeof(double), ascending);
+	ml_sort_numbers(ctx, sorted, n);
 	for (size_t j = 0; j < count; j++)
 		kept[j] = (float) sorted[kept_rank(j, count, n)];
 	ml_write_object(w, "calibration");

@@ -11,25 +11,9 @@
 #include "model/folds.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-typedef struct Keyed
-{
-	uint64_t	key;
-	uint32_t	item;
-} Keyed;
-
-static int
-by_key(const void *a, const void *b)
-{
-	const Keyed *x = a;
-	const Keyed *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->item < y->item ? -1 : x->item > y->item;
-}
+#include "score/runs.h"
 
 /* What a hash becomes under the seed of a repetition. */
 static uint64_t
@@ -61,7 +45,7 @@ deal_rows(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t 
 {
 	bool		stratified = split->kind == ML_SPLIT_STRATIFIED && rows->klass != NULL;
 	size_t	   *begins = ml_alloc_array_zero(ctx, (size_t) (stratified ? rows->classes : 1) + 2, sizeof(size_t));
-	Keyed	   *keyed = ml_alloc_array(ctx, rows->n + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, rows->n + 1, sizeof(MlKeyed));
 
 	if (stratified)
 		check_classes(ctx, rows, split->folds);
@@ -71,11 +55,10 @@ deal_rows(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t 
 		begins[k] += begins[k - 1];
 	for (size_t i = 0; i < rows->n; i++)
 		keyed[begins[(stratified ? (int) rows->klass[i] : 0) + 1]++] =
-			(Keyed) {shuffled(rows->hashes[rows->rows[i]], split), rows->rows[i]};
+			(MlKeyed) {shuffled(rows->hashes[rows->rows[i]], split), rows->rows[i]};
 	for (int k = 0; k < (stratified ? rows->classes : 1); k++)
 	{
-		qsort(keyed + begins[k], begins[k + 1] - begins[k], sizeof(Keyed), by_key);
-		ml_check(ctx);
+		ml_sort_keyed(ctx, keyed + begins[k], begins[k + 1] - begins[k]);
 	}
 	for (size_t i = 0; i < rows->n; i++)
 		test[keyed[i].item] = i % (size_t) split->folds == (size_t) split->fold;
@@ -88,7 +71,7 @@ static void
 deal_groups(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t *test)
 {
 	const MlGroups *groups = rows->groups;
-	Keyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(MlKeyed));
 	int		   *fold_of = ml_alloc_array(ctx, groups->count + 1, sizeof(int));
 	size_t	   *sizes = ml_alloc_array_zero(ctx, (size_t) split->folds, sizeof(size_t));
 
@@ -101,9 +84,9 @@ deal_groups(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_
 		/* six bits for the size's order of magnitude, the largest first */
 		uint64_t	order = (uint64_t) __builtin_clzll((unsigned long long) groups->rows[g] | 1);
 
-		keyed[g] = (Keyed) {order << 58 | shuffled(groups->hash[g], split) >> 6, (uint32_t) g};
+		keyed[g] = (MlKeyed) {order << 58 | shuffled(groups->hash[g], split) >> 6, g};
 	}
-	qsort(keyed, groups->count, sizeof(Keyed), by_key);
+	ml_sort_keyed(ctx, keyed, groups->count);
 	for (size_t i = 0; i < groups->count; i++)
 	{
 		int			lightest = 0;
@@ -121,15 +104,6 @@ deal_groups(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_
 	ml_free(ctx, keyed);
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return (x > y) - (x < y);
-}
-
 /* Rows before one time train, those from there up to another are held out, later ones take no part. */
 static void
 chain_forward(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t *test)
@@ -142,7 +116,7 @@ chain_forward(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint
 
 	for (size_t i = 0; i < rows->n; i++)
 		sorted[i] = rows->order[i];
-	qsort(sorted, rows->n, sizeof(double), by_value);
+	ml_sort_numbers(ctx, sorted, rows->n);
 	from = sorted[rows->n * ((size_t) split->fold + 1) / parts];
 	until = last ? 0 : sorted[rows->n * ((size_t) split->fold + 2) / parts];
 	if (rows->n < parts || from == sorted[0] || (!last && from == until))

@@ -1,26 +1,9 @@
 #include "model/groups.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/split.h"
-
-typedef struct Keyed
-{
-	uint64_t	key;
-	uint32_t	item;
-} Keyed;
-
-static int
-by_key(const void *a, const void *b)
-{
-	const Keyed *x = a;
-	const Keyed *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->item < y->item ? -1 : x->item > y->item;
-}
+#include "score/runs.h"
 
 /* The hash of a value of a column: of its content, not of the number that stands for it. */
 static uint64_t
@@ -52,13 +35,13 @@ ml_groups_read(MlContext *ctx, const MlTable *table, int column, const uint32_t 
 {
 	MlGroups   *groups = ml_alloc_zero(ctx, sizeof *groups);
 	double	   *values = read_values(ctx, table->columns[column], rows, n);
-	Keyed	   *keyed = ml_alloc_array(ctx, n + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
 
 	/* equal values lie together once they are sorted by their hash; two values of one hash are one group */
 	for (size_t i = 0; i < n; i++)
-		keyed[i] = (Keyed) {value_hash(table->columns[column], values[i]), rows[i]};
+		keyed[i] = (MlKeyed) {value_hash(table->columns[column], values[i]), rows[i]};
 	ml_free(ctx, values);
-	qsort(keyed, n, sizeof(Keyed), by_key);
+	ml_sort_keyed(ctx, keyed, n);
 	groups->of_row = ml_alloc_array(ctx, table->rows + 1, sizeof(uint32_t));
 	for (size_t i = 0; i < n; i++)
 	{
@@ -81,15 +64,15 @@ ml_groups_read(MlContext *ctx, const MlTable *table, int column, const uint32_t 
 void
 ml_groups_mark(MlContext *ctx, const MlGroups *groups, const MlSplit *split, const uint32_t *rows, size_t n, uint8_t *test)
 {
-	Keyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(MlKeyed));
 	uint8_t    *held_out = ml_alloc_zero(ctx, groups->count + 1);
 	double		wanted = (double) n * ml_split_share(ctx, split, n);
 	size_t		taken = 0;
 	size_t		smallest = 0;
 
 	for (size_t g = 0; g < groups->count; g++)
-		keyed[g] = (Keyed) {ml_mix64(groups->hash[g] ^ ml_mix64(split->seed)), (uint32_t) g};
-	qsort(keyed, groups->count, sizeof(Keyed), by_key);
+		keyed[g] = (MlKeyed) {ml_mix64(groups->hash[g] ^ ml_mix64(split->seed)), g};
+	ml_sort_keyed(ctx, keyed, groups->count);
 	/* a group that would pass the share by more than it lacks is left to learn from, so that none swallows a side */
 	for (size_t i = 0; i < groups->count; i++)
 	{

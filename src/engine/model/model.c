@@ -129,7 +129,7 @@ ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNod
 	memcpy(model->sections, sections, sizeof model->sections);
 	model->algorithm = algorithm;
 	signature = ml_signature_read(ctx, sections[ML_SECTION_SIGNATURE]);
-	if (!algorithm->composite && !(algorithm->tasks & signature->task))
+	if (!algorithm->composite && !algorithm->transforms && !(algorithm->tasks & signature->task))
 		corrupted(ctx, "its algorithm does not have its task");
 	model->signature = signature;
 	model->prep = ml_prep_read(ctx, sections[ML_SECTION_PREPARATION], signature->features, signature->nfeatures);
@@ -274,9 +274,10 @@ ml_kind_name(MlKind kind)
 
 /* The signature in words instead of stored numbers. */
 static void
-describe_signature(MlWriter *w, const MlSignature *s)
+describe_signature(MlWriter *w, const MlSignature *s, bool transforms)
 {
-	ml_write_string(w, "task", ml_task_name(s->task));
+	if (!transforms)
+		ml_write_string(w, "task", ml_task_name(s->task));
 	if (s->target_kind != ML_TARGET_NONE)
 		ml_write_string(w, "target", s->target);
 	if (s->nclasses > 0)
@@ -367,7 +368,7 @@ ml_model_describe(MlContext *ctx, const MlModel *model)
 	size_t		size;
 
 	ml_write_string(w, "algorithm", model->algorithm->name);
-	describe_signature(w, model->signature);
+	describe_signature(w, model->signature, model->algorithm->transforms);
 	ml_write_node(w, "parameters", model->sections[ML_SECTION_PARAMETERS]);
 	if (model->composite != NULL)
 		ml_composite_describe(w, model);

@@ -299,7 +299,7 @@ merge_extended(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
 
 /* The rows of other's factor, its columns in the order of state's, reduced into state's. */
 static void
-merge_factor(MlContext *ctx, MlOnePass *s, MlOnePass *other)
+merge_factor(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
 {
 	size_t		q = (size_t) factor_size(s);
 	size_t		qo = (size_t) factor_size(other);
@@ -310,22 +310,23 @@ merge_factor(MlContext *ctx, MlOnePass *s, MlOnePass *other)
 		merge_extended(ctx, s, other);
 		return;
 	}
-	leave_extended(ctx, other);
 	rows = ml_alloc_array_zero(ctx, q * qo, sizeof(double));
 	for (size_t j = 0; j < qo; j++)
-		memcpy(rows + column_place(s, other, j) * qo, other->r + j * qo, qo * sizeof(double));
+		for (size_t i = 0; i < qo; i++)
+			rows[column_place(s, other, j) * qo + i] = (double) factor_entry(other, j * qo + i);
 	reduce_rows(ctx, s, rows, qo, qo);
 	ml_free(ctx, rows);
 }
 
 void
-ml_one_pass_merge(MlContext *ctx, MlOnePass *s, MlOnePass *other)
+ml_one_pass_merge(MlContext *ctx, MlOnePass *s, const MlOnePass *other)
 {
+	if (other->filled != 0)
+		ml_raise(ctx, ML_ERROR_INTERNAL, "a one-pass state with rows in its block cannot be merged");
 	if (other->features != s->features)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "rows differ in their number of features",
 					  ml_format(ctx, "Some rows have %d, others %d.", s->features, other->features), NULL);
 	ml_one_pass_flush(ctx, s);
-	ml_one_pass_flush(ctx, other);
 	for (int j = 0; j < s->features; j++)
 		if (other->indicator_of[j] >= 0 && s->indicator_of[j] < 0)
 			add_indicator(ctx, s, j);

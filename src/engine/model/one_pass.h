@@ -52,8 +52,8 @@ extern MlOnePass *ml_one_pass_create(MlContext *ctx, int features, bool weighted
 /* Reduce the rows of the block; raises on a bad weight. */
 extern void ml_one_pass_flush(MlContext *ctx, MlOnePass *state);
 
-/* state takes in other, which is left flushed but otherwise as it was. */
-extern void ml_one_pass_merge(MlContext *ctx, MlOnePass *state, MlOnePass *other);
+/* state, whose memory ctx has, takes in other, which is flushed and may be of another context. */
+extern void ml_one_pass_merge(MlContext *ctx, MlOnePass *state, const MlOnePass *other);
 
 /* Flat form of a flushed state: a plain array of doubles (counts included). */
 extern size_t ml_one_pass_flat_count(const MlOnePass *state);

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/threads.h"
+#include "learn/composites.h"
 #include "learn/forest.h"
 #include "learn/learners.h"
 #include "model/assemble.h"
@@ -126,6 +127,13 @@ table_slot(const MlRawBlock *block, int slot, size_t n, double *buffer)
 	return b->raw;
 }
 
+/* The part that a row is in; of rows that were made up, which have no categories, any. */
+static uint8_t
+fold_of(const Training *t, uint32_t row)
+{
+	return row < t->table->rows ? t->folds[row] : 0;
+}
+
 /* Rows of the table, n <= ML_TERM_ROWS, prepared by steps: columns that stand side by side are often of one slot. */
 static void
 read_terms(const Training *t, const uint32_t *rows, bool trains, int column, int columns, size_t n, double *x, size_t ldx)
@@ -138,7 +146,7 @@ read_terms(const Training *t, const uint32_t *rows, bool trains, int column, int
 	if (trains && t->folds != NULL)
 	{
 		for (size_t i = 0; i < n; i++)
-			folds[i] = t->folds[rows[i]];
+			folds[i] = fold_of(t, rows[i]);
 		block.block.folds = folds;
 	}
 	for (int j = 0; j < columns; j++)
@@ -262,7 +270,7 @@ fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const
 	MlPrep	   *prep;
 
 	for (size_t i = 0; i < design->rows && folds != NULL; i++)
-		folds[i] = t->folds[rows[i]];
+		folds[i] = fold_of(t, rows[i]);
 	training.folds = folds;
 	prep = ml_prep_fit_steps(ctx, options, s->features, s->nfeatures, moments, dictionaries, counts, nulls, &training);
 	ml_free(ctx, folds);
@@ -1002,7 +1010,8 @@ take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
 			memcpy(result->actual + result->nscores, spec->folds[f].actual, spec->folds[f].n_test * sizeof(double));
 			result->nscores += spec->folds[f].n_test;
 		}
-	if (result->decision != NULL && result->decision->chosen_for != NULL)
+	/* one that was taken over stays as it is */
+	if (spec->decision != NULL && result->decision->chosen_for != NULL)
 		decide_by_folds(ctx, result);
 }
 
@@ -1042,7 +1051,7 @@ choose_algorithm(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows
 	ml_prep_options_parse(ctx, choice->chosen, rows->params, t->spec->preprocess, &rows->options);
 }
 
-/* The part of each row of the table, by its content; copies are told apart, else a category of few rows would lack its own. */
+/* The part of each row of the table, by its content.  Copies are told apart: in one part all of them would be encoded without any of their target. */
 static uint8_t *
 divide_into_parts(MlContext *ctx, const MlTable *table, const uint64_t *hashes)
 {
@@ -1105,7 +1114,41 @@ ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 	Training	t = {.table = table,.spec = spec};
 
 	memset(result, 0, sizeof *result);
-	train(ctx, &t, ml_split_hashes(ctx, table, &result->digest), result);
+	train(ctx, &t, ml_split_hashes(ctx, spec->content != NULL ? spec->content : table, &result->digest), result);
+}
+
+void
+ml_pipeline_fit_transform(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result)
+{
+	MlTrainSpec stand_in = *spec;
+	Training	t = {.table = table,.spec = &stand_in};
+	MlWriter   *w = ml_writer_create(ctx);
+	MlAssembly	assembly = {.algorithm = &ml_transform_model,.params = ml_params_parse(ctx, &ml_transform_model, NULL)};
+	uint64_t   *hashes;
+	Rows		rows;
+	DesignSource source;
+	MlDesign	design;
+
+	memset(result, 0, sizeof *result);
+	/* rows and targets are found as for a learner that takes what there is */
+	stand_in.algorithm = spec->target >= 0 ? &ml_baseline : &ml_isolation_forest;
+	stand_in.params = stand_in.preprocess = NULL;
+	hashes = ml_split_hashes(ctx, table, &result->digest);
+	find_rows(ctx, &t, hashes, &rows);
+	ml_prep_options_parse(ctx, &ml_transform_model, NULL, spec->preprocess, &rows.options);
+	if (rows.options.by_target)
+		t.folds = divide_into_parts(ctx, table, hashes);
+	make_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
+	prepare(ctx, &t, &rows.target, &rows.options, source.rows, &design);
+	ml_free(ctx, hashes);
+	result->algorithm = &ml_transform_model;
+	result->task = rows.target.task;
+	result->n_train = design.rows;
+	result->n_skipped = table->rows - rows.target.n;
+	assembly.signature = t.signature;
+	assembly.prep = t.prep;
+	assembly.payload.bytes = ml_writer_finish(w, &assembly.payload.size);
+	ml_assemble(ctx, &assembly, spec, result);
 }
 
 uint8_t *

@@ -90,6 +90,7 @@ typedef struct MlTrainSpec
 	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */
 	int			start;			/* the same of role ML_ROLE_START */
 	const struct MlRetrain *retrain;	/* learn on from a model (model/retrain.h); NULL = a model of its own */
+	const MlTable *content;		/* what the table's rows were made of, which tells them apart; NULL = they are as they were read */
 } MlTrainSpec;
 
 typedef struct MlTrainResult
@@ -119,6 +120,9 @@ typedef struct MlStream MlStream;	/* binned.h */
 
 extern void ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 							  MlTrainResult *result);
+
+/* A preparation alone, fitted to all rows that have the target, if one is given; nothing of spec->algorithm is looked at. */
+extern void ml_pipeline_fit_transform(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result);
 
 /*
  * On which side of the split each row of a table would be in a training (ML_SIDE_...), by row; the digest is that of its

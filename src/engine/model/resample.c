@@ -11,11 +11,11 @@
 #include "model/resample.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/moments.h"
 #include "base/threads.h"
+#include "score/runs.h"
 
 #define NEIGHBOURS 5
 #define MOST_SOURCES 20000		/* rows of a class among which neighbours are looked for */
@@ -38,23 +38,6 @@ ml_resample_check(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 
 /* ---- rows of a class ---- */
 
-typedef struct Keyed
-{
-	uint64_t	key;
-	uint32_t	place;			/* among the rows of the target, or of the design */
-} Keyed;
-
-static int
-by_key(const void *a, const void *b)
-{
-	const Keyed *x = a;
-	const Keyed *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->place < y->place ? -1 : x->place > y->place;
-}
-
 static uint64_t
 shuffled(uint64_t hash, uint64_t seed)
 {
@@ -63,14 +46,14 @@ shuffled(uint64_t hash, uint64_t seed)
 
 /* The training rows of one class in shuffled order; their places among those of the target. */
 static size_t
-class_rows(const MlTarget *target, int class, const uint64_t *hashes, const uint8_t *sides, uint64_t seed, Keyed *keyed)
+class_rows(MlContext *ctx, const MlTarget *target, int class, const uint64_t *hashes, const uint8_t *sides, uint64_t seed, MlKeyed *keyed)
 {
 	size_t		n = 0;
 
 	for (size_t i = 0; i < target->n; i++)
 		if (target->values[i] == class && sides[target->rows[i]] == ML_SIDE_TRAIN)
-			keyed[n++] = (Keyed) {shuffled(hashes[target->rows[i]], seed), (uint32_t) i};
-	qsort(keyed, n, sizeof(Keyed), by_key);
+			keyed[n++] = (MlKeyed) {shuffled(hashes[target->rows[i]], seed), i};
+	ml_sort_keyed(ctx, keyed, n);
 	return n;
 }
 
@@ -104,15 +87,15 @@ ml_resample_under(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *targe
 	size_t		most;
 	size_t	   *counts = count_classes(ctx, target, sides, &least, &most);
 	size_t		limit = (size_t) llround((double) least / spec->sampling_ratio);
-	Keyed	   *keyed = ml_alloc_array(ctx, most + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, most + 1, sizeof(MlKeyed));
 
 	for (int k = 0; k < target->nclasses; k++)
 	{
 		if (counts[k] <= limit)
 			continue;
-		class_rows(target, k, hashes, sides, spec->split.seed, keyed);
+		class_rows(ctx, target, k, hashes, sides, spec->split.seed, keyed);
 		for (size_t i = limit; i < counts[k]; i++)
-			sides[target->rows[keyed[i].place]] = ML_SIDE_NEITHER;
+			sides[target->rows[keyed[i].item]] = ML_SIDE_NEITHER;
 		ml_check(ctx);
 	}
 	ml_free(ctx, keyed);
@@ -124,7 +107,7 @@ ml_resample_over(MlContext *ctx, const MlTrainSpec *spec, int classes, const dou
 				 const uint64_t *hashes, const double *weights, size_t n)
 {
 	double	   *sampled = ml_alloc_array(ctx, n + 1, sizeof(double));
-	Keyed	   *keyed = ml_alloc_array(ctx, n + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
 	size_t	   *counts = ml_alloc_array_zero(ctx, (size_t) classes + 1, sizeof(size_t));
 	size_t		most = 0;
 
@@ -137,12 +120,12 @@ ml_resample_over(MlContext *ctx, const MlTrainSpec *spec, int classes, const dou
 
 		for (size_t i = 0; i < n; i++)
 			if (klass[i] == k)
-				keyed[found++] = (Keyed) {shuffled(hashes[rows[i]], spec->split.seed), (uint32_t) i};
-		qsort(keyed, found, sizeof(Keyed), by_key);
+				keyed[found++] = (MlKeyed) {shuffled(hashes[rows[i]], spec->split.seed), i};
+		ml_sort_keyed(ctx, keyed, found);
 		if (wanted < found)
 			wanted = found;
 		for (size_t i = 0; i < found; i++)
-			sampled[keyed[i].place] = (double) (wanted / found + (i < wanted % found)) * (weights != NULL ? weights[keyed[i].place] : 1);
+			sampled[keyed[i].item] = (double) (wanted / found + (i < wanted % found)) * (weights != NULL ? weights[keyed[i].item] : 1);
 	}
 	ml_free(ctx, counts);
 	ml_free(ctx, keyed);
@@ -164,7 +147,7 @@ typedef struct Sources
 
 /* Read the sources, standardised over themselves. */
 static void
-read_sources(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const Keyed *keyed, Sources *s)
+read_sources(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const MlKeyed *keyed, Sources *s)
 {
 	double	   *column = ml_alloc_array(ctx, s->n + 1, sizeof(double));
 	size_t		place = 0;
@@ -178,7 +161,7 @@ read_sources(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, cons
 			double		scale;
 
 			for (size_t i = 0; i < s->n; i++)
-				ml_column_read(table->columns[f], e, &target->rows[keyed[i].place], 0, 1, &column[i]);
+				ml_column_read(table->columns[f], e, &target->rows[keyed[i].item], 0, 1, &column[i]);
 			ml_moments_init(&moments);
 			ml_moments_add(&moments, column, s->n);
 			scale = moments.m2 > 0 ? sqrt(moments.m2 / moments.count) : 1;
@@ -261,7 +244,7 @@ make_rows(const MlTable *table, const MlTrainSpec *spec, const Sources *s, int c
 
 /* The rows of one class, of which count are to be made up from the first on. */
 static void
-make_class(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const Keyed *keyed, size_t n,
+make_class(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const MlKeyed *keyed, size_t n,
 		   int class, size_t first, size_t count, MlSynthetic *made)
 {
 	Sources		s = {.n = n < MOST_SOURCES ? n : MOST_SOURCES};
@@ -287,7 +270,7 @@ ml_resample_smote(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 	size_t	   *counts = count_classes(ctx, target, sides, &least, &most);
 	size_t		wanted = (size_t) llround(spec->sampling_ratio * (double) most);
 	MlSynthetic *made = ml_alloc_zero(ctx, sizeof *made);
-	Keyed	   *keyed = ml_alloc_array(ctx, most + 1, sizeof(Keyed));
+	MlKeyed	   *keyed = ml_alloc_array(ctx, most + 1, sizeof(MlKeyed));
 	size_t		first = 0;
 
 	for (int k = 0; k < target->nclasses; k++)
@@ -300,7 +283,7 @@ ml_resample_smote(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 	{
 		if (counts[k] == 0 || counts[k] >= wanted)
 			continue;
-		class_rows(target, k, hashes, sides, spec->split.seed, keyed);
+		class_rows(ctx, target, k, hashes, sides, spec->split.seed, keyed);
 		make_class(ctx, table, spec, target, keyed, counts[k], k, first, wanted - counts[k], made);
 		first += wanted - counts[k];
 	}

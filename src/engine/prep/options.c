@@ -445,7 +445,7 @@ ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column
 static const char *const plain_keys[] = {"scale", "missing_indicator", "max_categories", "min_frequency"};
 static const char *const keys[] = {
 	"scale", "missing_indicator", "max_categories", "min_frequency",
-	"number", "category", "columns", "drop", "keep"
+	"number", "category", "columns", "drop", "keep", "interactions", "polynomial", "select"
 };
 
 /* Is a key of preprocess one of the preparation that every column gets? */
@@ -491,6 +491,64 @@ check_columns(MlContext *ctx, json_object *columns, const char *key)
 	return by_target;
 }
 
+void
+ml_prep_polynomial(MlContext *ctx, json_object *object, MlPolynomial *polynomial)
+{
+	static const char *const names[] = {"degree", "columns", "interaction_only"};
+
+	*polynomial = (MlPolynomial) {.degree = 2};
+	if (!json_object_is_type(object, json_type_object))
+		wrong_type(ctx, "polynomial", "an object", object);
+	ml_json_check_keys(ctx, object, "polynomial of preprocess", names, LENGTH(names));
+	json_object_object_foreach(object, key, value)
+	{
+		if (strcmp(key, "degree") == 0)
+			polynomial->degree = whole_number(ctx, key, value, 2, 4);
+		else if (strcmp(key, "interaction_only") == 0)
+			polynomial->interaction_only = ml_prep_flag(ctx, key, value);
+		else
+			polynomial->columns = ml_prep_names(ctx, key, value, &polynomial->ncolumns);
+	}
+	for (int i = 0; i < polynomial->ncolumns; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(polynomial->columns[i], polynomial->columns[j]) == 0)
+				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "polynomial of preprocess has \"%s\" twice", polynomial->columns[i]);
+}
+
+void
+ml_prep_selection(MlContext *ctx, json_object *object, MlSelection *selection)
+{
+	static const char *const names[] = {"variance", "correlation", "mutual_information"};
+
+	*selection = (MlSelection) {.variance = -1,.correlation = 2};
+	if (!json_object_is_type(object, json_type_object))
+		wrong_type(ctx, "select", "an object", object);
+	ml_json_check_keys(ctx, object, "select of preprocess", names, LENGTH(names));
+	json_object_object_foreach(object, key, value)
+	{
+		if (strcmp(key, "variance") == 0)
+			selection->variance = ml_prep_number(ctx, key, value, 0, 1e300);
+		else if (strcmp(key, "correlation") == 0)
+			selection->correlation = ml_prep_number(ctx, key, value, 0, 1);
+		else
+			selection->mutual_information = whole_number(ctx, key, value, 1, 1000000);
+	}
+}
+
+/* Lists of two to ML_TERM_MAX_FACTORS names. */
+static void
+check_interactions(MlContext *ctx, json_object *list)
+{
+	for (size_t i = 0; i < list_option(ctx, "interactions", list); i++)
+	{
+		int			n;
+
+		ml_prep_names(ctx, "interactions", json_object_array_get_idx(list, i), &n);
+		if (n < 2 || n > ML_TERM_MAX_FACTORS)
+			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "an interaction of preprocess has 2 to %d columns, not %d", ML_TERM_MAX_FACTORS, n);
+	}
+}
+
 static void
 read_scale(MlContext *ctx, json_object *value, bool automatic, MlPrepOptions *options)
 {
@@ -507,6 +565,8 @@ static void
 read_member(MlContext *ctx, const char *key, json_object *value, bool automatic, MlPrepOptions *options)
 {
 	MlColumnSteps steps = no_steps();
+	MlPolynomial polynomial;
+	MlSelection selection;
 	int			count;
 
 	if (strcmp(key, "scale") == 0)
@@ -528,6 +588,12 @@ read_member(MlContext *ctx, const char *key, json_object *value, bool automatic,
 	}
 	else if (strcmp(key, "drop") == 0 || strcmp(key, "keep") == 0)
 		ml_prep_names(ctx, key, value, &count);
+	else if (strcmp(key, "interactions") == 0)
+		check_interactions(ctx, value);
+	else if (strcmp(key, "polynomial") == 0)
+		ml_prep_polynomial(ctx, value, &polynomial);
+	else
+		ml_prep_selection(ctx, value, &selection);
 }
 
 void

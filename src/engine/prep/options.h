@@ -109,6 +109,27 @@ typedef struct MlPrepOptions
 	bool		by_target;		/* does a step learn from the target? */
 } MlPrepOptions;
 
+/* All products of columns up to a degree. */
+typedef struct MlPolynomial
+{
+	int			degree;
+	const char **columns;		/* NULL = all numbers */
+	int			ncolumns;
+	bool		interaction_only;	/* no column twice in a product */
+} MlPolynomial;
+
+extern void ml_prep_polynomial(MlContext *ctx, struct json_object *object, MlPolynomial *polynomial);
+
+/* Which columns are left in the end. */
+typedef struct MlSelection
+{
+	double		variance;		/* no more than that is too little; -1 = all are enough */
+	double		correlation;	/* with a column before it: more than that is too much; 2 = none is */
+	int			mutual_information; /* so many columns that tell most of the target; 0 = all */
+} MlSelection;
+
+extern void ml_prep_selection(MlContext *ctx, struct json_object *object, MlSelection *selection);
+
 /* Does preprocess (JSON or NULL) ask for more than the preparation that every column gets? */
 extern bool ml_prep_wants_steps(MlContext *ctx, const char *json);
 

@@ -54,6 +54,9 @@ extern const char *prep_slot_name(MlContext *ctx, const MlFeature *feature, int 
 extern MlPreparedColumn *prep_add_column(MlContext *ctx, MlPrep *prep, MlPreparedKind kind, int feature, int slot);
 extern void prep_drop_feature(MlPrep *prep, int feature, const char *reason);
 
+/* Name every column from what it is, and lay out centers and scales. */
+extern void prep_seal(MlContext *ctx, MlPrep *prep);
+
 /* Raise where the values of a feature are beyond what can be learned from. */
 extern void prep_check_range(MlContext *ctx, const char *name, const MlMoments *m);
 

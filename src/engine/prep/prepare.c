@@ -47,8 +47,7 @@ level_name(MlContext *ctx, const MlFeature *feature, const Levels *levels, int l
 	return ml_format(ctx, "%s=%s", feature->name, level_label(levels, level));
 }
 
-/* Name every column from what it is, and lay out centers and scales. */
-static void
+void
 prep_seal(MlContext *ctx, MlPrep *prep)
 {
 	size_t		n = (size_t) prep->ncolumns + 1;
@@ -547,8 +546,9 @@ ml_prep_encode(const MlPrep *prep, int feature, const char *bytes, size_t length
 	return level >= 0 ? level : levels->unseen;
 }
 
-void
-ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n, double *x)
+/* The values of one prepared column from those of its slot or term. */
+static inline void
+apply_column(const MlPrep *prep, int column, const double *raw, size_t n, double *x)
 {
 	const MlPreparedColumn *c = &prep->columns[column];
 
@@ -585,6 +585,12 @@ ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n
 		for (size_t i = 0; i < n; i++)
 			x[i] = raw[i] == raw[i] ? (raw[i] == level ? 1.0 : 0.0) : at_null;
 	}
+}
+
+void
+ml_prep_apply_column(const MlPrep *prep, int column, const double *raw, size_t n, double *x)
+{
+	apply_column(prep, column, raw, n, x);
 }
 
 void
@@ -669,7 +675,26 @@ ml_prep_apply(const MlPrep *prep, const double *raw, size_t ldraw, size_t n, dou
 		return;
 	}
 	for (int j = 0; j < prep->ncolumns; j++)
-		ml_prep_apply_column(prep, j, raw + (size_t) prep->columns[j].slot * ldraw, n, x + (size_t) j * ldx);
+		apply_column(prep, j, raw + (size_t) prep->columns[j].slot * ldraw, n, x + (size_t) j * ldx);
+}
+
+bool
+ml_prep_invert(const MlPrep *prep, int column, double x, double *number)
+{
+	const MlPreparedColumn *c = &prep->columns[column];
+	const MlTerm *term = ml_prep_term(prep, column);
+
+	if ((c->kind != ML_PREPARED_VALUE && c->kind != ML_PREPARED_NUMBER) || (term != NULL && term->count != 1))
+		return false;
+	x = x * c->scale + c->center;
+	for (int s = term != NULL ? term->factors[0].count - 1 : -1; s >= 0; s--)
+	{
+		if (!ml_step_inverts(term->factors[0].steps[s].kind))
+			return false;
+		x = ml_step_invert(&term->factors[0].steps[s], x);
+	}
+	*number = x;
+	return true;
 }
 
 /* ---- stored form ---- */

@@ -107,6 +107,9 @@ extern bool ml_prep_reads(const MlPrep *prep, int column, int slot);
 /* The term that a prepared column is, NULL = a slot. */
 extern const MlTerm *ml_prep_term(const MlPrep *prep, int column);
 
+/* The number that a prepared one came from; false where the column keeps too little to tell. */
+extern bool ml_prep_invert(const MlPrep *prep, int column, double x, double *number);
+
 /* One without a column, that knows the strings of categories only: level = code in dictionaries[f]. */
 extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries);
 

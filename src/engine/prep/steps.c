@@ -247,6 +247,13 @@ ml_term_apply(const MlTerm *term, const MlRawBlock *block, size_t n, double *x)
 		x[i] = isinf(x[i]) ? NAN : x[i];
 }
 
+bool
+ml_step_inverts(MlStepKind kind)
+{
+	return kind == ML_STEP_IMPUTE || kind == ML_STEP_CLIP || kind == ML_STEP_LOG1P || kind == ML_STEP_BOX_COX ||
+		kind == ML_STEP_YEO_JOHNSON || kind == ML_STEP_SCALE;
+}
+
 double
 ml_step_invert(const MlStep *step, double x)
 {

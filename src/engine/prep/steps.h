@@ -101,7 +101,8 @@ extern void ml_step_apply(const MlStep *step, double *x, size_t n, const uint8_t
 /* n <= ML_TERM_ROWS values of a term. No allocation, any thread; row by row the same bits whatever n. */
 extern void ml_term_apply(const MlTerm *term, const MlRawBlock *block, size_t n, double *x);
 
-/* The number that a scaled or transformed one came from; NaN where the step keeps too little to tell. */
+/* Does a kind of step keep enough to go back, and the number that one came from. */
+extern bool ml_step_inverts(MlStepKind kind);
 extern double ml_step_invert(const MlStep *step, double x);
 
 /* A part of a date given in seconds of 1970; NaN for what has none. */

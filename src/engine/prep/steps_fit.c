@@ -10,25 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "prep/prep_internal.h"
-
-struct StepFit
-{
-	MlContext  *ctx;
-	MlPrep	   *prep;
-	const MlPrepTraining *training;
-	MlDictionary *const *dictionaries;
-	const double *const *counts;
-	const double *nulls;
-	double	  **code_level;		/* [features] slot value of each dictionary code; NULL = none */
-	MlTerm	   *outputs;		/* [features] the number that a feature became; without factors = none or several */
-	double	   *values;			/* [n] of the column at hand */
-	double	   *sorted;			/* [nsorted] those that are not missing, ascending; NULL = not sorted */
-	size_t		nsorted;
-	MlFactorOf	chain;			/* its steps so far */
-	const char *name;			/* of what the steps so far make */
-};
+#include "prep/steps_internal.h"
 
 /* ---- the rows ---- */
 
@@ -44,9 +26,8 @@ read_rows(const StepFit *fit, int f, int slot, size_t begin, size_t n, double *o
 			out[i] = levels[(size_t) out[i]];
 }
 
-/* Begin with a slot: its values, a chain without steps, a name. */
-static void
-begin_column(StepFit *fit, int f, int slot, const char *name)
+void
+fit_begin_column(StepFit *fit, int f, int slot, const char *name)
 {
 	size_t		n = fit->training->n;
 
@@ -70,9 +51,8 @@ apply(const StepFit *fit, const MlStep *step, double *values)
 					  folds != NULL ? folds + i : NULL);
 }
 
-/* Add a step to the chain and take the values through it; wrap names what comes out, NULL = as before. */
-static void
-add_step(StepFit *fit, MlStep step, const char *wrap)
+void
+fit_add_step(StepFit *fit, MlStep step, const char *wrap)
 {
 	fit->chain.steps[fit->chain.count++] = step;
 	apply(fit, &step, fit->values);
@@ -83,14 +63,14 @@ add_step(StepFit *fit, MlStep step, const char *wrap)
 	ml_check(fit->ctx);
 }
 
-static MlMoments
-moments(const StepFit *fit)
+MlMoments
+fit_moments(const double *values, size_t n)
 {
 	MlMoments	m;
 
 	ml_moments_init(&m);
-	for (size_t i = 0; i < fit->training->n; i += ML_TERM_ROWS)
-		ml_moments_add(&m, fit->values + i, fit->training->n - i < ML_TERM_ROWS ? fit->training->n - i : ML_TERM_ROWS);
+	for (size_t i = 0; i < n; i += ML_TERM_ROWS)
+		ml_moments_add(&m, values + i, n - i < ML_TERM_ROWS ? n - i : ML_TERM_ROWS);
 	return m;
 }
 
@@ -103,9 +83,8 @@ by_value(const void *pa, const void *pb)
 	return (a > b) - (a < b);
 }
 
-/* The values that are not missing, ascending. */
-static const double *
-sorted_values(StepFit *fit)
+const double *
+fit_sorted(StepFit *fit)
 {
 	if (fit->sorted != NULL)
 		return fit->sorted;
@@ -123,7 +102,7 @@ sorted_values(StepFit *fit)
 static double
 quantile(StepFit *fit, double q)
 {
-	const double *v = sorted_values(fit);
+	const double *v = fit_sorted(fit);
 	double		place = q * (double) (fit->nsorted - 1);
 	size_t		below = (size_t) floor(place);
 	size_t		above = below + 1 < fit->nsorted ? below + 1 : below;
@@ -135,7 +114,7 @@ quantile(StepFit *fit, double q)
 static double
 mode(StepFit *fit)
 {
-	const double *v = sorted_values(fit);
+	const double *v = fit_sorted(fit);
 	double		best = v[0];
 	size_t		most = 0;
 	size_t		begin = 0;
@@ -155,9 +134,8 @@ mode(StepFit *fit)
 
 /* ---- columns ---- */
 
-/* Keep a term; returns its number. */
-static int
-keep_term(StepFit *fit, MlTerm term)
+int
+fit_keep_term(StepFit *fit, MlTerm term)
 {
 	MlPrep	   *prep = fit->prep;
 
@@ -224,27 +202,24 @@ scaling_of(StepFit *fit, MlScaling scaling, const MlMoments *m, double *center, 
 
 static const char *const scaling_names[] = {NULL, "standard", "minmax", "robust", "maxabs", NULL};
 
-/*
- * The column of the values as they are, and what interactions see of it.  false: they do not vary.
- */
-static bool
-add_value(StepFit *fit, int f, MlScaling scaling)
+void
+fit_add_value(StepFit *fit, int f, MlScaling scaling)
 {
 	MlPrep	   *prep = fit->prep;
-	MlMoments	m = moments(fit);
+	MlMoments	m = fit_moments(fit->values, fit->training->n);
 	bool		scaled = scaling != ML_SCALE_AUTO && scaling != ML_SCALE_NONE;
 	MlPreparedColumn *column;
 	MlStep		step = {.kind = ML_STEP_SCALE};
 
 	if (m.count == 0 || !(m.max > m.min || (prep->options.native && m.nulls > 0)))
-		return false;
+		return;
 	prep_check_range(fit->ctx, fit->name, &m);
 	scaling_of(fit, scaling, &m, &step.a, &step.b);
 	column = prep_add_column(fit->ctx, prep, prep->options.native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE, f, fit->chain.slot);
 	if (!prep->options.native)
 	{
 		column->impute = column->mean = m.mean;
-		column->term = keep_term(fit, chain_term(fit, fit->name));
+		column->term = fit_keep_term(fit, chain_term(fit, fit->name));
 		if (scaled)
 		{
 			column->center = step.a;
@@ -254,16 +229,14 @@ add_value(StepFit *fit, int f, MlScaling scaling)
 			prep_standardize(column, &m);
 	}
 	if (scaled)
-		add_step(fit, step, scaling_names[scaling]);
+		fit_add_step(fit, step, scaling_names[scaling]);
 	fit->outputs[f] = chain_term(fit, fit->name);
 	if (prep->options.native)
-		column->term = keep_term(fit, fit->outputs[f]);
-	return true;
+		column->term = fit_keep_term(fit, fit->outputs[f]);
 }
 
-/* Columns of 0 and 1, one for each of n values of the chain but one (-1 = for each), where they vary. */
-static void
-add_flags(StepFit *fit, int f, int n, int but, const char *const *names)
+void
+fit_add_flags(StepFit *fit, int f, int n, int but, const char *const *names)
 {
 	MlPrep	   *prep = fit->prep;
 	double	   *counts = ml_alloc_array_zero(fit->ctx, (size_t) n + 1, sizeof(double));
@@ -278,7 +251,7 @@ add_flags(StepFit *fit, int f, int n, int but, const char *const *names)
 													   f, fit->chain.slot);
 
 			fit->chain.steps[fit->chain.count++] = (MlStep) {.kind = ML_STEP_EQUALS,.a = k};
-			column->term = keep_term(fit, chain_term(fit, names[k]));
+			column->term = fit_keep_term(fit, chain_term(fit, names[k]));
 			fit->chain.count--;
 			if (!prep->options.native)
 				column->mean = counts[k] / (double) fit->training->n;
@@ -286,9 +259,8 @@ add_flags(StepFit *fit, int f, int n, int but, const char *const *names)
 	ml_free(fit->ctx, counts);
 }
 
-/* The indicator of a slot that had NULLs, where it is wanted. */
-static void
-add_indicator(StepFit *fit, int f, int slot, const MlColumnSteps *steps, double nulls)
+void
+fit_add_indicator(StepFit *fit, int f, int slot, const MlColumnSteps *steps, double nulls)
 {
 	bool		wanted = steps->indicator >= 0 ? steps->indicator : fit->prep->options.missing_indicator;
 
@@ -296,9 +268,8 @@ add_indicator(StepFit *fit, int f, int slot, const MlColumnSteps *steps, double 
 		prep_add_column(fit->ctx, fit->prep, ML_PREPARED_INDICATOR, f, slot)->mean = nulls / (double) fit->training->n;
 }
 
-/* Raise where a column that must not be NULL is. */
-static void
-refuse_nulls(StepFit *fit, int f, double nulls)
+void
+fit_refuse_nulls(StepFit *fit, int f, double nulls)
 {
 	if (nulls > 0)
 		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "feature column \"%s\" contains NULL", fit->prep->features[f].name),
@@ -321,7 +292,7 @@ impute_number(StepFit *fit, int f, const MlColumnSteps *steps, const MlMoments *
 		case ML_IMPUTE_AUTO:
 			return;
 		case ML_IMPUTE_ERROR:
-			refuse_nulls(fit, f, m->nulls);
+			fit_refuse_nulls(fit, f, m->nulls);
 			return;
 		case ML_IMPUTE_MEAN:
 			step.a = m->mean;
@@ -344,23 +315,23 @@ impute_number(StepFit *fit, int f, const MlColumnSteps *steps, const MlMoments *
 			step.a = steps->fill;
 			break;
 	}
-	add_step(fit, step, NULL);
+	fit_add_step(fit, step, NULL);
 }
 
 static void
 clip_number(StepFit *fit, const MlColumnSteps *steps)
 {
 	if (steps->clip_quantiles)
-		add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = quantile(fit, steps->low),.b = quantile(fit, steps->high)}, "clip");
+		fit_add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = quantile(fit, steps->low),.b = quantile(fit, steps->high)}, "clip");
 	else if (steps->clip_values)
-		add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = steps->low,.b = steps->high}, "clip");
+		fit_add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = steps->low,.b = steps->high}, "clip");
 }
 
 /* Raise where values are not above what a transform takes. */
 static void
 check_domain(StepFit *fit, double above, const char *transform)
 {
-	MlMoments	m = moments(fit);
+	MlMoments	m = fit_moments(fit->values, fit->training->n);
 
 	if (m.count > 0 && !(m.min > above))
 		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "\"%s\" does not take the values of \"%s\"", transform, fit->name),
@@ -380,24 +351,24 @@ transform_number(StepFit *fit, const MlColumnSteps *steps)
 	if (steps->transform == ML_TRANSFORM_LOG1P)
 	{
 		check_domain(fit, -1, "log1p");
-		add_step(fit, (MlStep) {.kind = ML_STEP_LOG1P}, "log1p");
+		fit_add_step(fit, (MlStep) {.kind = ML_STEP_LOG1P}, "log1p");
 		return;
 	}
 	if (step.kind == ML_STEP_BOX_COX)
 		check_domain(fit, 0, name);
-	sorted = sorted_values(fit);
+	sorted = fit_sorted(fit);
 	if (steps->has_lambda)
 		step.a = steps->lambda;
 	else
 		step.a = fit->nsorted > 0 && sorted[0] < sorted[fit->nsorted - 1] ? power_lambda(fit->ctx, step.kind, sorted, fit->nsorted) : 1;
-	add_step(fit, step, name);
+	fit_add_step(fit, step, name);
 }
 
 /* The edges between bins. */
 static double *
 bin_edges(StepFit *fit, const MlColumnSteps *steps, size_t *count)
 {
-	const double *v = sorted_values(fit);
+	const double *v = fit_sorted(fit);
 	double	   *edges = ml_alloc_array(fit->ctx, (size_t) steps->bins + 1, sizeof(double));
 	double		low = v[0];
 	double		high = v[fit->nsorted - 1];
@@ -448,15 +419,14 @@ fullest_bin(const StepFit *fit, size_t n)
 	return best;
 }
 
-/* The parts of a date; tells whether any varies. */
-static bool
+/* The parts of a date. */
+static void
 add_dates(StepFit *fit, int f, const MlColumnSteps *steps)
 {
 	static const double first[] = {0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0};
 	static const double period[] = {0, 0, 4, 12, 53, 31, 7, 366, 24, 60, 0};
 	const char *base = fit->name;
 	double	   *seconds = ml_alloc_array(fit->ctx, fit->training->n + 1, sizeof(double));
-	bool		any = false;
 
 	memcpy(seconds, fit->values, fit->training->n * sizeof(double));
 	for (int p = 0; p < steps->nparts; p++)
@@ -469,18 +439,17 @@ add_dates(StepFit *fit, int f, const MlColumnSteps *steps)
 		{
 			memcpy(fit->values, seconds, fit->training->n * sizeof(double));
 			fit->chain.count = before;
-			add_step(fit, (MlStep) {.kind = ML_STEP_DATE,.a = part,.b = steps->since}, NULL);
+			fit_add_step(fit, (MlStep) {.kind = ML_STEP_DATE,.a = part,.b = steps->since}, NULL);
 			fit->name = ml_format(fit->ctx, "%s.%s%s", base, ml_date_part_name(part), !cyclic ? "" : turn ? ".cos" : ".sin");
 			if (cyclic)
-				add_step(fit, (MlStep) {.kind = turn ? ML_STEP_COSINE : ML_STEP_SINE,.a = first[part],.b = period[part]}, NULL);
-			any |= add_value(fit, f, ML_SCALE_AUTO);
+				fit_add_step(fit, (MlStep) {.kind = turn ? ML_STEP_COSINE : ML_STEP_SINE,.a = first[part],.b = period[part]}, NULL);
+			fit_add_value(fit, f, ML_SCALE_AUTO);
 		}
 		fit->chain.count = before;
 	}
 	/* interactions want one number */
 	fit->outputs[f].count = 0;
 	ml_free(fit->ctx, seconds);
-	return any;
 }
 
 /* The columns of one slot of a number. */
@@ -493,8 +462,8 @@ fit_number(StepFit *fit, int f, int slot, const MlColumnSteps *steps, bool *seen
 
 	if (steps->name != NULL)
 		name = feature->kind == ML_KIND_VECTOR ? ml_format(fit->ctx, "%s[%d]", steps->name, slot - feature->slot + 1) : steps->name;
-	begin_column(fit, f, slot, name);
-	m = moments(fit);
+	fit_begin_column(fit, f, slot, name);
+	m = fit_moments(fit->values, fit->training->n);
 	if (m.count == 0)
 		return;
 	*seen = true;
@@ -511,8 +480,8 @@ fit_number(StepFit *fit, int f, int slot, const MlColumnSteps *steps, bool *seen
 
 		step.values = bin_edges(fit, steps, &step.count);
 		names = bin_names(fit, fit->name, step.values, step.count);
-		add_step(fit, step, NULL);
-		add_flags(fit, f, (int) step.count + 1, fullest_bin(fit, step.count), names);
+		fit_add_step(fit, step, NULL);
+		fit_add_flags(fit, f, (int) step.count + 1, fullest_bin(fit, step.count), names);
 	}
 	else
 	{
@@ -521,383 +490,57 @@ fit_number(StepFit *fit, int f, int slot, const MlColumnSteps *steps, bool *seen
 		if (steps->bins > 0)
 		{
 			step.values = bin_edges(fit, steps, &step.count);
-			add_step(fit, step, "bin");
+			fit_add_step(fit, step, "bin");
 		}
-		add_value(fit, f, steps->scale);
+		fit_add_value(fit, f, steps->scale);
 	}
-	add_indicator(fit, f, slot, steps, m.nulls);
-}
-
-/* ---- categories ---- */
-
-typedef struct Coded
-{
-	const char *string;
-	uint32_t	length;
-	uint32_t	code;
-} Coded;
-
-static int
-by_bytes(const void *pa, const void *pb)
-{
-	const Coded *a = pa;
-	const Coded *b = pb;
-	int			order = memcmp(a->string, b->string, a->length < b->length ? a->length : b->length);
-
-	return order ? order : (a->length > b->length) - (a->length < b->length);
-}
-
-/* Know all strings of the training rows, in the order of their bytes; tells the rows of each. */
-static double *
-keep_strings(StepFit *fit, int f)
-{
-	const MlDictionary *d = fit->dictionaries[f];
-	Levels	   *levels = &fit->prep->levels[f];
-	Coded	   *strings = ml_alloc_array(fit->ctx, (size_t) d->count + 1, sizeof *strings);
-	double	   *counts;
-	size_t		n = 0;
-
-	for (uint32_t code = 0; code < d->count; code++)
-		if (fit->counts[f][code] > 0)
-			strings[n++] = (Coded) {d->strings[code], d->lengths[code], code};
-	qsort(strings, n, sizeof *strings, by_bytes);
-	*levels = (Levels)
-	{
-		.kept = ml_dictionary_create(fit->ctx),.nlevels = (int) n,.null_level = -1,.other_level = -1,.reference = -1,
-			.unseen = -1,.null_target = -1,.filled = -1
-	};
-	counts = ml_alloc_array_zero(fit->ctx, n + 1, sizeof(double));
-	fit->code_level[f] = ml_alloc_array(fit->ctx, (size_t) d->count + 1, sizeof(double));
-	for (uint32_t code = 0; code < d->count; code++)
-		fit->code_level[f][code] = -1;
-	for (size_t i = 0; i < n; i++)
-	{
-		ml_dictionary_add(fit->ctx, levels->kept, strings[i].string, strings[i].length, UINT32_MAX);
-		counts[i] = fit->counts[f][strings[i].code];
-		fit->code_level[f][strings[i].code] = (double) i;
-	}
-	ml_free(fit->ctx, strings);
-	return counts;
-}
-
-/* The most frequent string, the first of several; -1 = there is none. */
-static int
-most_frequent(const double *counts, size_t n)
-{
-	int			best = n > 0 ? 0 : -1;
-
-	for (size_t k = 1; k < n; k++)
-		if (counts[k] > counts[best])
-			best = (int) k;
-	return best;
-}
-
-/* What NULL becomes. */
-static void
-impute_category(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
-{
-	const Levels *levels = &fit->prep->levels[f];
-
-	if (steps->impute == ML_IMPUTE_ERROR)
-		refuse_nulls(fit, f, fit->nulls[f]);
-	else if (steps->impute == ML_IMPUTE_MODE)
-		add_step(fit, (MlStep) {.kind = ML_STEP_IMPUTE,.a = most_frequent(counts, (size_t) levels->nlevels)}, NULL);
-	else if (steps->impute == ML_IMPUTE_CONSTANT)
-		add_step(fit, (MlStep) {.kind = ML_STEP_IMPUTE,.a = ml_prep_encode(fit->prep, f, steps->fill_text, strlen(steps->fill_text))}, NULL);
-}
-
-/* The places of strings in the order given; raises for strings that it misses. */
-static void
-order_codes(StepFit *fit, int f, const MlColumnSteps *steps, MlStep *step, double *codes)
-{
-	const MlDictionary *kept = fit->prep->levels[f].kept;
-	const char *missed = "";
-	int			nmissed = 0;
-
-	for (uint32_t c = 0; c < kept->count; c++)
-	{
-		codes[c] = steps->has_unseen ? steps->unseen : NAN;
-		for (int o = 0; o < steps->norder; o++)
-			if (strcmp(steps->order[o], kept->strings[c]) == 0)
-				codes[c] = o;
-		if (codes[c] != codes[c] && nmissed++ < 5)
-			missed = ml_format(fit->ctx, "%s%s\"%s\"", missed, nmissed > 1 ? ", " : "", kept->strings[c]);
-	}
-	if (nmissed > 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "the order of \"%s\" misses values", fit->prep->features[f].name),
-					  ml_format(fit->ctx, nmissed > 5 ? "It has %s and %d more." : "It has %s.", missed, nmissed - 5),
-					  "Add them to \"order\", or give the number of all others as \"unseen\".");
-	step->a = steps->has_unseen ? steps->unseen : NAN;
-	step->b = NAN;
-}
-
-/* Sums of the target, by part of the rows. */
-typedef struct TargetSums
-{
-	size_t		k;				/* codes, then unseen (never any), then NULL */
-	double	   *sum;			/* [ML_TERM_FOLDS][k + 2] */
-	double	   *count;
-} TargetSums;
-
-/* Smoothed means without one part of the rows, or with all (without < 0). */
-static void
-smooth_means(const TargetSums *s, int without, double smoothing, double *out)
-{
-	double		all = 0;
-	double		rows = 0;
-	double		prior;
-
-	for (int part = 0; part < ML_TERM_FOLDS; part++)
-		for (size_t c = 0; c < s->k + 2 && part != without; c++)
-		{
-			all += s->sum[(size_t) part * (s->k + 2) + c];
-			rows += s->count[(size_t) part * (s->k + 2) + c];
-		}
-	prior = rows > 0 ? all / rows : 0;
-	for (size_t c = 0; c < s->k + 2; c++)
-	{
-		double		sum = 0;
-		double		count = 0;
-
-		for (int part = 0; part < ML_TERM_FOLDS; part++)
-			if (part != without)
-			{
-				sum += s->sum[(size_t) part * (s->k + 2) + c];
-				count += s->count[(size_t) part * (s->k + 2) + c];
-			}
-		out[c] = count + smoothing > 0 ? (sum + smoothing * prior) / (count + smoothing) : prior;
-	}
-}
-
-/* The encoding by the mean of the target (klass < 0), or by the share of one of its classes. */
-static MlStep
-target_step(StepFit *fit, int klass, double smoothing, size_t k)
-{
-	const MlPrepTraining *t = fit->training;
-	MlStep		step = {.kind = ML_STEP_ENCODE,.count = k};
-	TargetSums	s = {.k = k};
-	double	   *all = ml_alloc_array(fit->ctx, k + 2, sizeof(double));
-	double	   *by_fold = ml_alloc_array(fit->ctx, (k + 2) * ML_TERM_FOLDS, sizeof(double));
-
-	s.sum = ml_alloc_array_zero(fit->ctx, (k + 2) * ML_TERM_FOLDS, sizeof(double));
-	s.count = ml_alloc_array_zero(fit->ctx, (k + 2) * ML_TERM_FOLDS, sizeof(double));
-	for (size_t i = 0; i < t->n; i++)
-	{
-		double		v = fit->values[i];
-		size_t		place = t->folds[i] * (k + 2) + (v != v ? k + 1 : v >= 0 ? (size_t) v : k);
-
-		s.sum[place] += klass < 0 ? t->target[i] : t->target[i] == klass;
-		s.count[place] += 1;
-	}
-	smooth_means(&s, -1, smoothing, all);
-	for (int part = 0; part < ML_TERM_FOLDS; part++)
-		smooth_means(&s, part, smoothing, by_fold + (size_t) part * (k + 2));
-	step.values = all;
-	step.a = all[k];
-	step.b = all[k + 1];
-	step.by_fold = by_fold;
-	fit->prep->by_target = true;
-	ml_free(fit->ctx, s.sum);
-	ml_free(fit->ctx, s.count);
-	return step;
-}
-
-/* One column for a number or two classes, else one a class. */
-static void
-encode_by_target(StepFit *fit, int f, const MlColumnSteps *steps)
-{
-	const MlPrepTraining *t = fit->training;
-	size_t		k = (size_t) fit->prep->levels[f].nlevels;
-	const char *base = fit->name;
-	int			before = fit->chain.count;
-	double	   *codes;
-
-	if (t->target == NULL)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, ml_format(fit->ctx, "\"%s\" cannot be encoded by the target", fit->prep->features[f].name),
-					  "There is no target.", NULL);
-	if (t->classes <= 2)
-	{
-		add_step(fit, target_step(fit, t->classes == 2 ? 1 : -1, steps->smoothing, k), "target");
-		add_value(fit, f, steps->scale);
-		return;
-	}
-	codes = ml_alloc_array(fit->ctx, t->n + 1, sizeof(double));
-	memcpy(codes, fit->values, t->n * sizeof(double));
-	for (int klass = 0; klass < t->classes; klass++)
-	{
-		memcpy(fit->values, codes, t->n * sizeof(double));
-		fit->chain.count = before;
-		fit->name = base;
-		add_step(fit, target_step(fit, klass, steps->smoothing, k), "target");
-		fit->name = ml_format(fit->ctx, "%s=%s", fit->name, t->labels[klass]);
-		add_value(fit, f, steps->scale);
-	}
-	fit->outputs[f].count = 0;
-	ml_free(fit->ctx, codes);
-}
-
-/* One number a string. */
-static void
-encode_by_string(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
-{
-	size_t		k = (size_t) fit->prep->levels[f].nlevels;
-	double	   *codes = ml_alloc_array(fit->ctx, k + 1, sizeof(double));
-	MlStep		step = {.kind = ML_STEP_ENCODE,.values = codes,.count = k,.a = NAN,.b = NAN};
-
-	if (steps->encode == ML_ENCODE_ORDINAL)
-		order_codes(fit, f, steps, &step, codes);
-	else if (steps->encode == ML_ENCODE_LABEL)
-		for (size_t c = 0; c < k; c++)
-			codes[c] = (double) c;
-	else
-	{
-		for (size_t c = 0; c < k; c++)
-			codes[c] = counts[c] / (double) fit->training->n;
-		step.a = 0;
-		step.b = fit->nulls[f] / (double) fit->training->n;
-	}
-	add_step(fit, step, steps->encode == ML_ENCODE_ORDINAL ? "ordinal" : steps->encode == ML_ENCODE_LABEL ? "label" : "frequency");
-	add_value(fit, f, steps->scale);
-}
-
-static void
-encode_by_hash(StepFit *fit, int f, const MlColumnSteps *steps)
-{
-	const MlDictionary *d = fit->dictionaries[f];
-	const char **names = ml_alloc_array(fit->ctx, (size_t) steps->buckets + 1, sizeof(char *));
-	const char *name = steps->name != NULL ? steps->name : fit->prep->features[f].name;
-
-	fit->prep->levels[f].kept = ml_dictionary_create(fit->ctx);
-	fit->prep->levels[f].nlevels = 0;
-	fit->prep->levels[f].buckets = steps->buckets;
-	for (uint32_t code = 0; code < d->count; code++)
-		fit->code_level[f][code] = ml_prep_encode(fit->prep, f, d->strings[code], d->lengths[code]);
-	for (int k = 0; k < steps->buckets; k++)
-		names[k] = ml_format(fit->ctx, "%s#%d", name, k);
-	begin_column(fit, f, fit->prep->features[f].slot, name);
-	if (steps->impute == ML_IMPUTE_MODE || steps->impute == ML_IMPUTE_CONSTANT)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, ml_format(fit->ctx, "preprocess option \"impute\" does not fit \"%s\"", name),
-					  "A hash of NULL is 0 in all its columns.", NULL);
-	add_flags(fit, f, steps->buckets, -1, names);
-}
-
-/* One 0/1 column a level, as without steps, but for its own options and for where NULL goes. */
-static void
-one_hot(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
-{
-	MlPrep	   *prep = fit->prep;
-	MlPrepOptions options = prep->options;
-	const MlDictionary *d = fit->dictionaries[f];
-	double	   *all = ml_alloc_array(fit->ctx, (size_t) d->count + 1, sizeof(double));
-	double		nulls = fit->nulls[f];
-	int			filled = steps->impute == ML_IMPUTE_MODE ? most_frequent(counts, (size_t) prep->levels[f].nlevels) : -1;
-	const char *string = filled >= 0 ? prep->levels[f].kept->strings[filled] : steps->impute == ML_IMPUTE_CONSTANT ? steps->fill_text : NULL;
-	int32_t		code = string != NULL ? ml_dictionary_find(d, string, strlen(string)) : -1;
-
-	if (steps->max_categories > 0)
-		options.max_categories = steps->max_categories;
-	if (steps->min_frequency >= 0)
-		options.min_frequency = steps->min_frequency;
-	memcpy(all, fit->counts[f], (size_t) d->count * sizeof(double));
-	if (steps->impute == ML_IMPUTE_CONSTANT && code < 0 && nulls > 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "no row of \"%s\" is \"%s\"", prep->features[f].name, string),
-					  "With \"one_hot\", the constant that NULL becomes must be a category of the training rows.",
-					  "Leave \"impute\" out to make NULL a category of its own.");
-	if (code >= 0)
-	{
-		all[code] += nulls;
-		nulls = 0;
-	}
-	prep_fit_categories(fit->ctx, prep, &options, f, d, all, nulls);
-	if (code >= 0)
-		prep->levels[f].filled = prep->levels[f].null_target = (int) ml_prep_encode(prep, f, string, strlen(string));
-	ml_free(fit->ctx, fit->code_level[f]);
-	fit->code_level[f] = NULL;
-	ml_free(fit->ctx, all);
-}
-
-static void
-fit_category(StepFit *fit, int f, const MlColumnSteps *steps)
-{
-	const MlFeature *feature = &fit->prep->features[f];
-	double	   *counts = keep_strings(fit, f);
-
-	begin_column(fit, f, feature->slot, steps->name != NULL ? steps->name : feature->name);
-	if (steps->encode == ML_ENCODE_ONE_HOT)
-	{
-		if (steps->impute == ML_IMPUTE_ERROR)
-			refuse_nulls(fit, f, fit->nulls[f]);
-		fit->prep->levels[f].filled = -1;
-		one_hot(fit, f, steps, counts);
-		return;
-	}
-	if (steps->encode == ML_ENCODE_HASH)
-	{
-		if (steps->impute == ML_IMPUTE_ERROR)
-			refuse_nulls(fit, f, fit->nulls[f]);
-		encode_by_hash(fit, f, steps);
-	}
-	else
-	{
-		impute_category(fit, f, steps, counts);
-		if (steps->encode == ML_ENCODE_TARGET)
-			encode_by_target(fit, f, steps);
-		else
-			encode_by_string(fit, f, steps, counts);
-	}
-	add_indicator(fit, f, feature->slot, steps, fit->nulls[f]);
+	fit_add_indicator(fit, f, slot, steps, m.nulls);
 }
 
 /* ---- the whole ---- */
 
-/* The names of a list of preprocess, or the keys of an object, must be features. */
-static void
-check_names(StepFit *fit, const char *const *names, int count)
+int
+fit_need_feature(StepFit *fit, const char *name)
 {
 	const MlPrep *prep = fit->prep;
 	const char **features = ml_alloc_array(fit->ctx, (size_t) prep->nfeatures + 1, sizeof(char *));
+	int			found = -1;
 
 	for (int f = 0; f < prep->nfeatures; f++)
-		features[f] = prep->features[f].name;
-	for (int i = 0; i < count; i++)
 	{
-		bool		found = false;
-
-		for (int f = 0; f < prep->nfeatures; f++)
-			found |= strcmp(features[f], names[i]) == 0;
-		if (!found)
-			ml_raise_full(fit->ctx, ML_ERROR_UNDEFINED, ml_format(fit->ctx, "column \"%s\" of preprocess is not a feature", names[i]),
-						  NULL, ml_candidates_hint(fit->ctx, "feature", names[i], features, (size_t) prep->nfeatures));
+		features[f] = prep->features[f].name;
+		if (strcmp(features[f], name) == 0)
+			found = f;
 	}
+	if (found < 0)
+		ml_raise_full(fit->ctx, ML_ERROR_UNDEFINED, ml_format(fit->ctx, "column \"%s\" of preprocess is not a feature", name),
+					  NULL, ml_candidates_hint(fit->ctx, "feature", name, features, (size_t) prep->nfeatures));
 	ml_free(fit->ctx, features);
+	return found;
 }
 
+/* Raise for columns of preprocess that are no features. */
 static void
 check_all_names(StepFit *fit)
 {
 	static const char *const lists[] = {"drop", "keep"};
 	json_object *columns = json_object_object_get(fit->prep->options.steps, "columns");
-	int			n;
 
 	for (size_t i = 0; i < 2; i++)
 	{
 		json_object *list = json_object_object_get(fit->prep->options.steps, lists[i]);
+		int			n = 0;
+		const char **names = list != NULL ? ml_prep_names(fit->ctx, lists[i], list, &n) : NULL;
 
-		if (list != NULL)
-		{
-			const char **names = ml_prep_names(fit->ctx, lists[i], list, &n);
-
-			check_names(fit, names, n);
-		}
+		for (int k = 0; k < n; k++)
+			fit_need_feature(fit, names[k]);
 	}
 	if (columns == NULL)
 		return;
 	json_object_object_foreach(columns, key, value)
 	{
-		const char *name = key;
-
 		(void) value;
-		check_names(fit, &name, 1);
+		fit_need_feature(fit, key);
 	}
 }
 
@@ -916,6 +559,10 @@ step_fit_begin(MlContext *ctx, MlPrep *prep, const MlPrepTraining *training,
 	fit->code_level = ml_alloc_array_zero(ctx, (size_t) prep->nfeatures + 1, sizeof(double *));
 	fit->outputs = ml_alloc_array_zero(ctx, (size_t) prep->nfeatures + 1, sizeof(MlTerm));
 	fit->values = ml_alloc_array(ctx, training->n + 1, sizeof(double));
+	fit->slot_feature = ml_alloc_array(ctx, (size_t) prep->slots + 1, sizeof(int));
+	for (int f = 0; f < prep->nfeatures; f++)
+		for (int e = 0; e < prep->features[f].width; e++)
+			fit->slot_feature[prep->features[f].slot + e] = f;
 	check_all_names(fit);
 	return fit;
 }
@@ -935,8 +582,7 @@ step_fit_feature(StepFit *fit, int f)
 	if (steps.drop)
 	{
 		if (feature->kind == ML_KIND_CATEGORY)
-			prep->levels[f] = (Levels) {.kept = ml_dictionary_create(fit->ctx),.null_level = -1,.other_level = -1,.reference = -1,
-				.unseen = -1,.null_target = -1,.filled = -1};
+			fit_no_category(fit, f);
 		prep_drop_feature(prep, f, PREP_ASKED);
 		return true;
 	}
@@ -958,9 +604,29 @@ step_fit_feature(StepFit *fit, int f)
 	return true;
 }
 
+static const double *
+block_slot(const MlRawBlock *block, int slot, size_t n, double *buffer)
+{
+	const FitBlock *b = (const FitBlock *) block;
+
+	read_rows(b->fit, b->fit->slot_feature[slot], slot, b->begin, n, buffer);
+	return buffer;
+}
+
+FitBlock
+fit_block(const StepFit *fit, size_t begin)
+{
+	return (FitBlock) {
+		.block = {.slot = block_slot,.folds = fit->training->folds != NULL ? fit->training->folds + begin : NULL},
+			.fit = fit,.begin = begin
+	};
+}
+
 void
 step_fit_finish(StepFit *fit)
 {
+	fit_interactions(fit);
+	fit_select(fit);
 	ml_free(fit->ctx, fit->values);
 	ml_free(fit->ctx, fit->sorted);
 }

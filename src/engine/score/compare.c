@@ -11,10 +11,9 @@
 #include "score/compare.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/distributions.h"
-#include "score/metrics.h"
+#include "score/runs.h"
 
 double
 ml_mcnemar_p(size_t first, size_t second)
@@ -30,27 +29,12 @@ ml_mcnemar_p(size_t first, size_t second)
 	return fmin(1, 2 * tail);
 }
 
-typedef struct Ranked
-{
-	uint64_t	key;
-	uint32_t	row;
-} Ranked;
-
-static int
-by_key(const void *a, const void *b)
-{
-	uint64_t	x = ((const Ranked *) a)->key;
-	uint64_t	y = ((const Ranked *) b)->key;
-
-	return (x > y) - (x < y);
-}
-
 /*
  * What each row is worth: of a positive the share of negatives whose score is lower, of a negative the share of positives
  * whose score is higher; equal ones count half.  Returns the AUC.
  */
 static double
-row_worths(const double *positive, const double *score, size_t n, Ranked *order, double positives, double *worth)
+row_worths(MlContext *ctx, const double *positive, const double *score, size_t n, MlKeyed *order, double positives, double *worth)
 {
 	double		negatives = (double) n - positives;
 	double		positives_below = 0;
@@ -59,19 +43,19 @@ row_worths(const double *positive, const double *score, size_t n, Ranked *order,
 	size_t		end;
 
 	for (size_t i = 0; i < n; i++)
-		order[i] = (Ranked) {ml_score_key(score[i]), (uint32_t) i};
-	qsort(order, n, sizeof(Ranked), by_key);
+		order[i] = (MlKeyed) {ml_score_key(score[i]), i};
+	ml_sort_keyed(ctx, order, n);
 	for (size_t begin = 0; begin < n; begin = end)
 	{
 		double		tied_positives = 0;
 
 		for (end = begin; end < n && order[end].key == order[begin].key; end++)
-			tied_positives += positive[order[end].row] > 0.5;
+			tied_positives += positive[order[end].item] > 0.5;
 		double		tied_negatives = (double) (end - begin) - tied_positives;
 
 		for (size_t i = begin; i < end; i++)
 		{
-			uint32_t	row = order[i].row;
+			size_t		row = order[i].item;
 
 			if (positive[row] > 0.5)
 			{
@@ -90,7 +74,7 @@ row_worths(const double *positive, const double *score, size_t n, Ranked *order,
 bool
 ml_delong(MlContext *ctx, const double *positive, const double *first, const double *second, size_t n, MlDelong *result)
 {
-	Ranked	   *order = ml_alloc_array(ctx, n + 1, sizeof(Ranked));
+	MlKeyed	   *order = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
 	double	   *worth[2];
 	double		positives = 0;
 	MlSum		squares[2] = {{0, 0}, {0, 0}};	/* of the differences: of negative and of positive rows */
@@ -110,7 +94,7 @@ ml_delong(MlContext *ctx, const double *positive, const double *first, const dou
 	for (int m = 0; m < 2; m++)
 	{
 		worth[m] = ml_alloc_array(ctx, n + 1, sizeof(double));
-		result->auc[m] = row_worths(positive, m == 0 ? first : second, n, order, positives, worth[m]);
+		result->auc[m] = row_worths(ctx, positive, m == 0 ? first : second, n, order, positives, worth[m]);
 	}
 	/* the variance of a difference is that of the rows' differences, whose mean on either side is that of the AUCs */
 	difference = result->auc[1] - result->auc[0];

@@ -4,23 +4,14 @@
 #include "score/profile.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "score/metrics.h"
+#include "score/runs.h"
 
 #define SKILL_BINS 64			/* of a number */
+#define CHECK_ROWS ((size_t) 1 << 20)	/* how many rows pass between two looks at a cancel */
 
 const double ml_profile_shares[ML_PROFILE_QUANTILES] = {0.05, 0.25, 0.5, 0.75, 0.95};
-
-static int
-ascending(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return (x > y) - (x < y);
-}
 
 /* Put a value among the most frequent ones if it belongs there; values come in ascending order. */
 static void
@@ -124,9 +115,7 @@ ml_profile_column(MlContext *ctx, const MlColumn *column, MlProfile *p)
 		if (values[i] - values[i] == 0)
 			values[n++] = values[i];
 	p->nulls = column->nulls;
-	ml_check(ctx);
-	qsort(values, n, sizeof(double), ascending);
-	ml_check(ctx);
+	ml_sort_numbers(ctx, values, n);
 	count_values(p, values, n);
 	if (column->kind == ML_KIND_NUMBER && n > 0)
 		profile_numbers(p, values, n);
@@ -162,81 +151,96 @@ ml_correlation(const double *x, const double *y, size_t n)
 	return product > 0 ? fmax(-1, fmin(1, ml_sum_value(&xy) / product)) : NAN;
 }
 
-typedef struct Placed
-{
-	double		value;
-	size_t		place;
-} Placed;
-
-static int
-by_value(const void *a, const void *b)
-{
-	double		x = ((const Placed *) a)->value;
-	double		y = ((const Placed *) b)->value;
-
-	return (x > y) - (x < y);
-}
-
 void
 ml_ranks(MlContext *ctx, const double *values, size_t n, double *ranks)
 {
-	Placed	   *placed = ml_alloc_array(ctx, n + 1, sizeof(Placed));
+	MlKeyed	   *placed = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
 	size_t		end;
 
 	for (size_t i = 0; i < n; i++)
-		placed[i] = (Placed) {values[i], i};
-	qsort(placed, n, sizeof(Placed), by_value);
+		placed[i] = (MlKeyed) {ml_score_key(values[i]), i};
+	ml_sort_keyed(ctx, placed, n);
 	for (size_t begin = 0; begin < n; begin = end)
 	{
-		for (end = begin; end < n && placed[end].value == placed[begin].value; end++)
+		for (end = begin; end < n && placed[end].key == placed[begin].key; end++)
 			;
 		for (size_t i = begin; i < end; i++)
-			ranks[placed[i].place] = ((double) begin + (double) end + 1) / 2;
+			ranks[placed[i].item] = ((double) begin + (double) end + 1) / 2;
 	}
 	ml_free(ctx, placed);
 }
 
 /* ---- skill ---- */
 
-/* The bin of every row: the code of a category, a number's place among bins of about equal many rows; NULL is the last. */
-static size_t
-find_bins(MlContext *ctx, const double *feature, bool categories, size_t n, uint32_t *bins)
+/* Where the bins of a number begin. */
+typedef struct Bins
+{
+	int			n;
+	double		from[SKILL_BINS];
+	uint32_t	number[SKILL_BINS];
+} Bins;
+
+/* Bins of about equal many rows; equal values share one. */
+static void
+make_bins(MlContext *ctx, const double *feature, size_t n, Bins *bins)
 {
 	double	   *sorted = ml_alloc_array(ctx, n + 1, sizeof(double));
 	size_t		known = 0;
-	size_t		nbins = SKILL_BINS;
 
+	bins->n = 0;
 	for (size_t i = 0; i < n; i++)
 		if (feature[i] == feature[i])
 			sorted[known++] = feature[i];
-	qsort(sorted, known, sizeof(double), ascending);
-	if (categories)
-		nbins = known > 0 ? (size_t) sorted[known - 1] + 1 : 0;
-	for (size_t i = 0; i < n; i++)
+	ml_sort_numbers(ctx, sorted, known);
+	for (size_t i = 0; i < known; i++)
 	{
-		size_t		low = 0;
-		size_t		high = known;
+		uint32_t	number = (uint32_t) (i * SKILL_BINS / known);
 
-		if (feature[i] != feature[i])
-			bins[i] = (uint32_t) nbins;
-		else if (categories)
-			bins[i] = (uint32_t) feature[i];
-		else
-		{
-			/* the first row of the value: equal values share a bin */
-			while (low < high)
-			{
-				size_t		middle = (low + high) / 2;
-
-				if (sorted[middle] < feature[i])
-					low = middle + 1;
-				else
-					high = middle;
-			}
-			bins[i] = (uint32_t) (low * nbins / known);
-		}
+		if ((i > 0 && sorted[i] == sorted[i - 1]) || (bins->n > 0 && bins->number[bins->n - 1] == number))
+			continue;
+		bins->from[bins->n] = sorted[i];
+		bins->number[bins->n++] = number;
 	}
 	ml_free(ctx, sorted);
+}
+
+/* The bin of a number. */
+static uint32_t
+bin_of(const Bins *bins, double value)
+{
+	int			low = 0;
+	int			high = bins->n;
+
+	while (low + 1 < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (bins->from[middle] <= value)
+			low = middle;
+		else
+			high = middle;
+	}
+	return bins->number[low];
+}
+
+/* The bin of every row: the code of a category, or that of a number; NULL is the last.  Returns how many there are. */
+static size_t
+find_bins(MlContext *ctx, const double *feature, bool categories, size_t n, uint32_t *rows)
+{
+	size_t		nbins = categories ? 0 : SKILL_BINS;
+	Bins		bins = {.n = 0};
+
+	if (!categories)
+		make_bins(ctx, feature, n, &bins);
+	for (size_t i = 0; categories && i < n; i++)
+		if (feature[i] >= (double) nbins)
+			nbins = (size_t) feature[i] + 1;
+	for (size_t i = 0; i < n; i++)
+	{
+		if (i % CHECK_ROWS == 0)
+			ml_check(ctx);
+		rows[i] = (uint32_t) (feature[i] != feature[i] ? nbins : categories ? (size_t) feature[i] : bin_of(&bins, feature[i]));
+	}
 	return nbins + 1;
 }
 
@@ -287,7 +291,10 @@ ml_feature_skill(MlContext *ctx, const double *feature, bool categories, const d
 	sums = ml_alloc_array(ctx, nbins, sizeof(double));
 	counts = ml_alloc_array(ctx, nbins, sizeof(double));
 	for (int k = classes > 0 ? 0 : -1; k < classes; k++)
+	{
 		add_errors(target, k, bins, nbins, n, sums, counts, &errors, &all);
+		ml_check(ctx);
+	}
 	ml_free(ctx, counts);
 	ml_free(ctx, sums);
 	ml_free(ctx, bins);

@@ -108,6 +108,30 @@ ml_sort_rows(MlContext *ctx, uint64_t *rows, uint64_t *buffer, size_t n, size_t 
 		radix_sort(ctx, rows, buffer, n, ML_WORDS_WEIGHTED);
 }
 
+void
+ml_sort_keyed(MlContext *ctx, MlKeyed *keyed, size_t n)
+{
+	MlKeyed    *buffer = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
+
+	ml_sort_rows(ctx, &keyed->key, &buffer->key, n, ML_WORDS_WEIGHTED);
+	ml_free(ctx, buffer);
+}
+
+void
+ml_sort_numbers(MlContext *ctx, double *numbers, size_t n)
+{
+	uint64_t   *keys = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
+	uint64_t   *buffer = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = ml_score_key(numbers[i]);
+	ml_sort_rows(ctx, keys, buffer, n, ML_WORDS_KEY);
+	for (size_t i = 0; i < n; i++)
+		numbers[i] = ml_key_score(keys[i]);
+	ml_free(ctx, buffer);
+	ml_free(ctx, keys);
+}
+
 /* ---- packing ---- */
 
 /* Write a number of which six bits go beside a mark into the first byte. */

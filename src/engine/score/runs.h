@@ -34,6 +34,19 @@ ml_key_score(uint64_t key)
 #define ML_SORT_UNBUFFERED 64
 extern void ml_sort_rows(MlContext *ctx, uint64_t *rows, uint64_t *buffer, size_t n, size_t words);
 
+/* A key and what has it. */
+typedef struct MlKeyed
+{
+	uint64_t	key;
+	uint64_t	item;
+} MlKeyed;
+
+/* Sort by key; those of one key keep their order. */
+extern void ml_sort_keyed(MlContext *ctx, MlKeyed *keyed, size_t n);
+
+/* Sort numbers, none of which is NaN; minus zero becomes zero. */
+extern void ml_sort_numbers(MlContext *ctx, double *numbers, size_t n);
+
 /* How many bytes n rows take at most: an entry of more than one row has the room of several. */
 static inline size_t
 ml_run_bound(size_t n, size_t words)

@@ -25,7 +25,7 @@ CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target float8,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, float8, VARIADIC float8[]) IS
-'Trains a model on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the numeric target, then the features in order. It always estimates a number, under ''auto'' too: for a classifier of numbers or booleans cast the target to text, or use the form over whole rows, where auto makes classes of booleans and of two distinct integers as ml_train does; a boolean cast to int is estimated as a number. All rows are training rows. Rows whose target is NULL are skipped; a NULL feature is a missing value. Features are known by their place (x1, x2, ...). Errors: unknown algorithm or parameter, NaN or infinity, a constant target. NULL without rows.';
+'Trains a model on the rows of a group: algorithm (see ml_algorithms, or ''auto''), parameters as JSON, the numeric target, then the features in order. It always estimates a number, under ''auto'' too: for a classifier of numbers or booleans cast the target to text, or use the form over whole rows, where auto makes classes of booleans and of two distinct integers as ml_train does; a boolean cast to int is estimated as a number. All rows are training rows. Rows whose target is NULL are skipped; a NULL feature is a missing value. Features are known by their place (x1, x2, ...). Errors: 42704 an unknown algorithm or parameter; 22000 NaN or infinity, a constant target; 42804 a target that the algorithm does not take; 54000 mlaas.max_memory exceeded. NULL without rows.';
 
 -- The same for 1 to 32 features without an array for each row, which would cost as much as all
 -- the rest: the parser prefers these to the variadic form.
@@ -78,7 +78,7 @@ CREATE AGGREGATE @extschema@.ml_fit(algorithm text, params jsonb, target text, "
 	FINALFUNC_MODIFY = READ_WRITE
 );
 COMMENT ON AGGREGATE @extschema@.ml_fit(text, jsonb, text, record) IS
-'Trains a model on whole rows of mixed types: algorithm (or ''auto''), parameters as JSON, the name of the target column, the row. Every other column of the row is a feature, known by its name. All rows are training rows. It has no partial form: rows travel to one process.';
+'Trains a model on whole rows of mixed types: algorithm (or ''auto''), parameters as JSON, the name of the target column, the row. Every other column of the row is a feature, known by its name. All rows are training rows; those whose target is NULL are skipped. It has no partial form: rows travel to one process. NULL without rows. Errors: 42703 no such column; else as for ml_fit with a numeric target.';
 
 CREATE FUNCTION mlaas.one_pass_trans(@extschema@.ml_state, boolean, VARIADIC "any")
 RETURNS @extschema@.ml_state LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ml_one_pass_trans';

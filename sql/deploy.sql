@@ -35,10 +35,17 @@ JOIN mlaas.model m ON m.id = g.model_id
 WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE') OR mlaas.has_privilege(m.id, 'describe');
 COMMENT ON VIEW mlaas.guards IS
 'The guards of the models that the current role may describe: what a version must pass before an alias points at it.';
+COMMENT ON COLUMN mlaas.guards.name IS 'Model.';
+COMMENT ON COLUMN mlaas.guards.alias IS 'Alias that versions must pass it for.';
 COMMENT ON COLUMN mlaas.guards.number IS 'Number of the guard, for ml_drop_guard.';
+COMMENT ON COLUMN mlaas.guards.condition IS 'As ml_guard was given it; the following columns are its parts.';
+COMMENT ON COLUMN mlaas.guards.metric IS 'What is measured: a metric, bytes or microseconds.';
 COMMENT ON COLUMN mlaas.guards.by IS 'Column between whose groups the gap is taken; NULL for no gap.';
+COMMENT ON COLUMN mlaas.guards.operator IS '>=, >, <= or <.';
+COMMENT ON COLUMN mlaas.guards.threshold IS 'In the unit of the metric.';
 COMMENT ON COLUMN mlaas.guards.source IS 'Rows that it is measured on; NULL for what is stored with the version.';
 COMMENT ON COLUMN mlaas.guards.made_by IS 'Role that made it, with whose rights the source is read; NULL when it was dropped.';
+COMMENT ON COLUMN mlaas.guards.made_at IS 'When.';
 GRANT SELECT ON mlaas.guards TO PUBLIC;
 
 -- Each role in use (src/pg/rights.c) holds EXECUTE on this function in its own name, so that DROP ROLE names it.

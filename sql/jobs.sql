@@ -120,15 +120,25 @@ COMMENT ON COLUMN mlaas.jobs.job IS 'Number, as ml_submit returned it.';
 COMMENT ON COLUMN mlaas.jobs.name IS 'Model.';
 COMMENT ON COLUMN mlaas.jobs.state IS 'queued, running, succeeded, failed or cancelled.';
 COMMENT ON COLUMN mlaas.jobs.phase IS 'Of a job that runs, as the following columns: see mlaas.progress.';
+COMMENT ON COLUMN mlaas.jobs.rows_read IS 'Rows read so far.';
+COMMENT ON COLUMN mlaas.jobs.iteration IS 'Iterations done in this phase: rounds, trees, steps.';
+COMMENT ON COLUMN mlaas.jobs.iterations IS 'Iterations there will be, or at most.';
+COMMENT ON COLUMN mlaas.jobs.loss IS 'Loss after the last iteration; NULL where none is computed.';
+COMMENT ON COLUMN mlaas.jobs.fraction IS 'Share of this phase that is done, 0 to 1; NULL when it may end at any time.';
+COMMENT ON COLUMN mlaas.jobs.seconds_left IS 'Seconds that this phase is likely to take still; NULL when that cannot be told.';
 COMMENT ON COLUMN mlaas.jobs.priority IS 'Higher ones begin first; those of one priority in the order of their numbers.';
 COMMENT ON COLUMN mlaas.jobs.role IS 'Role that submitted it, as which it trains.';
 COMMENT ON COLUMN mlaas.jobs.schedule IS 'Schedule that submitted it; NULL when ml_submit did.';
+COMMENT ON COLUMN mlaas.jobs.submitted_at IS 'When it was submitted.';
 COMMENT ON COLUMN mlaas.jobs.started_at IS 'When the last attempt began.';
+COMMENT ON COLUMN mlaas.jobs.finished_at IS 'When it succeeded, failed or was cancelled.';
 COMMENT ON COLUMN mlaas.jobs.attempts IS 'How often it was begun: more than once after a crash or restart of the server.';
 COMMENT ON COLUMN mlaas.jobs.cancel_requested IS 'Whether ml_cancel was called.';
 COMMENT ON COLUMN mlaas.jobs.version IS 'Version that it stored; NULL unless it succeeded.';
 COMMENT ON COLUMN mlaas.jobs.sqlstate IS 'SQLSTATE of the error that ended it.';
 COMMENT ON COLUMN mlaas.jobs.message IS 'Text of that error; of a job that waits: why its last attempt ended.';
+COMMENT ON COLUMN mlaas.jobs.detail IS 'Its DETAIL.';
+COMMENT ON COLUMN mlaas.jobs.hint IS 'Its HINT.';
 COMMENT ON COLUMN mlaas.jobs.arguments IS 'The arguments of ml_train.';
 
 CREATE FUNCTION mlaas.schedule_change(relations text[], rows_then bigint, changes_then bigint)
@@ -151,6 +161,12 @@ COMMENT ON VIEW mlaas.schedules IS
 'Trainings to be repeated, of the roles that the current role belongs to.';
 COMMENT ON COLUMN mlaas.schedules.schedule IS 'Name of the schedule.';
 COMMENT ON COLUMN mlaas.schedules.name IS 'Model.';
+COMMENT ON COLUMN mlaas.schedules.every IS 'Time from the beginning of one run to the next; NULL: by cron, or by changes alone.';
+COMMENT ON COLUMN mlaas.schedules.cron IS 'Minute, hour, day of month, month and day of week; NULL: by every, or by changes alone.';
+COMMENT ON COLUMN mlaas.schedules.time_zone IS 'Time zone in which cron, and every in days or months, are meant.';
+COMMENT ON COLUMN mlaas.schedules.priority IS 'Priority of its jobs.';
+COMMENT ON COLUMN mlaas.schedules.role IS 'Role that made it, as which its jobs train.';
+COMMENT ON COLUMN mlaas.schedules.created_at IS 'When it was made.';
 COMMENT ON COLUMN mlaas.schedules.on_change IS 'Share of rows that must have changed for it to train; NULL: it always does.';
 COMMENT ON COLUMN mlaas.schedules.changed IS 'Rows inserted, updated and deleted since it last trained, as a share of the rows there were then; NULL when that is not known.';
 COMMENT ON COLUMN mlaas.schedules.next_run IS 'When it trains next, or looks whether enough has changed.';

@@ -56,7 +56,7 @@ DECLARE
 	statement text;
 	label_note constant text :=
 		' Labels are text (compared by bytes), boolean, integers, float8, numeric or an enum; others by a cast to text.'
-		' Errors: a label that is NaN or infinite, more than 10000 distinct labels.';
+		' Errors: 22003 a label that is NaN or infinite; 54000 more than 10000 distinct labels.';
 	binary_note constant text :=
 		' With at most two labels it is that of the positive class, the greater label: true, 1, ''yes'' over ''no'' by bytes'
 		' (of boolean labels, and of 0 and 1, it is true or 1 even when that was not seen); with more, the mean over the classes.'
@@ -67,15 +67,15 @@ DECLARE
 	class_note constant text :=
 		' The actual value is a boolean, or a number: 1 is positive, 0 and -1 are negative, others are errors.';
 	score_note constant text :=
-		' Greater scores are more positive; ties are counted right; infinite scores rank first and last, NaN is an error.'
+		' Greater scores are more positive; ties are counted right; infinite scores rank first and last, NaN is an error (22003).'
 		' Exact, in bounded memory: what outgrows work_mem is sorted in temporary files.';
 	curve_note constant text :=
 		' An array of rows for unnest, from the greatest score down. A value can have 1 GB: round the scores where there are'
 		' many millions of them.';
 	number_note constant text :=
-		' Errors: NaN or infinity in either argument, overflow of a sum.';
+		' Error 22003: NaN or infinity in either argument, overflow of a sum.';
 	probability_note constant text :=
-		' The second argument is the probability of the positive class; one that is not between 0 and 1 is an error.';
+		' The second argument is the probability of the positive class; one that is not between 0 and 1 is an error (22003).';
 	classes_note constant text :=
 		' Probabilities are {"class": probability, ...} as ml_probabilities returns it, or an array beside the classes in the same'
 		' order; each between 0 and 1. The actual class is text, and may be one that is not there.'
@@ -83,10 +83,10 @@ DECLARE
 	query_note constant text :=
 		' Rows are ordered by score, the greatest first; rows of equal score share their places. k: only the first k places, 1 to'
 		' 1000000000. One query is one group: SELECT avg(m) FROM (SELECT ml_...(...) AS m FROM ... GROUP BY query) q. Keeps 16'
-		' bytes a row, up to mlaas.max_memory. Errors: a score that is NaN, a relevance that is negative or not finite.';
+		' bytes a row, up to mlaas.max_memory. Error 22003: a score that is NaN, a relevance that is negative or not finite.';
 	points_note constant text :=
 		' Points are arrays of as many finite numbers each, clusters text or integers. NULL unless there are at least two clusters'
-		' and fewer than points. Keeps all points, 8 bytes a number, up to mlaas.max_memory. Errors: more than 10000 clusters.';
+		' and fewer than points. Keeps all points, 8 bytes a number, up to mlaas.max_memory. Errors: 22003 a number that is not finite; 54000 more than 10000 clusters.';
 	bins_note constant text :=
 		' n_bins: bins of equal width, 10 where it is not given, at most 10000; each holds its upper edge.';
 	grouping_note constant text :=

@@ -219,6 +219,11 @@ WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE') OR mlaas.has_privilege(m.id,
 
 COMMENT ON VIEW mlaas.versions IS
 'The versions of the models that the current role may describe, with how each came to be. The model itself: ml_model(name@version).';
+COMMENT ON COLUMN mlaas.versions.name IS 'Model.';
+COMMENT ON COLUMN mlaas.versions.version IS 'Number, from 1; never used twice.';
+COMMENT ON COLUMN mlaas.versions.algorithm IS 'One of ml_algorithms(), or pipeline or ensemble.';
+COMMENT ON COLUMN mlaas.versions.task IS 'regression, binary, multiclass, ranking or anomaly.';
+COMMENT ON COLUMN mlaas.versions.target IS 'Column that is predicted; NULL of a model without one.';
 COMMENT ON COLUMN mlaas.versions.status IS 'candidate at first; approved or archived by ml_approve and ml_archive.';
 COMMENT ON COLUMN mlaas.versions.metrics IS 'Metrics on the held-out rows, else on the training rows.';
 COMMENT ON COLUMN mlaas.versions.baseline IS 'The same metrics of the baseline on the same rows: the mean, or the shares of the classes.';
@@ -252,6 +257,9 @@ WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE') OR mlaas.has_privilege(m.id,
 
 COMMENT ON VIEW mlaas.aliases IS
 'Where the aliases of the models that the current role may predict with point. A bare model name means the alias production.';
+COMMENT ON COLUMN mlaas.aliases.name IS 'Model.';
+COMMENT ON COLUMN mlaas.aliases.alias IS 'production, which the bare name means, or another; name@alias asks for it.';
+COMMENT ON COLUMN mlaas.aliases.version IS 'Version that it points at.';
 COMMENT ON COLUMN mlaas.aliases.deployed_at IS 'When the alias was moved here.';
 
 CREATE VIEW mlaas.history WITH (security_barrier) AS
@@ -268,6 +276,7 @@ COMMENT ON COLUMN mlaas.history.number IS 'Order of the events of one model.';
 COMMENT ON COLUMN mlaas.history.at IS 'When.';
 COMMENT ON COLUMN mlaas.history.who IS 'Current role of the session that did it.';
 COMMENT ON COLUMN mlaas.history.action IS 'train, copy, deploy, rollback, route, drop, approve, archive, grant, revoke, owner, rename, tag, describe, guard, publish or unpublish.';
+COMMENT ON COLUMN mlaas.history.alias IS 'Alias that it happened to; NULL when it happened to no alias.';
 COMMENT ON COLUMN mlaas.history.version IS 'Version that it happened to, or that was deployed or rolled back to; NULL when it happened to the whole model.';
 COMMENT ON COLUMN mlaas.history.from_version IS 'Version the alias pointed at before; NULL when it is new.';
 COMMENT ON COLUMN mlaas.history.reason IS 'As given to the function.';

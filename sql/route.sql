@@ -34,11 +34,14 @@ JOIN mlaas.model m ON m.id = r.model_id
 WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE') OR mlaas.has_privilege(m.id, 'describe');
 COMMENT ON VIEW mlaas.routes IS
 'Routes of the models that the current role may describe. Those with a role, a claim or a condition come first, in the order of their numbers, and the first that holds decides; weights divide the rest.';
+COMMENT ON COLUMN mlaas.routes.name IS 'Model.';
+COMMENT ON COLUMN mlaas.routes.alias IS 'Alias whose calls it takes.';
 COMMENT ON COLUMN mlaas.routes.number IS 'Number of the route, for ml_unroute.';
 COMMENT ON COLUMN mlaas.routes.version IS 'Where it leads.';
 COMMENT ON COLUMN mlaas.routes.weight IS 'Share of the calls, from 0 to 1; what the weights leave goes to the alias'' own version.';
 COMMENT ON COLUMN mlaas.routes.role IS 'Members of this role go here, superusers only when they were made members.';
 COMMENT ON COLUMN mlaas.routes.claim IS 'Path of a claim in request.jwt.claims that must have the value.';
+COMMENT ON COLUMN mlaas.routes.value IS 'What the claim must be, or have among the values of an array.';
 COMMENT ON COLUMN mlaas.routes.condition IS 'What must hold for the input.';
 COMMENT ON COLUMN mlaas.routes.key IS 'Column of the input whose value decides between weights; NULL: all features together.';
 COMMENT ON COLUMN mlaas.routes.salt IS 'Second argument of ml_bucket for the weights.';
@@ -76,7 +79,7 @@ RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'ml_bucket';
 COMMENT ON FUNCTION ml_bucket(text, text) IS
-'Where a key falls in [0, 1): the same for ever and everywhere, and evenly over keys. The weights of an alias, in the order of their numbers, divide this range from 0 on; their salt is in mlaas.routes.';
+'Where a key falls in [0, 1): the same for ever and everywhere, and evenly over keys. The weights of an alias, in the order of their numbers, divide this range from 0 on; their salt is in mlaas.routes. NULL for a NULL.';
 
 CREATE FUNCTION ml_routed_version(model text, key text)
 RETURNS int

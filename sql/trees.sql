@@ -127,7 +127,7 @@ RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_continue';
 COMMENT ON FUNCTION ml_continue(text, text, jsonb, jsonb, text, text) IS
-'Adds trees to those of a model, learned from the rows of source, and stores all of them as the next version of its name. gradient_boosting goes on from the scores that the model gives these rows; random_forest and extra_trees grow more trees, by the same seed those that a training with more of them would have had.
+'Adds trees to those of a model, learned from the rows of source, and stores all of them as the next version of its name. gradient_boosting goes on from the scores that the model gives these rows; random_forest and extra_trees grow more trees, by the same seed those that a training with more of them would have had. linear_regression, which has none, takes the rows in as ml_update does.
 model: name, name@version or name@alias. source: a table or view, or one SELECT, the same rows as before or others; it must have the model''s features and its target under their names. Features are prepared as the model does it: a category it has not seen stays unseen. Classes must be among the model''s.
 params: what is to differ from the parameters that the model was trained with; n_estimators is how many trees (rounds) to add. What the scores mean (objective, criterion) cannot differ. validation, weight: as for ml_train; the same source, split and seed hold out the same rows. deploy: as for ml_train, but never by default.
 Returns the row of ml_train; metrics are those of the whole model on the held-out rows. ml_describe(model) #> ''{training,edits}'' and mlaas.history say what it came from.

@@ -168,9 +168,9 @@ split_output(char *spec)
 	return feature;
 }
 
-/* Find and open the members. */
+/* Find and open the members; names: what the whole calls them, NULL = as they are called. */
 static void
-open_members(Composition *c, FunctionCallInfo fcinfo)
+open_members(Composition *c, FunctionCallInfo fcinfo, char **names)
 {
 	Datum	   *models = array_argument(fcinfo, 1, "models", &c->spec.count);
 	Size		room = sizeof(char *) * (Size) c->spec.count;
@@ -186,7 +186,7 @@ open_members(Composition *c, FunctionCallInfo fcinfo)
 		RegistryVersion found;
 
 		registry_resolve(spec, REGISTRY_DESCRIBE, &found);
-		c->names[m] = psprintf("%s@%d", found.name, found.version);
+		c->names[m] = names != NULL ? names[m] : psprintf("%s@%d", found.name, found.version);
 		c->ids[m] = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&found.id)));
 		c->dependencies = lineage_depend(c->dependencies, &found.id);
 		c->members[m].model = cache_model(&found, CurrentMemoryContext);
@@ -211,7 +211,7 @@ name_outputs(Composition *c)
 
 /* Begin to make a model of those that a call names. */
 static void
-begin(Composition *c, FunctionCallInfo fcinfo, const MlAlgorithm *algorithm)
+begin(Composition *c, FunctionCallInfo fcinfo, const MlAlgorithm *algorithm, char **names)
 {
 	memset(c, 0, sizeof *c);
 	need_argument(fcinfo, 1, "models");
@@ -219,7 +219,7 @@ begin(Composition *c, FunctionCallInfo fcinfo, const MlAlgorithm *algorithm)
 	c->spec.algorithm = algorithm;
 	c->spec.summary.row_digest = "";
 	c->args.preprocess = "{}";
-	open_members(c, fcinfo);
+	open_members(c, fcinfo, names);
 }
 
 /* ---- rows ---- */
@@ -383,12 +383,12 @@ begin_lineage(Composition *c, FunctionCallInfo fcinfo, StringInfo json)
 
 /* A chain of models, from the arguments of ml_pipeline. */
 static void
-compose_pipeline(Composition *c, FunctionCallInfo fcinfo)
+compose_pipeline(Composition *c, FunctionCallInfo fcinfo, char **names)
 {
 	char	  **outputs;
 	StringInfoData json;
 
-	begin(c, fcinfo, &ml_pipeline_model);
+	begin(c, fcinfo, &ml_pipeline_model, names);
 	name_outputs(c);
 	c->args.source = optional_text(fcinfo, 2);
 	begin_lineage(c, fcinfo, &json);
@@ -458,12 +458,12 @@ weights_json(FunctionCallInfo fcinfo)
 
 /* An ensemble of models, from the arguments of ml_ensemble. */
 static void
-compose_ensemble(Composition *c, FunctionCallInfo fcinfo)
+compose_ensemble(Composition *c, FunctionCallInfo fcinfo, char **names)
 {
 	StringInfoData json;
 	int64		seed = -1;
 
-	begin(c, fcinfo, &ml_ensemble_model);
+	begin(c, fcinfo, &ml_ensemble_model, names);
 	c->spec.method = method_argument(c->ctx, fcinfo, 2);
 	read_weights(fcinfo, 3, &c->spec, c->members);
 	c->args.source = optional_text(fcinfo, 4);
@@ -490,7 +490,7 @@ compose_ensemble(Composition *c, FunctionCallInfo fcinfo)
 
 /* Compose as a call says, store and perhaps deploy what comes out. */
 static Datum
-compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, FunctionCallInfo), int deploy,
+compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, FunctionCallInfo, char **), int deploy,
 				   const char *function)
 {
 	Composition c;
@@ -503,7 +503,7 @@ compose_registered(FunctionCallInfo fcinfo, void (*compose) (Composition *, Func
 	PreventCommandIfParallelMode(function);
 	name = need_text(fcinfo, 0, "name");
 	registry_check_train(name);
-	compose(&c, fcinfo);
+	compose(&c, fcinfo, NULL);
 	c.args.name = name;
 	c.args.deploy = train_deploy_policy(c.ctx, policy != NULL ? policy : "first");
 	c.args.lineage = lineage_add(c.args.lineage, "dependencies", lineage_dependencies(c.dependencies));
@@ -524,6 +524,31 @@ ml_ensemble(PG_FUNCTION_ARGS)
 	return compose_registered(fcinfo, compose_ensemble, 9, "ml_ensemble()");
 }
 
+/* The members of a lineage as they are called now: names can change hands, versions do not. */
+static char **
+members_now(Jsonb *arguments, int *count)
+{
+	char	  **names = lineage_strings(arguments, "members", count);
+	int			known;
+	char	  **ids = lineage_strings(arguments, "member_version_ids", &known);
+
+	if (names == NULL || known != *count)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the lineage names no models")));
+	for (int m = 0; m < known; m++)
+	{
+		char	   *name = lineage_version_name(ids[m]);
+
+		if (name == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("member \"%s\" does not exist any more, or you may not describe it", names[m])));
+		names[m] = name;
+	}
+	return names;
+}
+
 /* Make one again from the arguments of its lineage. */
 void
 compose_again(bool pipeline, Jsonb *arguments, char *source, MlTrainResult *result)
@@ -531,14 +556,10 @@ compose_again(bool pipeline, Jsonb *arguments, char *source, MlTrainResult *resu
 	LOCAL_FCINFO(call, 10);
 	Composition c;
 	int			count;
-	char	  **models = lineage_strings(arguments, "members", &count);
+	char	  **models = members_now(arguments, &count);
 	int			outputs = 0;
 	char	  **features = lineage_strings(arguments, "features", &outputs);
 
-	if (models == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the lineage names no models")));
 	for (int m = 0; m < Min(outputs, count); m++)
 		models[m] = psprintf("%s as %s", models[m], features[m]);
 	lineage_call_begin(call, 10);
@@ -556,7 +577,7 @@ compose_again(bool pipeline, Jsonb *arguments, char *source, MlTrainResult *resu
 			lineage_call_json(call, 8, lineage_object(arguments, "validation"));
 		}
 	}
-	(pipeline ? compose_pipeline : compose_ensemble) (&c, call);
+	(pipeline ? compose_pipeline : compose_ensemble) (&c, call, lineage_strings(arguments, "members", &count));
 	*result = c.result;
 }
 

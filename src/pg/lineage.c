@@ -183,6 +183,26 @@ lineage_origin(const pg_uuid_t *version, VersionOrigin *origin)
 	SPI_finish();
 }
 
+/* The name@version that a version has now, with the rights of the current user; NULL when there is none. */
+char *
+lineage_version_name(const char *id)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.concat(v.name, '@', v.version) FROM mlaas.versions v WHERE v.id OPERATOR(pg_catalog.=) $1";
+	MemoryContext memory = CurrentMemoryContext;
+	Oid			types[] = {UUIDOID};
+	Datum		values[] = {DirectFunctionCall1(uuid_in, CStringGetDatum(id))};
+	char	   *name;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "reading the model registry failed");
+	name = SPI_processed == 1 ? origin_text(memory, 1) : NULL;
+	SPI_finish();
+	return name;
+}
+
 /* Add the elements of an array to those that are there, each once. */
 static List *
 add_elements(List *elements, Jsonb *array)

@@ -46,6 +46,9 @@ typedef struct VersionOrigin
 /* Read the row of a version of which the current user has the privilege describe. */
 extern void lineage_origin(const pg_uuid_t *version, VersionOrigin *origin);
 
+/* The name@version that the version of an id has now; NULL when there is none, or none that the current user may describe. */
+extern char *lineage_version_name(const char *id);
+
 /*
  * What a version made of others depends on: what one of those does, of which the current user has the privilege describe,
  * and what a source reads (source_dependencies) is added; lineage_dependencies is all of it as JSON.

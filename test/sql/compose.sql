@@ -64,6 +64,9 @@ CREATE TABLE values_ AS
 SELECT ml_model('compose_linear') AS a, ml_model('compose_trees') AS b, ml_model('compose_forest') AS c;
 SELECT bool_and(ml_probability(ml_ensemble(ARRAY[a, b, c]), 'true', x) = ml_probability('compose_mean@1', 'true', x)) AS same
 FROM values_, churn x WHERE x.id <= 100;
+-- weights mean their shares, however small or large they are
+SELECT bool_and(near(ml_probability(ml_ensemble(ARRAY[a, b], w), 'true', x), ml_probability(ml_ensemble(ARRAY[a, b]), 'true', x))) AS same
+FROM values_, churn x, (VALUES (ARRAY[5e-324, 5e-324]), (ARRAY[7e-310, 7e-310]), (ARRAY[8e307, 8e307])) v(w) WHERE x.id <= 20;
 SELECT e::text::ml_model::bytea = e::bytea AS round_trip FROM (SELECT ml_ensemble(ARRAY[a, b], ARRAY[2, 1], 'vote') AS e FROM values_) q;
 -- nested, and no deeper than 4
 SELECT near(ml_probability(ml_ensemble(ARRAY[ml_ensemble(ARRAY[a, b]), c], ARRAY[2, 1]), 'true', x), ml_probability('compose_mean@1', 'true', x)) AS same

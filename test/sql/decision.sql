@@ -75,6 +75,10 @@ SELECT version FROM ml_continue('on', 'claims', '{"n_estimators": 2}');
 SELECT ml_describe('on@2')->'training'->'decision' AS decision;
 SELECT version FROM ml_truncate('on', 3);
 SELECT ml_describe('on@3')->'training'->'decision' AS decision;
+-- one that was chosen too: folds do not choose it anew
+SELECT name FROM ml_train('kept', 'claims', 'fraud', 'gradient_boosting', '{a,b}', '{"n_estimators": 5}', validation => '{"threshold": "f1"}');
+SELECT version FROM ml_continue('kept', 'claims', '{"n_estimators": 2}', validation => '{"folds": 3}');
+SELECT ml_describe('kept@1') #> '{training,decision}' = ml_describe('kept@2') #> '{training,decision}' AS kept_by_folds;
 
 -- 4. errors
 
@@ -94,6 +98,6 @@ SELECT decide('bad', 'kind', '{"threshold": 0.5, "costs": {}}');
 SELECT replace(ml_model('given')::text, '"threshold": 0.2', '"threshold": 1.2')::ml_model;
 SELECT count(*) FROM mlaas.models WHERE name = 'bad';
 
-SELECT ml_drop(name) > 0 AS dropped FROM unnest('{plain,given,chosen,best,folded,cost,three,on}'::text[]) name;
+SELECT ml_drop(name) > 0 AS dropped FROM unnest('{plain,given,chosen,best,folded,cost,three,on,kept}'::text[]) name;
 SET client_min_messages = warning;
 DROP SCHEMA decision_test CASCADE;

@@ -54,6 +54,12 @@ DROP VIEW seen;
 ALTER TABLE rows_ ALTER day TYPE timestamp;
 CREATE VIEW seen AS SELECT * FROM rows_ WHERE id <= 400;
 SELECT identical, row_digest_same, features_changed, reason FROM ml_reproduce('reproduce_boost@1');
+-- a member is the version it was, whatever it is called, not what has its name now
+SELECT ml_rename('reproduce_lr', 'reproduce_lr_renamed');
+SELECT version FROM ml_train('reproduce_lr', 'SELECT x, kind, NOT big AS big FROM seen', 'big', 'logistic_regression');
+SELECT identical, bytes_identical FROM ml_reproduce('reproduce_mean');
+SELECT ml_drop('reproduce_lr');
+SELECT ml_rename('reproduce_lr_renamed', 'reproduce_lr');
 -- a parent that is gone, a source that is gone
 \set VERBOSITY terse
 SELECT ml_deploy('reproduce_linear', 2) IS NOT NULL AS deployed;

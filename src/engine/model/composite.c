@@ -8,9 +8,9 @@
 
 #include "base/document_internal.h"
 
-static const char *const section_names[] = {NULL, "signature", "preparation", "parameters", "summary", "payload"};
+const char *const ml_composite_sections[] = {NULL, "signature", "preparation", "parameters", "summary", "payload"};
 
-_Static_assert(sizeof section_names / sizeof section_names[0] == ML_SECTION_LAST + 1, "every section has a name");
+_Static_assert(sizeof ml_composite_sections / sizeof ml_composite_sections[0] == ML_SECTION_LAST + 1, "every section has a name");
 
 /* ---- connecting ---- */
 
@@ -214,6 +214,7 @@ connect_member(Connection *c, int m)
 			connect_result(c, member, f, from);
 		else
 			connect_row(c, member, f);
+		ml_check(c->ctx);
 	}
 	if (!c->composite->last)
 		connect_classes(c, member);
@@ -277,7 +278,7 @@ read_member(MlContext *ctx, const MlNode *object, int depth, MlMember *member)
 	if (algorithm == NULL)
 		corrupted(ctx, "a member is of an algorithm that this version does not know");
 	for (int id = 1; id <= ML_SECTION_LAST; id++)
-		sections[id] = ml_need(ctx, object, section_names[id], ML_NODE_OBJECT);
+		sections[id] = ml_need(ctx, object, ml_composite_sections[id], ML_NODE_OBJECT);
 	member->name = ml_need_string(ctx, object, "name");
 	member->output = ml_need_string(ctx, object, "output");
 	member->model = ml_model_open_sections(ctx, algorithm, sections, depth + 1);
@@ -290,15 +291,26 @@ read_weights(MlContext *ctx, const MlNode *payload, MlComposite *composite)
 {
 	const double *weights = ml_need_f64s(ctx, payload, "weights", composite->last ? 0 : composite->count);
 
-	for (int m = 0; m < composite->count && !composite->last; m++)
+	double		most = 0;
+	int			exponent;
+
+	if (composite->last)
+		return;
+	for (int m = 0; m < composite->count; m++)
 	{
 		if (!(weights[m] >= 0) || !isfinite(weights[m]))
 			corrupted(ctx, "a weight is out of range");
 		composite->members[m].weight = weights[m];
-		composite->weight += weights[m];
+		most = fmax(most, weights[m]);
 	}
-	if (!composite->last && (!(composite->weight > 0) || !isfinite(composite->weight)))
+	if (most == 0)
 		corrupted(ctx, "the weights are out of range");
+	frexp(most, &exponent);
+	for (int m = 0; m < composite->count; m++)
+	{
+		composite->members[m].share = ldexp(weights[m], -exponent);
+		composite->shares += composite->members[m].share;
+	}
 }
 
 MlComposite *
@@ -403,12 +415,12 @@ combine_means(const MlModel *model, const double *outs, size_t n, double *out, s
 			const double *result = outs + (member->out + (size_t) k) * n;
 
 			for (size_t i = 0; i < n; i++)
-				sum[i] += member->weight * result[i];
+				sum[i] += member->share * result[i];
 		}
 	}
 	for (size_t k = 0; k < outputs; k++)
 		for (size_t i = 0; i < n; i++)
-			out[k * ldout + i] /= c->weight;
+			out[k * ldout + i] /= c->shares;
 }
 
 /* The first class with the most votes. */
@@ -432,7 +444,7 @@ mean_probability(const MlComposite *c, const double *outs, size_t n, size_t i, i
 	for (int m = 0; m < c->count; m++)
 		for (int k = 0; k < c->members[m].model->signature->nclasses; k++)
 			if (c->members[m].class_of[k] == klass)
-				sum += c->members[m].weight * outs[(c->members[m].out + (size_t) k) * n + i];
+				sum += c->members[m].share * outs[(c->members[m].out + (size_t) k) * n + i];
 	return sum;
 }
 
@@ -451,7 +463,7 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 	for (int m = 0; m < c->count; m++)
 		for (size_t i = 0; i < n; i++)
 			out[(size_t) c->members[m].class_of[ml_model_class(c->members[m].model, outs + c->members[m].out * n + i, n)] * ldout + i] +=
-				c->members[m].weight;
+				c->members[m].share;
 	for (size_t i = 0; i < n; i++)
 	{
 		int			first;
@@ -460,7 +472,7 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 		double		probability;
 
 		for (int k = 0; k < classes; k++)
-			out[(size_t) k * ldout + i] /= c->weight;
+			out[(size_t) k * ldout + i] /= c->shares;
 		first = winner = most_votes(out + i, ldout, classes);
 		most = out[(size_t) winner * ldout + i];
 		probability = mean_probability(c, outs, n, i, winner);

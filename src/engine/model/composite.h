@@ -34,6 +34,9 @@
 #define ML_COMPOSITE_DEPTH 4	/* models within models within ... */
 #define ML_COMPOSITE_BYTES ((size_t) 512 << 20)
 
+/* The names of a member's sections in its object, by MlSection. */
+extern const char *const ml_composite_sections[];
+
 /* Where a member's slot has its number from. */
 typedef enum MlInputKind
 {
@@ -59,7 +62,8 @@ typedef struct MlMember
 	const MlModel *model;
 	const char *name;			/* as it was given, for readers */
 	const char *output;			/* "" = no feature of another */
-	double		weight;
+	double		weight;			/* as it was given */
+	double		share;			/* the weight times a power of two that all members have in common: sums stay in range */
 	MlInput    *inputs;			/* [slots of the member] */
 	int		   *class_of;		/* [its classes]: the class of the whole */
 	size_t		out;			/* its first output among those of all members */
@@ -71,7 +75,7 @@ typedef struct MlComposite
 	MlMember   *members;
 	bool		last;			/* the last member's result is the whole's */
 	bool		vote;
-	double		weight;			/* sum of all */
+	double		shares;			/* sum of all */
 	size_t		outputs;		/* of all members */
 	size_t		slots;			/* most that a member has */
 } MlComposite;

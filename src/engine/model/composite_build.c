@@ -299,7 +299,6 @@ finish(MlWriter *w)
 static MlSectionBytes
 payload_section(MlContext *ctx, const MlCompositeSpec *spec)
 {
-	static const char *const names[] = {NULL, "signature", "preparation", "parameters", "summary", "payload"};
 	double	   *weights = ml_alloc_array(ctx, (size_t) spec->count, sizeof(double));
 	MlWriter   *w = ml_writer_create(ctx);
 
@@ -314,7 +313,7 @@ payload_section(MlContext *ctx, const MlCompositeSpec *spec)
 		ml_write_string(w, "algorithm", member->model->algorithm->name);
 		ml_write_string(w, "output", member->output);
 		for (int id = 1; id <= ML_SECTION_LAST; id++)
-			ml_write_node(w, names[id], member->model->sections[id]);
+			ml_write_node(w, ml_composite_sections[id], member->model->sections[id]);
 		ml_write_end(w);
 	}
 	ml_write_end(w);

@@ -118,13 +118,15 @@ write_bytes(MlContext *ctx, const char *dir, const char *name, const void *bytes
 	write_file(ctx, dir, "json", name, json, strlen(json));
 }
 
-/* Train one algorithm on one target. */
+/* Train one algorithm on one target; preprocess and decision may be NULL. */
 static MlTrainResult
-train_model(MlContext *ctx, const MlAlgorithm *algorithm, size_t target)
+train_model(MlContext *ctx, const MlAlgorithm *algorithm, size_t target, const char *preprocess, const char *decision)
 {
 	static const char *const types[] = {"double precision", "text", "double precision[]"};
 	MlTrainSpec spec = {
 		.algorithm = algorithm,
+		.preprocess = preprocess,
+		.decision = decision,
 		.split = {.kind = ML_SPLIT_STRATIFIED, .test_size = 0.2, .seed = 42},
 		.nfeatures = 3,
 		.feature_types = types,
@@ -144,17 +146,34 @@ train_model(MlContext *ctx, const MlAlgorithm *algorithm, size_t target)
 static void
 write_model(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, size_t target)
 {
-	MlTrainResult result = train_model(ctx, algorithm, target);
+	MlTrainResult result = train_model(ctx, algorithm, target, NULL, NULL);
 
 	write_bytes(ctx, dir, ml_format(ctx, "%s_%s", algorithm->name, targets[target].name), result.bytes, result.size);
+}
+
+/* Write models whose columns go through steps of many kinds, and whose class is decided by a threshold. */
+static void
+write_prepared(MlContext *ctx, const char *dir)
+{
+	static const char *const steps[] = {
+		"{\"number\": {\"transform\": \"log1p\"}, \"category\": {\"encode\": \"target\"}, \"interactions\": [[\"x\", \"plan\"]]}",
+		"{\"columns\": {\"x\": {\"impute\": \"median\", \"scale\": \"minmax\"}}, \"category\": {\"encode\": \"label\"}, \"polynomial\": {\"degree\": 3}}",
+	};
+
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+	{
+		MlTrainResult result = train_model(ctx, &ml_logistic_regression, 1, steps[i], "{\"threshold\": \"f1\"}");
+
+		write_bytes(ctx, dir, ml_format(ctx, "prepared_%zu", i), result.bytes, result.size);
+	}
 }
 
 /* Write a model made of two models, one of them within another that is made of it. */
 static void
 write_composite(MlContext *ctx, const char *dir, const MlAlgorithm *algorithm, MlEnsembleMethod method)
 {
-	MlTrainResult first = train_model(ctx, &ml_decision_tree, 1);
-	MlTrainResult second = train_model(ctx, &ml_logistic_regression, 1);
+	MlTrainResult first = train_model(ctx, &ml_decision_tree, 1, NULL, NULL);
+	MlTrainResult second = train_model(ctx, &ml_logistic_regression, 1, NULL, NULL);
 	MlMemberSpec members[] = {
 		{ml_model_open(ctx, first.bytes, first.size), "first", "", 1},
 		{ml_model_open(ctx, second.bytes, second.size), "second", "", 2},
@@ -203,6 +222,7 @@ main(int argc, char **argv)
 	make_folder(ml_format(&fuzz.ctx, "%s/model", argv[1]));
 	make_folder(ml_format(&fuzz.ctx, "%s/json", argv[1]));
 	write_document(&fuzz.ctx, argv[1]);
+	write_prepared(&fuzz.ctx, argv[1]);
 	write_composite(&fuzz.ctx, argv[1], &ml_ensemble_model, ML_ENSEMBLE_MEAN);
 	write_composite(&fuzz.ctx, argv[1], &ml_ensemble_model, ML_ENSEMBLE_VOTE);
 	write_composite(&fuzz.ctx, argv[1], &ml_pipeline_model, ML_ENSEMBLE_MEAN);

@@ -104,7 +104,7 @@ test_all(MlContext *ctx)
 		MlTrainResult *quiet;
 		MlTrainResult *loud;
 
-		if (algorithm->composite)
+		if (algorithm->composite || algorithm->transforms)
 			continue;
 		quiet = sample_train(ctx, &s, algorithm, NULL, NULL);
 		loud = train(ctx, &s, algorithm, NULL, always);

@@ -24,6 +24,16 @@
 PG_FUNCTION_INFO_V1(ml_cross_validate);
 PG_FUNCTION_INFO_V1(ml_folds);
 
+/* Numbers in memory of another context. */
+static double *
+copy_numbers(MlContext *ctx, const double *numbers, size_t n)
+{
+	double	   *copy = ml_alloc_array(ctx, n + 1, sizeof(double));
+
+	memcpy(copy, numbers, n * sizeof(double));
+	return copy;
+}
+
 /* Train without the rows of one fold and score them. */
 static void
 run_fold(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlFold *fold)
@@ -45,10 +55,10 @@ run_fold(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlFold *
 	memcpy(fold->baseline, result.baseline, sizeof fold->baseline);
 	if (result.scores != NULL)
 	{
-		fold->scores = ml_alloc_array(ctx, result.nscores + 1, sizeof(double));
-		fold->actual = ml_alloc_array(ctx, result.nscores + 1, sizeof(double));
-		memcpy(fold->scores, result.scores, result.nscores * sizeof(double));
-		memcpy(fold->actual, result.actual, result.nscores * sizeof(double));
+		fold->scores = copy_numbers(ctx, result.scores, result.nscores);
+		fold->actual = copy_numbers(ctx, result.actual, result.nscores);
+		if (result.weights != NULL)
+			fold->weights = copy_numbers(ctx, result.weights, result.nscores);
 	}
 	host_context_delete(own);
 }

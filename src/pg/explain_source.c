@@ -121,15 +121,23 @@ explain_read_rows(MlContext *ctx, const MlModel *model, const char *text, size_t
 
 /* ---- names and values ---- */
 
+/* The name of an element of a feature. */
+static const char *
+element_name(const MlModel *model, int f, int element)
+{
+	const MlFeature *feature = &model->signature->features[f];
+
+	return feature->kind == ML_KIND_VECTOR ? psprintf("%s[%d]", feature->name, element + 1) :
+		feature->kind == ML_KIND_TEXT ? ml_prep_text(model->prep, f)->names[element] : feature->name;
+}
+
 /* The name of a slot. */
 char *
 slot_name(const MlModel *model, int slot)
 {
-	const MlFeature *feature = &model->signature->features[ml_slot_feature(model, slot)];
+	int			f = ml_slot_feature(model, slot);
 
-	if (feature->kind == ML_KIND_VECTOR)
-		return psprintf("%s[%d]", feature->name, slot - feature->slot + 1);
-	return pstrdup(feature->name);
+	return pstrdup(element_name(model, f, slot - model->signature->features[f].slot));
 }
 
 /* The names of all slots. */
@@ -140,13 +148,8 @@ slot_names(const MlModel *model)
 	Datum	   *names = palloc(sizeof(Datum) * (Size) Max(signature->slots, 1));
 
 	for (int f = 0; f < signature->nfeatures; f++)
-	{
-		const MlFeature *feature = &signature->features[f];
-
-		for (int e = 0; e < feature->width; e++)
-			names[feature->slot + e] = feature->kind == ML_KIND_VECTOR ?
-				CStringGetTextDatum(psprintf("%s[%d]", feature->name, e + 1)) : CStringGetTextDatum(feature->name);
-	}
+		for (int e = 0; e < signature->features[f].width; e++)
+			names[signature->features[f].slot + e] = CStringGetTextDatum(element_name(model, f, e));
 	return names;
 }
 

@@ -9,6 +9,7 @@
  *             another number is an error.
  *   category  text; a number or boolean given for one becomes its text.
  *   vector    an array of numbers as long as in training.
+ *   text      text, which becomes terms as in training (texts.h).
  * A feature that was real in training is rounded to real, as the column's own values are: so
  * 0.1 is the same number from the column, from JSON and from a literal.
  * NULL and NaN are missing values; infinity is an error.
@@ -32,6 +33,8 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+
+#include "pg/texts.h"
 
 /* ---- mistakes, one wording each ---- */
 
@@ -413,19 +416,6 @@ has_category_text(Oid base)
 	return number_how(base) != FEATURE_NUMBER || base == NUMERICOID;
 }
 
-/* Tell whether values of a type are strings, which may hold a number. */
-static bool
-is_string(const ValueReader *reader)
-{
-	char		category;
-	bool		preferred;
-
-	if (reader->base == UNKNOWNOID)
-		return true;
-	get_type_category_preferred(reader->base, &category, &preferred);
-	return category == TYPCATEGORY_STRING;
-}
-
 /* Tell whether a feature's numbers were real in training. */
 static bool
 is_real(const MlFeature *feature)
@@ -459,7 +449,7 @@ init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, 
 
 	if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_NUMBER)
 		input->how = feature_number_how(meant, reader->base);
-	else if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_CATEGORY && is_string(reader))
+	else if (kind == ML_KIND_NUMBER && reader->kind == ML_KIND_CATEGORY && value_is_string(reader))
 		input->how = FEATURE_NUMBER_TEXT;
 	else if (kind == ML_KIND_CATEGORY && reader->kind == ML_KIND_CATEGORY)
 		input->how = FEATURE_CATEGORY;
@@ -467,8 +457,10 @@ init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, 
 		input->how = FEATURE_CATEGORY_NUMBER;
 	else if (kind == ML_KIND_VECTOR && reader->kind == ML_KIND_VECTOR)
 		input->how = FEATURE_VECTOR;
-	else if (kind == ML_KIND_VECTOR && reader->kind == ML_KIND_CATEGORY && is_string(reader))
+	else if (kind == ML_KIND_VECTOR && reader->kind == ML_KIND_CATEGORY && value_is_string(reader))
 		input->how = FEATURE_VECTOR_TEXT;
+	else if (kind == ML_KIND_TEXT && value_is_string(reader))
+		input->how = FEATURE_TEXT;
 	else
 		error_type(meant, type);
 }
@@ -543,7 +535,39 @@ feature_takes_float8(const MlModel *model, int feature)
 {
 	const MlFeature *meant = &model->signature->features[feature];
 
-	return meant->kind != ML_KIND_CATEGORY && !is_real(meant);
+	return meant->kind != ML_KIND_CATEGORY && meant->kind != ML_KIND_TEXT && !is_real(meant);
+}
+
+/* Counts the terms of one text. */
+typedef struct TermCounter
+{
+	const MlTextFit *text;
+	double	   *counts;			/* [width] */
+} TermCounter;
+
+/* Count a term, where it is one that is kept. */
+static void
+count_term(void *arg, const char *bytes, size_t length)
+{
+	const TermCounter *counter = arg;
+	int32_t		element = ml_text_element(counter->text, bytes, length);
+
+	if (element >= 0)
+		counter->counts[element] += 1;
+}
+
+/* The weights of a text's terms into their slots. */
+void
+feature_set_text(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride)
+{
+	const MlFeature *meant = &model->signature->features[feature];
+	TermCounter counter = {.text = ml_prep_text(model->prep, feature)};
+	const MlTextOptions *options = &counter.text->options;
+
+	counter.counts = palloc0(sizeof(double) * (Size) Max(meant->width, 1));
+	texts_each_term(options, texts_config(options, meant->name), bytes, length, count_term, &counter);
+	ml_text_weigh(counter.text, counter.counts, raw + (size_t) meant->slot * stride, stride);
+	pfree(counter.counts);
 }
 
 /* A vector into its slots. */
@@ -605,6 +629,10 @@ feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, do
 		case FEATURE_VECTOR_TEXT:
 			bytes = value_category(&input->reader, value, &length);
 			set_vector_text(model, input->feature, bytes, length, raw, stride);
+			break;
+		case FEATURE_TEXT:
+			bytes = value_category(&input->reader, value, &length);
+			feature_set_text(model, input->feature, bytes, length, raw, stride);
 			break;
 		default:
 			feature_set_number(model, input->feature, input->slot, value_number(&input->reader, value), raw, stride);
@@ -760,6 +788,15 @@ set_json_category(const MlModel *model, int feature, const JsonbValue *value, do
 	feature_set_category(model, feature, bytes, length, raw, stride);
 }
 
+/* A JSON string for a TEXT feature. */
+static void
+set_json_text(const MlModel *model, int feature, const JsonbValue *value, double *raw, size_t stride)
+{
+	if (value->type != jbvString)
+		error_json_type(&model->signature->features[feature], json_phrase(value));
+	feature_set_text(model, feature, value->val.string.val, (size_t) value->val.string.len, raw, stride);
+}
+
 /* A JSON array for a VECTOR feature. */
 static void
 set_json_vector(const MlModel *model, int feature, const JsonbValue *value, double *raw, size_t stride)
@@ -831,6 +868,8 @@ features_from_json(const MlModel *model, JsonbContainer *object, double *raw, si
 			set_json_number(model, f, value, raw, stride);
 		else if (signature->features[f].kind == ML_KIND_CATEGORY)
 			set_json_category(model, f, value, raw, stride);
+		else if (signature->features[f].kind == ML_KIND_TEXT)
+			set_json_text(model, f, value, raw, stride);
 		else
 			set_json_vector(model, f, value, raw, stride);
 	}

@@ -35,7 +35,8 @@ typedef enum FeatureHow
 	FEATURE_CATEGORY,
 	FEATURE_CATEGORY_NUMBER,	/* a number's text is the category */
 	FEATURE_VECTOR,
-	FEATURE_VECTOR_TEXT			/* text that must be an array of numbers */
+	FEATURE_VECTOR_TEXT,		/* text that must be an array of numbers */
+	FEATURE_TEXT				/* text whose terms are weighed */
 } FeatureHow;
 
 /* One feature's way from SQL values of one type. */
@@ -69,6 +70,9 @@ extern void feature_set_null(const MlModel *model, int feature, double *raw, siz
 extern void feature_set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride);
 extern void feature_set_category(const MlModel *model, int feature, const char *bytes, size_t length,
 								 double *raw, size_t stride);
+
+/* The weights of a text's terms into the slots of its feature. */
+extern void feature_set_text(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride);
 
 /* Tell whether float8 numbers become the feature's slots as they are. */
 extern bool feature_takes_float8(const MlModel *model, int feature);

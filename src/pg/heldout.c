@@ -152,6 +152,7 @@ heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *c
 	Scored	   *scored;
 	uint8	   *sides;
 	uint32	   *rows;
+	double	   *weights;
 	size_t		n = 0;
 	char	   *obstacle;
 
@@ -171,17 +172,22 @@ heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *c
 	obstacle = missing_feature(source_open(args.source), models[1]);
 	if (obstacle != NULL)
 		return obstacle;
-	sides = train_held_out(ctx, &args, models, 2, &scored, &digest);
+	sides = train_held_out(ctx, &args, models, 2, &scored, &weights, &digest);
 	if (training.digest == NULL ||
 		strcmp(training.digest, psprintf("%016" PRIx64 "%016" PRIx64, digest.sum, digest.sum_inverse)) != 0)
 		return pstrdup("Its source has other rows now than at its training.");
 	rows = ml_alloc_array(ctx, scored->rows, sizeof(uint32));
 	for (size_t i = 0; i < scored->rows; i++)
 		if (sides[i] == ML_SIDE_TEST)
+		{
+			/* in the order of the rows held out, never ahead of those still to be read */
+			if (weights != NULL)
+				weights[n] = weights[i];
 			rows[n++] = (uint32) i;
+		}
 	if (n == 0)
 		return pstrdup("No held-out row has a target.");
 	for (int i = 0; i < 2; i++)
-		*count = scored_metrics(scored, i, rows, n, NULL, metrics[i]);
+		*count = scored_metrics(scored, i, rows, n, weights, metrics[i]);
 	return NULL;
 }

@@ -273,9 +273,12 @@ scan_feature(JsonScan *scan, int feature, double *raw, size_t stride)
 		feature_set_number(scan->model, feature, meant->slot, number, raw, stride);
 		return true;
 	}
-	if (meant->kind != ML_KIND_CATEGORY || !scan_string(scan, &string, &length))
+	if ((meant->kind != ML_KIND_CATEGORY && meant->kind != ML_KIND_TEXT) || !scan_string(scan, &string, &length))
 		return false;
-	feature_set_category(scan->model, feature, string, length, raw, stride);
+	if (meant->kind == ML_KIND_TEXT)
+		feature_set_text(scan->model, feature, string, length, raw, stride);
+	else
+		feature_set_category(scan->model, feature, string, length, raw, stride);
 	return true;
 }
 

@@ -103,6 +103,26 @@ lineage_add(const char *lineage, const char *key, const char *json)
 	return psprintf("%.*s%s\"%s\": %s}", lineage == NULL ? 1 : length, lineage == NULL ? "{" : lineage, separator, key, json);
 }
 
+char *
+lineage_after(const char *lineage, const char *after)
+{
+	static const char *const path[] = {"arguments", "validation", "after"};
+	Datum		elements[lengthof(path)];
+	StringInfoData value;
+	Jsonb	   *changed;
+
+	if (lineage == NULL || after == NULL)
+		return unconstify(char *, lineage);
+	for (size_t i = 0; i < lengthof(path); i++)
+		elements[i] = CStringGetTextDatum(path[i]);
+	initStringInfo(&value);
+	escape_json(&value, after);
+	changed = DatumGetJsonbP(DirectFunctionCall4(jsonb_set, DirectFunctionCall1(jsonb_in, CStringGetDatum(lineage)),
+												 PointerGetDatum(construct_array(elements, lengthof(path), TEXTOID, -1, false, TYPALIGN_INT)),
+												 DirectFunctionCall1(jsonb_in, CStringGetDatum(value.data)), BoolGetDatum(false)));
+	return JsonbToCString(NULL, &changed->root, (int) VARSIZE(changed));
+}
+
 /* ---- reading ---- */
 
 /* Column of the only row that SPI holds, copied into memory; NULL for a null. */

@@ -28,6 +28,9 @@ extern char *lineage_end(StringInfo json, int64 seed);	/* negative = none */
 /* A lineage (NULL = none) with one more member, whose value is JSON. */
 extern char *lineage_add(const char *lineage, const char *key, const char *json);
 
+/* A lineage (NULL = none) whose "after" of validation, if it has one, is as the training understood it (NULL = it had none). */
+extern char *lineage_after(const char *lineage, const char *after);
+
 /* A stored version, as the current user may see it. */
 typedef struct VersionOrigin
 {

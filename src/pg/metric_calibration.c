@@ -38,12 +38,6 @@ calibration_flat_size(void *state)
 	return calibration_size(((Calibration *) state)->nbins);
 }
 
-static void
-calibration_flatten(void *state, char *bytes, Size size)
-{
-	memcpy(bytes, state, size);
-}
-
 /* Whether a bin is one that rows were added to, or empty. */
 static bool
 valid_bin(const MlCalibrationBin *bin)
@@ -61,24 +55,21 @@ static void *
 calibration_unflatten(const char *bytes, Size size, MemoryContext memory)
 {
 	const Calibration *flat = (const Calibration *) bytes;
-	Calibration *c;
 
 	check_flat(size >= offsetof(Calibration, bins), "size");
 	check_flat(flat->nbins > 0 && flat->nbins <= MAX_BINS && flat->unused == 0, "number of bins");
-	check_flat(size == calibration_size(flat->nbins), "size");
 	check_flat(flat->rows > 0 && flat->rows <= PG_INT64_MAX, "number of rows");
+	flat = unflatten_copy(bytes, size, calibration_size(flat->nbins), memory);
 	for (int i = 0; i < flat->nbins; i++)
 		check_flat(valid_bin(&flat->bins[i]), "bin");
-	c = MemoryContextAlloc(memory, size);
-	memcpy(c, bytes, size);
-	return c;
+	return unconstify(Calibration *, flat);
 }
 
 const StateKind calibration_state_kind = {
 	.id = STATE_CALIBRATION,
 	.name = "calibration",
 	.flat_size = calibration_flat_size,
-	.flatten = calibration_flatten,
+	.flatten = flatten_copy,
 	.unflatten = calibration_unflatten,
 };
 

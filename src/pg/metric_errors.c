@@ -22,22 +22,12 @@ regression_flat_size(void *state)
 	return sizeof(MlErrorSums);
 }
 
-static void
-regression_flatten(void *state, char *bytes, Size size)
-{
-	memcpy(bytes, state, size);
-}
-
 static void *
 regression_unflatten(const char *bytes, Size size, MemoryContext memory)
 {
-	MlErrorSums *sums;
+	MlErrorSums *sums = unflatten_copy(bytes, size, sizeof(MlErrorSums), memory);
 
-	check_flat(size == sizeof(MlErrorSums), "size");
-	sums = MemoryContextAlloc(memory, sizeof(MlErrorSums));
-	memcpy(sums, bytes, sizeof(MlErrorSums));
-	check_flat(sums->rows > 0 && sums->rows <= PG_INT64_MAX, "number of rows");
-	check_flat(valid_weight(ml_sum_value(&sums->weight)), "weight");
+	check_flat_rows(sums->rows, ml_sum_value(&sums->weight));
 	check_flat(sums->features >= 0.0 && sums->features <= MAX_FEATURES, "number of features");
 	return sums;
 }
@@ -46,7 +36,7 @@ const StateKind regression_state_kind = {
 	.id = STATE_REGRESSION,
 	.name = "regression",
 	.flat_size = regression_flat_size,
-	.flatten = regression_flatten,
+	.flatten = flatten_copy,
 	.unflatten = regression_unflatten,
 };
 
@@ -67,17 +57,26 @@ regression_state(FunctionCallInfo fcinfo)
 	return expanded;
 }
 
-PG_FUNCTION_INFO_V1(ml_regression_float8);
-PG_FUNCTION_INFO_V1(ml_regression_float8_w);
 PG_FUNCTION_INFO_V1(ml_regression_features_f);
 PG_FUNCTION_INFO_V1(ml_regression_features_fw);
-PG_FUNCTION_INFO_V1(ml_regression_signed);
-PG_FUNCTION_INFO_V1(ml_regression_signed_w);
-PG_FUNCTION_INFO_V1(ml_probability_boolean);
-PG_FUNCTION_INFO_V1(ml_probability_boolean_w);
-PG_FUNCTION_INFO_V1(ml_probability_float8);
-PG_FUNCTION_INFO_V1(ml_probability_float8_w);
 PG_FUNCTION_INFO_V1(ml_regression_combine);
+
+/* The transition functions, without and with a weight, that add a row of two numbers. */
+#define ROW_TRANSITIONS(name, add) \
+	PG_FUNCTION_INFO_V1(name); \
+	PG_FUNCTION_INFO_V1(name##_w); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		return arguments_present(fcinfo, 2) ? add(fcinfo, 1.0) : skip_row(fcinfo); \
+	} \
+	Datum \
+	name##_w(PG_FUNCTION_ARGS) \
+	{ \
+		double		weight; \
+		return weighted_row(fcinfo, 2, &weight) ? add(fcinfo, weight) : skip_row(fcinfo); \
+	} \
+	extern Datum name(PG_FUNCTION_ARGS)
 
 /* Add one row's actual and predicted number. */
 static inline Datum
@@ -89,19 +88,7 @@ regression_add(FunctionCallInfo fcinfo, double weight)
 	return state_datum(expanded);
 }
 
-Datum
-ml_regression_float8(PG_FUNCTION_ARGS)
-{
-	return arguments_present(fcinfo, 2) ? regression_add(fcinfo, 1.0) : skip_row(fcinfo);
-}
-
-Datum
-ml_regression_float8_w(PG_FUNCTION_ARGS)
-{
-	double		weight;
-
-	return weighted_row(fcinfo, 2, &weight) ? regression_add(fcinfo, weight) : skip_row(fcinfo);
-}
+ROW_TRANSITIONS(ml_regression_float8, regression_add);
 
 /* The same, with the number of features of the model that predicted. */
 static Datum
@@ -155,19 +142,7 @@ signed_add(FunctionCallInfo fcinfo, double weight)
 	return state_datum(expanded);
 }
 
-Datum
-ml_regression_signed(PG_FUNCTION_ARGS)
-{
-	return arguments_present(fcinfo, 2) ? signed_add(fcinfo, 1.0) : skip_row(fcinfo);
-}
-
-Datum
-ml_regression_signed_w(PG_FUNCTION_ARGS)
-{
-	double		weight;
-
-	return weighted_row(fcinfo, 2, &weight) ? signed_add(fcinfo, weight) : skip_row(fcinfo);
-}
+ROW_TRANSITIONS(ml_regression_signed, signed_add);
 
 /* Add one row's label and probability. */
 static inline Datum
@@ -179,34 +154,11 @@ probability_add(FunctionCallInfo fcinfo, bool positive, double weight)
 	return state_datum(expanded);
 }
 
-Datum
-ml_probability_boolean(PG_FUNCTION_ARGS)
-{
-	return arguments_present(fcinfo, 2) ? probability_add(fcinfo, PG_GETARG_BOOL(1), 1.0) : skip_row(fcinfo);
-}
+#define ADD_TRUTH(fcinfo, weight) probability_add(fcinfo, PG_GETARG_BOOL(1), weight)
+#define ADD_NUMBER(fcinfo, weight) probability_add(fcinfo, positive_argument(fcinfo, 1), weight)
 
-Datum
-ml_probability_boolean_w(PG_FUNCTION_ARGS)
-{
-	double		weight;
-
-	return weighted_row(fcinfo, 2, &weight) ? probability_add(fcinfo, PG_GETARG_BOOL(1), weight) : skip_row(fcinfo);
-}
-
-Datum
-ml_probability_float8(PG_FUNCTION_ARGS)
-{
-	return arguments_present(fcinfo, 2) ? probability_add(fcinfo, positive_argument(fcinfo, 1), 1.0) : skip_row(fcinfo);
-}
-
-Datum
-ml_probability_float8_w(PG_FUNCTION_ARGS)
-{
-	double		weight;
-
-	return weighted_row(fcinfo, 2, &weight) ? probability_add(fcinfo, positive_argument(fcinfo, 1), weight) :
-		skip_row(fcinfo);
-}
+ROW_TRANSITIONS(ml_probability_boolean, ADD_TRUTH);
+ROW_TRANSITIONS(ml_probability_float8, ADD_NUMBER);
 
 /* Add the sums of the second state to the first. */
 Datum

@@ -19,25 +19,15 @@ loss_flat_size(void *state)
 	return sizeof(MlLossSums);
 }
 
-static void
-loss_flatten(void *state, char *bytes, Size size)
-{
-	memcpy(bytes, state, size);
-}
-
 static void *
 loss_unflatten(const char *bytes, Size size, MemoryContext memory)
 {
-	MlLossSums *sums;
+	MlLossSums *sums = unflatten_copy(bytes, size, sizeof(MlLossSums), memory);
 
-	check_flat(size == sizeof(MlLossSums), "size");
-	sums = MemoryContextAlloc(memory, sizeof(MlLossSums));
-	memcpy(sums, bytes, sizeof(MlLossSums));
 	check_flat(sums->loss > ML_LOSS_INVALID && sums->loss <= ML_LOSSES && sums->unused == 0, "loss");
 	check_flat(isfinite(sums->parameter) && ml_loss_bad_parameter((MlLoss) sums->loss, sums->parameter) == NULL,
 			   "parameter");
-	check_flat(sums->rows > 0 && sums->rows <= PG_INT64_MAX, "number of rows");
-	check_flat(valid_weight(ml_sum_value(&sums->weight)), "weight");
+	check_flat_rows(sums->rows, ml_sum_value(&sums->weight));
 	return sums;
 }
 
@@ -45,7 +35,7 @@ const StateKind loss_state_kind = {
 	.id = STATE_LOSS,
 	.name = "loss",
 	.flat_size = loss_flat_size,
-	.flatten = loss_flatten,
+	.flatten = flatten_copy,
 	.unflatten = loss_unflatten,
 };
 

@@ -123,6 +123,30 @@ valid_weight(double weight)
 }
 
 void
+check_flat_rows(uint64 rows, double weight)
+{
+	check_flat(rows > 0 && rows <= PG_INT64_MAX, "number of rows");
+	check_flat(valid_weight(weight), "weight");
+}
+
+void
+flatten_copy(void *state, char *bytes, Size size)
+{
+	memcpy(bytes, state, size);
+}
+
+void *
+unflatten_copy(const char *bytes, Size size, Size expected, MemoryContext memory)
+{
+	void	   *state;
+
+	check_flat(size == expected, "size");
+	state = MemoryContextAlloc(memory, size);
+	memcpy(state, bytes, size);
+	return state;
+}
+
+void
 check_row_count(uint64 rows, uint64 more)
 {
 	uint64		sum;

@@ -163,6 +163,13 @@ extern void check_flat(bool right, const char *what);
 /* Whether a number from flat bytes can be a sum of weights. */
 extern bool valid_weight(double weight);
 
+/* Fail on a number of rows, or a sum of their weights, that no state of ours has. */
+extern void check_flat_rows(uint64 rows, double weight);
+
+/* Of a state that is flat as it is: StateKind.flatten, and a copy of flat bytes, which must be so many. */
+extern void flatten_copy(void *state, char *bytes, Size size);
+extern void *unflatten_copy(const char *bytes, Size size, Size expected, MemoryContext memory);
+
 /* Add rows to a count of rows; fails rather than to overflow. */
 extern void check_row_count(uint64 rows, uint64 more);
 

@@ -120,6 +120,7 @@ finish_one_pass(TupleTableSlot *slot, void *arg)
 	else
 		state = fit_state_get(slot->tts_values[0], memory)->one_pass;
 	ml_one_pass_finish(job->ctx, state, &job->spec, job->features, job->spec.nfeatures, job->target, job->result);
+	ml_one_pass_warn(job->ctx, state, job->features, job->spec.nfeatures);
 }
 
 bool

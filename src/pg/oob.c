@@ -82,6 +82,7 @@ make_args(MlContext *ctx, const MlModel *model, const char *source, TrainArgs *a
 	args->algorithm = model->algorithm;
 	args->params = pstrdup(ml_node_to_json(ctx, ml_container_section(model->bytes, ML_SECTION_PARAMETERS), true));
 	args->preprocess = "{}";
+	args->like = model;
 	args->weight = weight != NULL ? pstrdup(weight) : NULL;
 	args->features = model_feature_names(signature);
 	args->nfeatures = signature->nfeatures;

@@ -194,6 +194,13 @@ plan_elements(PredictPlan *plan, Oid element, Oid array_type)
 	const MlSignature *signature = plan->model->signature;
 
 	plan->element = InvalidOid;	/* until all is set up */
+	for (int f = 0; f < signature->nfeatures; f++)
+		if (signature->features[f].kind == ML_KIND_TEXT)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("an array cannot hold the features of a model that reads texts"),
+					 errdetail("Feature \"%s\" is a text.", signature->features[f].name),
+					 errhint("Give a row, a JSON object, or the values one after the other.")));
 	plan->all_numbers = value_reader_init(&plan->reader, array_type, plan->memory);
 	for (int f = 0; f < signature->nfeatures; f++)
 		plan->all_numbers &= feature_takes_float8(plan->model, f);

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
 #include "pg/explain.h"
@@ -52,6 +53,21 @@ enum
 	NCOLUMNS
 };
 
+/* The numbers of a column that have more digits than double precision tells apart. */
+typedef struct LongNumbers
+{
+	int			column;			/* of the source */
+	int			place;			/* in the table */
+	Oid			base;
+	MlLongNumbers numbers;
+	size_t	   *rows;
+	int32	   *codes;
+	size_t		capacity;
+	MlDictionary *texts;
+	Numeric		min;			/* NULL while there is none */
+	Numeric		max;
+} LongNumbers;
+
 /* A source's columns in memory. */
 typedef struct Loaded
 {
@@ -61,7 +77,112 @@ typedef struct Loaded
 	int		   *places;			/* [source->ncolumns] in the table, -1 = of a type that cannot be used */
 	ValueReader *readers;		/* [source->ncolumns] */
 	int			target;			/* of the source, -1 = none */
+	MemoryContext memory;
+	size_t		rows;			/* so far */
+	LongNumbers *longs;			/* [nlongs] of the columns of a type that may have them */
+	int			nlongs;
 } Loaded;
+
+/* ---- reading ---- */
+
+/* Significant digits that any double keeps, and the least integer with more of them. */
+#define PLAIN_DIGITS 15
+#define LONG_INTEGER INT64CONST(1000000000000000)
+
+/* The text of a numeric that has more digits from the first that is not 0 on; NULL for any other. */
+static char *
+long_text(Numeric number)
+{
+	char	   *text;
+	int			digits = 0;
+
+	/* three groups of four digits, two bytes each, and a header of two */
+	if (VARSIZE_ANY_EXHDR(number) <= 8 || numeric_is_nan(number) || numeric_is_inf(number))
+		return NULL;
+	text = DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number))));
+	for (const char *c = text; *c != '\0'; c++)
+		digits += (*c > '0' && *c <= '9') || (*c == '0' && digits > 0);
+	return digits > PLAIN_DIGITS ? text : NULL;
+}
+
+/* Keep a number that has too many digits. */
+static void
+add_long(Loaded *loaded, LongNumbers *l, Numeric number, const char *text)
+{
+	MemoryContext row = CurrentMemoryContext;
+	Datum		value = NumericGetDatum(number);
+
+	if (l->numbers.n == l->capacity)
+	{
+		l->capacity = Max(2 * l->capacity, 1024);
+		l->rows = ml_realloc(loaded->ctx, l->rows, l->capacity * sizeof(size_t));
+		l->codes = ml_realloc(loaded->ctx, l->codes, l->capacity * sizeof(int32));
+	}
+	l->rows[l->numbers.n] = loaded->rows;
+	l->codes[l->numbers.n++] = ml_dictionary_add(loaded->ctx, l->texts, text, strlen(text), PG_INT32_MAX);
+	MemoryContextSwitchTo(loaded->memory);
+	if (l->min == NULL || DatumGetBool(DirectFunctionCall2(numeric_lt, value, NumericGetDatum(l->min))))
+		l->min = DatumGetNumericCopy(value);
+	if (l->max == NULL || DatumGetBool(DirectFunctionCall2(numeric_gt, value, NumericGetDatum(l->max))))
+		l->max = DatumGetNumericCopy(value);
+	MemoryContextSwitchTo(row);
+}
+
+/* SourceRow: keep the numbers of a row that have too many digits. */
+static void
+keep_long(TupleTableSlot *slot, void *arg)
+{
+	Loaded	   *loaded = arg;
+
+	for (int i = 0; i < loaded->nlongs; i++)
+	{
+		LongNumbers *l = &loaded->longs[i];
+		Numeric		number;
+		char	   *text;
+		int64		integer;
+
+		if (slot->tts_isnull[l->place])
+			continue;
+		if (l->base == INT8OID)
+		{
+			integer = DatumGetInt64(slot->tts_values[l->place]);
+			if (integer > -LONG_INTEGER && integer < LONG_INTEGER)
+				continue;
+			number = int64_to_numeric(integer);
+			text = psprintf(INT64_FORMAT, integer);
+		}
+		else
+		{
+			number = DatumGetNumeric(slot->tts_values[l->place]);
+			text = long_text(number);
+		}
+		if (text != NULL)
+			add_long(loaded, l, number, text);
+	}
+	loaded->rows++;
+}
+
+/* Set up for the numbers of a column that may have many digits. */
+static void
+watch_column(Loaded *loaded, int column)
+{
+	Oid			base = loaded->readers[column].base;
+
+	if (loaded->readers[column].kind == ML_KIND_NUMBER && (base == INT8OID || base == NUMERICOID))
+		loaded->longs[loaded->nlongs++] = (LongNumbers) {
+			.column = column,.place = loaded->places[column],.base = base,.texts = ml_dictionary_create(loaded->ctx)
+		};
+}
+
+/* The numbers with many digits of a column; NULL where it has none. */
+static const LongNumbers *
+find_long(const Loaded *loaded, int column)
+{
+	for (int i = 0; i < loaded->nlongs; i++)
+		if (loaded->longs[i].column == column)
+			return loaded->longs[i].numbers.n > 0 ? &loaded->longs[i] : NULL;
+	return NULL;
+}
 
 /* Read all columns of a source whose type can be used. */
 static void
@@ -71,11 +192,12 @@ load(MlContext *ctx, const char *text, const char *target, Loaded *loaded)
 	int		   *columns = palloc(sizeof(int) * (Size) (source->ncolumns + 1));
 	int			count = 0;
 
-	*loaded = (Loaded) {.ctx = ctx,.source = source,.target = -1};
+	*loaded = (Loaded) {.ctx = ctx,.source = source,.target = -1,.memory = CurrentMemoryContext};
 	if (target != NULL)
 		loaded->target = source_need(source, target, "target column");
 	loaded->places = palloc(sizeof(int) * (Size) (source->ncolumns + 1));
 	loaded->readers = palloc0(sizeof(ValueReader) * (Size) (source->ncolumns + 1));
+	loaded->longs = palloc(sizeof(LongNumbers) * (Size) (source->ncolumns + 1));
 	for (int c = 0; c < source->ncolumns; c++)
 	{
 		loaded->places[c] = -1;
@@ -83,13 +205,20 @@ load(MlContext *ctx, const char *text, const char *target, Loaded *loaded)
 			continue;
 		loaded->places[c] = count;
 		columns[count++] = c;
+		watch_column(loaded, c);
 	}
 	if (count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("source has no column of a type that can be used")));
-	loaded->table = source_table(ctx, source, columns, count);
-	source_load(ctx, source, columns, loaded->table, NULL);
+	loaded->table = source_table(ctx, source, columns, count, NULL);
+	source_load_with(ctx, source, columns, count, loaded->table, keep_long, loaded);
+	for (int i = 0; i < loaded->nlongs; i++)
+	{
+		LongNumbers *l = &loaded->longs[i];
+
+		l->numbers = (MlLongNumbers) {l->numbers.n, l->rows, l->codes, l->texts};
+	}
 }
 
 /* ---- texts ---- */
@@ -106,6 +235,27 @@ value_text(const Loaded *loaded, int column, double value)
 							value);
 }
 
+/* The least (greatest) number of a column as text, of which plain is the least (greatest) that double precision tells. */
+static char *
+extreme_text(const Loaded *loaded, int column, double plain, bool greatest)
+{
+	const LongNumbers *l = find_long(loaded, column);
+	char	   *text = isnan(plain) ? NULL : value_text(loaded, column, plain);
+	Datum		number;
+	Datum		other;
+
+	if (l == NULL)
+		return text;
+	number = NumericGetDatum(greatest ? l->max : l->min);
+	if (text != NULL)
+	{
+		other = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		if (DatumGetBool(DirectFunctionCall2(greatest ? numeric_gt : numeric_lt, other, number)))
+			return text;
+	}
+	return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, number)));
+}
+
 /* [{"value": .., "count": ..}, ...] */
 static Datum
 top_json(const Loaded *loaded, int column, const MlProfile *profile)
@@ -117,7 +267,7 @@ top_json(const Loaded *loaded, int column, const MlProfile *profile)
 	for (int i = 0; i < profile->ntop; i++)
 	{
 		appendStringInfo(&json, "%s{\"value\": ", i > 0 ? ", " : "");
-		escape_json(&json, value_text(loaded, column, profile->top[i]));
+		escape_json(&json, profile->top_text[i] != NULL ? profile->top_text[i] : value_text(loaded, column, profile->top[i]));
 		appendStringInfo(&json, ", \"count\": %zu}", profile->top_count[i]);
 	}
 	appendStringInfoChar(&json, ']');
@@ -148,13 +298,16 @@ histogram_array(const MlProfile *profile)
 
 /* ---- warnings ---- */
 
-/* Is a column one of whole numbers that tell rows apart, without many gaps? */
+/* Is a column one of whole numbers that tell rows apart, without many gaps, or all with too many digits to measure anything? */
 static bool
-counts_rows(const ValueReader *reader, const MlProfile *profile, size_t values)
+counts_rows(const Loaded *loaded, int column, const MlProfile *profile, size_t values)
 {
-	bool		integers = reader->base == INT2OID || reader->base == INT4OID || reader->base == INT8OID;
+	Oid			base = loaded->readers[column].base;
+	bool		integers = base == INT2OID || base == INT4OID || base == INT8OID;
+	const LongNumbers *l = find_long(loaded, column);
 
-	return integers && profile->distinct == values && profile->max - profile->min < 2 * (double) values;
+	return integers && profile->distinct == values &&
+		(profile->max - profile->min < 2 * (double) values || (l != NULL && l->numbers.n == values));
 }
 
 /* The values of a column in every row. */
@@ -192,6 +345,26 @@ skill_of(const Loaded *loaded, int column)
 	return skill;
 }
 
+/* What to say of NULLs; NULL where there are not that many. */
+static char *
+missing_text(size_t rows, size_t nulls)
+{
+	if (rows > 0 && nulls == rows)
+		return pstrdup("every value is NULL");
+	if (rows > 0 && (double) nulls >= NEARLY_ALL * (double) rows)
+		return psprintf("nearly every value is NULL: %.1f %%", 100.0 * (double) nulls / (double) rows);
+	return NULL;
+}
+
+/* An array of one warning, or none. */
+static Datum
+warning_array(const char *warning)
+{
+	Datum		element = warning != NULL ? CStringGetTextDatum(warning) : (Datum) 0;
+
+	return PointerGetDatum(construct_array(&element, warning != NULL ? 1 : 0, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* What to beware of, as an array of sentences. */
 static Datum
 warnings_array(const Loaded *loaded, int column, const MlProfile *profile)
@@ -199,20 +372,19 @@ warnings_array(const Loaded *loaded, int column, const MlProfile *profile)
 	const ValueReader *reader = &loaded->readers[column];
 	size_t		values = profile->rows - profile->nulls;
 	size_t		nonfinite = loaded->table->columns[loaded->places[column]]->nonfinite;
+	char	   *missing = missing_text(profile->rows, profile->nulls);
 	Datum		warnings[8];
 	int			count = 0;
 
-	if (profile->rows > 0 && values == 0)
-		warnings[count++] = CStringGetTextDatum("every value is NULL");
-	else if (values > 0 && (double) profile->nulls >= NEARLY_ALL * (double) profile->rows)
-		warnings[count++] = CStringGetTextDatum(psprintf("nearly every value is NULL: %.1f %%", 100.0 * (double) profile->nulls / (double) profile->rows));
+	if (missing != NULL)
+		warnings[count++] = CStringGetTextDatum(missing);
 	if (nonfinite > 0)
-		warnings[count++] = CStringGetTextDatum(psprintf("%zu values are NaN or infinite, which no model learns from", nonfinite));
+		warnings[count++] = CStringGetTextDatum(psprintf("%zu %s NaN or infinite, which no model learns from", nonfinite, nonfinite == 1 ? "value is" : "values are"));
 	if (values > 1 && profile->distinct == 1)
 		warnings[count++] = CStringGetTextDatum("constant: it tells nothing");
 	else if (values >= FEW_ROWS && reader->kind == ML_KIND_CATEGORY && (double) profile->distinct >= NEARLY_ALL * (double) values)
 		warnings[count++] = CStringGetTextDatum("like an identifier: nearly every value is another");
-	else if (values >= FEW_ROWS && reader->kind == ML_KIND_NUMBER && counts_rows(reader, profile, values))
+	else if (values >= FEW_ROWS && reader->kind == ML_KIND_NUMBER && counts_rows(loaded, column, profile, values))
 		warnings[count++] = CStringGetTextDatum("like an identifier: whole numbers, each of them once");
 	else if (reader->kind == ML_KIND_CATEGORY && profile->distinct > MANY_CATEGORIES)
 		warnings[count++] = CStringGetTextDatum(psprintf("%zu categories: most learners keep the %d most frequent, see max_categories",
@@ -242,9 +414,10 @@ static void
 put_profile(const Loaded *loaded, int column, Datum *values, bool *nulls)
 {
 	bool		number = loaded->readers[column].kind == ML_KIND_NUMBER;
+	const LongNumbers *l = find_long(loaded, column);
 	MlProfile	profile;
 
-	ml_profile_column(loaded->ctx, loaded->table->columns[loaded->places[column]], &profile);
+	ml_profile_column(loaded->ctx, loaded->table->columns[loaded->places[column]], l != NULL ? &l->numbers : NULL, &profile);
 	values[COLUMN_NULLS] = Int64GetDatum((int64) profile.nulls);
 	values[COLUMN_DISTINCT] = Int64GetDatum((int64) profile.distinct);
 	values[COLUMN_TOP] = top_json(loaded, column, &profile);
@@ -253,8 +426,8 @@ put_profile(const Loaded *loaded, int column, Datum *values, bool *nulls)
 	if (!number || isnan(profile.mean))
 		return;
 	nulls[COLUMN_MIN] = nulls[COLUMN_MAX] = nulls[COLUMN_QUANTILES] = nulls[COLUMN_HISTOGRAM] = false;
-	values[COLUMN_MIN] = CStringGetTextDatum(value_text(loaded, column, profile.min));
-	values[COLUMN_MAX] = CStringGetTextDatum(value_text(loaded, column, profile.max));
+	values[COLUMN_MIN] = CStringGetTextDatum(extreme_text(loaded, column, l != NULL ? profile.plain_min : profile.min, false));
+	values[COLUMN_MAX] = CStringGetTextDatum(extreme_text(loaded, column, l != NULL ? profile.plain_max : profile.max, true));
 	put_number(values, nulls, COLUMN_MEAN, profile.mean);
 	put_number(values, nulls, COLUMN_SD, profile.sd);
 	put_number(values, nulls, COLUMN_SKEW, profile.skew);
@@ -269,7 +442,6 @@ emit_column(ReturnSetInfo *set, const Loaded *loaded, int column)
 	const SourceColumn *source = &loaded->source->columns[column];
 	Datum		values[NCOLUMNS] = {0};
 	bool		nulls[NCOLUMNS];
-	Datum		warning;
 
 	memset(nulls, true, sizeof nulls);
 	nulls[COLUMN_NAME] = nulls[COLUMN_TYPE] = nulls[COLUMN_ROWS] = nulls[COLUMN_WARNINGS] = false;
@@ -278,8 +450,7 @@ emit_column(ReturnSetInfo *set, const Loaded *loaded, int column)
 	values[COLUMN_ROWS] = Int64GetDatum((int64) loaded->table->rows);
 	if (loaded->places[column] < 0)
 	{
-		warning = CStringGetTextDatum("of a type that cannot be a feature");
-		values[COLUMN_WARNINGS] = PointerGetDatum(construct_array(&warning, 1, TEXTOID, -1, false, TYPALIGN_INT));
+		values[COLUMN_WARNINGS] = warning_array("of a type that cannot be a feature");
 	}
 	else
 	{
@@ -287,9 +458,11 @@ emit_column(ReturnSetInfo *set, const Loaded *loaded, int column)
 		values[COLUMN_KIND] = CStringGetTextDatum(ml_kind_name(loaded->readers[column].kind));
 		if (loaded->readers[column].kind == ML_KIND_VECTOR)
 		{
-			values[COLUMN_NULLS] = Int64GetDatum((int64) loaded->table->columns[loaded->places[column]]->nulls);
+			size_t		missing = loaded->table->columns[loaded->places[column]]->nulls;
+
+			values[COLUMN_NULLS] = Int64GetDatum((int64) missing);
 			nulls[COLUMN_NULLS] = false;
-			values[COLUMN_WARNINGS] = PointerGetDatum(construct_empty_array(TEXTOID));
+			values[COLUMN_WARNINGS] = warning_array(missing_text(loaded->table->rows, missing));
 		}
 		else
 			put_profile(loaded, column, values, nulls);

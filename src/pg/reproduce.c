@@ -71,6 +71,8 @@ train_again(Reproduction *r)
 	lineage_call_json(call, 6, lineage_object(r->arguments, "validation"));
 	lineage_call_text(call, 7, lineage_string(r->arguments, "weight"));
 	train_read_args(r->ctx, call, 0, &args);
+	/* the configuration that found words then may be the session's no more */
+	args.like = cache_model(&r->version, CurrentMemoryContext);
 	train_learn(r->ctx, &args, &r->result);
 }
 

@@ -85,6 +85,7 @@ retrain_read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, T
 	if (!PG_ARGISNULL(ARGUMENT_WEIGHT))
 		args->weight = text_to_cstring(PG_GETARG_TEXT_PP(ARGUMENT_WEIGHT));
 	args->retrain = retrain;
+	args->like = retrain->from;
 }
 
 /* The lineage of a call. */

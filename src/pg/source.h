@@ -14,6 +14,7 @@
 #include "nodes/parsenodes.h"
 
 #include "base/columns.h"
+#include "base/text.h"
 #include "model/binned.h"
 
 /* The name under which a target list around the source knows it. */
@@ -83,8 +84,12 @@ extern List *source_relations(Source *source);
 /* The name of a temporary relation among those; NULL when there is none. */
 extern char *source_temporary(Source *source);
 
-/* A table of the engine without rows for columns of the source (source_table.c). */
-extern MlTable *source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns);
+/*
+ * A table of the engine without rows for columns of the source (source_table.c).  texts: how columns are read that are
+ * texts, NULL for others; NULL = none is.
+ */
+extern MlTable *source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns,
+							 const MlTextOptions *const *texts);
 
 /* Read those columns into that table; a stream (NULL = none) takes the rows as they come. */
 extern void source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream);

@@ -4,7 +4,7 @@
  * Numbers of a row go to a block of rows that is small enough for the processor's cache,
  * by runs of columns of the same type; a full block is appended column by column.
  * So the loop over a row's values has no call and no branch on the type, and the loop over a
- * column's values is one copy and one count.  Categories and vectors are appended at once.
+ * column's values is one copy and one count.  Categories, vectors and texts are appended at once.
  */
 #include "pg/source.h"
 
@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "pg/progress.h"
+#include "pg/texts.h"
 #include "pg/values.h"
 
 #define BLOCK_ROWS 128
@@ -30,7 +31,8 @@ typedef enum LoadKind
 	LOAD_BOOL,
 	LOAD_NUMBER,				/* any other number, through value_number */
 	LOAD_CATEGORY,
-	LOAD_VECTOR
+	LOAD_VECTOR,
+	LOAD_TEXT
 } LoadKind;
 
 /* Neighbouring columns that are loaded alike: first <= i < end. */
@@ -51,6 +53,7 @@ typedef struct Loader
 	SourceRow	row;			/* gets each row too; NULL = none */
 	void	   *arg;
 	ValueReader *readers;		/* [ncolumns] */
+	Oid		   *configs;		/* [ncolumns] of texts: what finds their words */
 	LoadRun    *runs;
 	int			nruns;
 	int			rows;			/* in the block */
@@ -58,10 +61,12 @@ typedef struct Loader
 	uint32	   *nulls;			/* [ncolumns]: in the block */
 } Loader;
 
-/* How values of a reader's type are loaded. */
+/* How values of a reader's type are loaded into a column. */
 static LoadKind
-load_kind(const ValueReader *reader)
+load_kind(const ValueReader *reader, const MlColumn *column)
 {
+	if (column->kind == ML_KIND_TEXT)
+		return LOAD_TEXT;
 	if (reader->kind == ML_KIND_CATEGORY)
 		return LOAD_CATEGORY;
 	if (reader->kind == ML_KIND_VECTOR)
@@ -118,7 +123,7 @@ flush_block(Loader *loader)
 	{
 		const LoadRun *run = &loader->runs[r];
 
-		if (run->kind == LOAD_CATEGORY || run->kind == LOAD_VECTOR)
+		if (run->kind == LOAD_CATEGORY || run->kind == LOAD_VECTOR || run->kind == LOAD_TEXT)
 			continue;
 		for (int i = run->first; i < run->end; i++)
 		{
@@ -177,6 +182,44 @@ load_vectors(Loader *loader, const LoadRun *run, const Datum *values, const bool
 	}
 }
 
+/* A column that takes terms. */
+typedef struct TermColumn
+{
+	MlContext  *ctx;
+	MlColumn   *column;
+} TermColumn;
+
+/* Add a term of the text being appended. */
+static void
+add_term(void *arg, const char *bytes, size_t length)
+{
+	const TermColumn *to = arg;
+
+	ml_column_add_term(to->ctx, to->column, bytes, length);
+}
+
+/* Append a row's texts. */
+static void
+load_texts(Loader *loader, const LoadRun *run, const Datum *values, const bool *isnull)
+{
+	for (int i = run->first; i < run->end; i++)
+	{
+		TermColumn	to = {loader->ctx, loader->table->columns[i]};
+		const char *bytes;
+		size_t		length;
+
+		if (isnull[i])
+		{
+			ml_column_add_null(loader->ctx, to.column);
+			continue;
+		}
+		bytes = value_category(&loader->readers[i], values[i], &length);
+		ml_column_begin_text(loader->ctx, to.column, bytes, length);
+		texts_each_term(ml_column_text_options(to.column), loader->configs[i], bytes, length, add_term, &to);
+		ml_column_end_text(loader->ctx, to.column);
+	}
+}
+
 /* Put a row's values of a run into the block. */
 #define LOAD_RUN(convert) \
 	for (int i = run->first; i < run->end; i++, out += BLOCK_STRIDE) \
@@ -226,6 +269,9 @@ load_row(TupleTableSlot *slot, void *arg)
 			case LOAD_VECTOR:
 				load_vectors(loader, run, values, isnull);
 				break;
+			case LOAD_TEXT:
+				load_texts(loader, run, values, isnull);
+				break;
 		}
 	}
 	if (loader->row != NULL)
@@ -244,14 +290,16 @@ loader_add_column(Loader *loader, const SourceColumn *source, int i)
 	if (!value_reader_init(reader, source->type, CurrentMemoryContext))
 		elog(ERROR, "column \"%s\" has type %s, which cannot be loaded", source->name, source->type_name);
 	reader->name = source->name;
-	kind = load_kind(reader);
+	kind = load_kind(reader, loader->table->columns[i]);
+	if (kind == LOAD_TEXT)
+		loader->configs[i] = texts_config(ml_column_text_options(loader->table->columns[i]), source->name);
 	if (loader->nruns == 0 || loader->runs[loader->nruns - 1].kind != kind)
 		loader->runs[loader->nruns++] = (LoadRun) {.kind = kind,.first = i,.end = i};
 	loader->runs[loader->nruns - 1].end++;
 }
 
 MlTable *
-source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns)
+source_table(MlContext *ctx, const Source *source, const int *columns, int ncolumns, const MlTextOptions *const *texts)
 {
 	MlTable    *table = ml_alloc_zero(ctx, sizeof(MlTable));
 
@@ -264,7 +312,13 @@ source_table(MlContext *ctx, const Source *source, const int *columns, int ncolu
 
 		if (!value_reader_init(&reader, column->type, CurrentMemoryContext))
 			elog(ERROR, "column \"%s\" has type %s, which cannot be loaded", column->name, column->type_name);
-		table->columns[i] = ml_column_create(ctx, column->name, reader.kind);
+		if (texts != NULL && texts[i] != NULL)
+		{
+			table->columns[i] = ml_column_create(ctx, column->name, ML_KIND_TEXT);
+			ml_column_set_text(ctx, table->columns[i], texts[i]);
+		}
+		else
+			table->columns[i] = ml_column_create(ctx, column->name, reader.kind);
 	}
 	return table;
 }
@@ -281,6 +335,7 @@ load(Loader *loader, Source *source, const int *columns, int nscanned)
 	int			ncolumns = table->ncolumns;
 
 	loader->readers = palloc0(sizeof(ValueReader) * ncolumns);
+	loader->configs = palloc0(sizeof(Oid) * ncolumns);
 	loader->runs = palloc0(sizeof(LoadRun) * ncolumns);
 	loader->nulls = palloc0(sizeof(uint32) * ncolumns);
 	loader->block = palloc(sizeof(double) * ncolumns * BLOCK_STRIDE);

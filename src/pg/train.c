@@ -16,9 +16,11 @@
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "model/binned.h"
 #include "pg/crossval.h"
@@ -31,6 +33,7 @@
 #include "pg/registry.h"
 #include "pg/rights.h"
 #include "pg/source.h"
+#include "pg/texts.h"
 #include "pg/train.h"
 #include "pg/values.h"
 
@@ -53,11 +56,12 @@ typedef struct TrainPlan
 	int		   *columns;		/* of the source, in the order of the table: features first */
 	int			ncolumns;
 	const char **feature_types;
+	const MlTextOptions **texts;	/* [ncolumns] how those are read that are texts, NULL for others */
 	MlTrainSpec spec;
 } TrainPlan;
 
 static void read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args);
-static void make_plan(const TrainArgs *args, TrainPlan *plan);
+static void make_plan(TrainArgs *args, TrainPlan *plan);
 static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result);
 static RegistryVersion store_version(const TrainArgs *args, const char *features,
 									 const MlTrainResult *result, const char *metrics, double seconds);
@@ -69,9 +73,8 @@ static char *metrics_json(const MlMetric *metrics, int count);
 
 /* Train, store and perhaps deploy; returns the row. */
 Datum
-train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, instr_time start)
+train_register(FunctionCallInfo fcinfo, MlContext *ctx, TrainArgs *args, instr_time start)
 {
-	TrainArgs	stored = *args;
 	TrainPlan	plan;
 	MlTrainResult result;
 
@@ -80,9 +83,9 @@ train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, i
 	progress_begin(ctx, args->name);
 	read_and_fit(ctx, &plan, &result);
 	ml_progress(ctx, "storing", 0, 0, NAN);
-	stored.lineage = lineage_add(args->lineage, "dependencies",
-								 source_dependencies(plan.source, plan.columns, plan.ncolumns));
-	return train_store(fcinfo, ctx, &stored, &result, features_json(&plan), start);
+	args->lineage = lineage_add(args->lineage, "dependencies",
+								source_dependencies(plan.source, plan.columns, plan.ncolumns));
+	return train_store(fcinfo, ctx, args, &result, features_json(&plan), start);
 }
 
 /* Store a result and perhaps deploy it; returns the row. */
@@ -123,7 +126,7 @@ train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, cons
 
 /* Read the rows and learn from them. */
 void
-train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
+train_learn(MlContext *ctx, TrainArgs *args, MlTrainResult *result)
 {
 	TrainPlan	plan;
 
@@ -134,13 +137,13 @@ train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result)
 
 /* Read all rows, and say how they would be learned from. */
 MlTable *
-train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec)
+train_read_table(MlContext *ctx, TrainArgs *args, MlTrainSpec *spec)
 {
 	TrainPlan	plan;
 	MlTable    *table;
 
 	make_plan(args, &plan);
-	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns, plan.texts);
 	source_load(ctx, plan.source, plan.columns, table, NULL);
 	*spec = plan.spec;
 	return table;
@@ -148,14 +151,14 @@ train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec)
 
 /* Only read the rows. */
 MlTable *
-train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg, MlTrainSpec *spec)
+train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg, MlTrainSpec *spec)
 {
 	TrainPlan	plan;
 	MlTable    *table;
 	int			keys;
 
 	make_plan(args, &plan);
-	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns, plan.texts);
 	keys = key_reader_init(reader, plan.source, key, plan.ncolumns, plan.columns + plan.ncolumns);
 	source_load_with(ctx, plan.source, plan.columns, plan.ncolumns + keys, table, row, arg);
 	*spec = plan.spec;
@@ -166,7 +169,7 @@ train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *re
 
 /* Read the rows and learn from them without each fold in turn; returns the folds. */
 MlFold *
-train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count)
+train_cross_validate(MlContext *ctx, TrainArgs *args, int *count)
 {
 	MlTrainSpec spec;
 	MlTable    *table = train_read_table(ctx, args, &spec);
@@ -390,9 +393,39 @@ plan_column(TrainPlan *plan, int column)
 	return plan->ncolumns++;
 }
 
+/* How a column is read as text; NULL = it is not. */
+static const MlTextOptions *
+plan_text(const TrainArgs *args, const SourceColumn *source, const ValueReader *reader)
+{
+	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas texts", false);
+	const MlTextOptions *options = NULL;
+	MlTextOptions *resolved;
+
+	for (int f = 0; args->like != NULL && f < args->like->signature->nfeatures; f++)
+		if (args->like->signature->features[f].kind == ML_KIND_TEXT &&
+			strcmp(args->like->signature->features[f].name, source->name) == 0)
+			options = &ml_prep_text(args->like->prep, f)->options;
+	if (args->like == NULL)
+		options = ml_prep_text_options(ctx, args->preprocess, source->name);
+	if (options == NULL)
+		return NULL;
+	if (!value_is_string(reader))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("preprocess option \"text\" does not fit \"%s\"", source->name),
+				 errdetail("The column is of type %s, not text.", source->type_name),
+				 errhint("Cast the column in a query.")));
+	if (options->tokens != ML_TEXT_WORDS || args->like != NULL)
+		return options;
+	resolved = palloc(sizeof(MlTextOptions));
+	*resolved = *options;
+	resolved->config = texts_config_name(ctx, options->config);
+	return resolved;
+}
+
 /* Add a feature; an error when its type cannot be one. */
 static void
-plan_feature(TrainPlan *plan, int column)
+plan_feature(const TrainArgs *args, TrainPlan *plan, int column)
 {
 	const SourceColumn *source = &plan->source->columns[column];
 	ValueReader reader;
@@ -406,6 +439,7 @@ plan_feature(TrainPlan *plan, int column)
 				 errhint("List the features to use in the argument features, or cast the column in a query.")));
 	/* the type behind a domain: it says how text and numbers are read at prediction */
 	plan->feature_types[plan->spec.nfeatures++] = format_type_be(reader.base);
+	plan->texts[plan->ncolumns] = plan_text(args, source, &reader);
 	plan_column(plan, column);
 }
 
@@ -427,13 +461,13 @@ plan_named_features(const TrainArgs *args, TrainPlan *plan, int target)
 				ereport(ERROR,
 						(errcode(ERRCODE_DUPLICATE_COLUMN),
 						 errmsg("feature \"%s\" is named more than once", args->features[i])));
-		plan_feature(plan, column);
+		plan_feature(args, plan, column);
 	}
 }
 
 /* Add all columns that have no other part to play. */
 static void
-plan_all_features(TrainPlan *plan, const int *others, int nothers)
+plan_all_features(const TrainArgs *args, TrainPlan *plan, const int *others, int nothers)
 {
 	for (int i = 0; i < plan->source->ncolumns; i++)
 	{
@@ -442,7 +476,7 @@ plan_all_features(TrainPlan *plan, const int *others, int nothers)
 		for (int j = 0; j < nothers; j++)
 			other |= others[j] == i;
 		if (!other)
-			plan_feature(plan, i);
+			plan_feature(args, plan, i);
 	}
 	if (plan->spec.nfeatures == 0)
 		ereport(ERROR,
@@ -554,26 +588,59 @@ plan_number(TrainPlan *plan, int column, const char *role)
 	return plan_column(plan, column);
 }
 
-/* The number that a text stands for in the type of the column that orders the rows. */
-static double
-read_after(const ValueReader *reader, const char *text)
+/* The text of a value that means the same under any DateStyle, IntervalStyle and TimeZone; that of other types is given. */
+static char *
+settled_text(const ValueReader *reader, Datum value, char *given)
 {
+	const int	utc = 0;
+	struct pg_itm interval;
+	char	   *text = palloc(MAXDATELEN + 1);
+
+	switch (reader->base)
+	{
+		case DATEOID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMETZOID:
+			return JsonEncodeDateTime(text, value, reader->base, NULL);
+		case TIMESTAMPTZOID:
+			return JsonEncodeDateTime(text, value, reader->base, &utc);
+		case INTERVALOID:
+			interval2itm(*DatumGetIntervalP(value), &interval);
+			EncodeInterval(&interval, INTSTYLE_ISO_8601, text);
+			return text;
+		default:
+			return given;
+	}
+}
+
+/*
+ * The number that a text stands for in the type of the column that orders the rows.  The text of a time becomes one that
+ * means the same on any day and under any settings.
+ */
+static double
+read_after(const ValueReader *reader, char **after)
+{
+	char	   *text = *after;
 	Oid			input;
 	Oid			parameter;
+	Datum		value;
 	double		number;
 
 	getTypeInputInfo(reader->type, &input, &parameter);
-	number = value_number(reader, OidInputFunctionCall(input, unconstify(char *, text), parameter, -1));
+	value = OidInputFunctionCall(input, text, parameter, -1);
+	number = value_number(reader, value);
 	if (!isfinite(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"after\" of validation is not finite: %s", text)));
+	*after = settled_text(reader, value, text);
 	return number;
 }
 
 /* Add the column of validation; -1 when there is none. */
 static int
-plan_split(TrainPlan *plan, int column, const TrainArgs *args)
+plan_split(TrainPlan *plan, int column, TrainArgs *args)
 {
 	MlSplitKind kind = args->split.kind;
 	const SourceColumn *source;
@@ -593,13 +660,13 @@ plan_split(TrainPlan *plan, int column, const TrainArgs *args)
 	plan->spec.order_is_moment = kind == ML_SPLIT_LAST &&
 		(reader.base == DATEOID || reader.base == TIMESTAMPOID || reader.base == TIMESTAMPTZOID);
 	if (args->after != NULL)
-		plan->spec.split.after = read_after(&reader, args->after);
+		plan->spec.split.after = read_after(&reader, &args->after);
 	return plan_column(plan, column);
 }
 
-/* Open the source and give every column its part. */
+/* Open the source and give every column its part; args says from then on what it means under any settings. */
 static void
-make_plan(const TrainArgs *args, TrainPlan *plan)
+make_plan(TrainArgs *args, TrainPlan *plan)
 {
 	MlTrainSpec *spec = &plan->spec;
 	int			target = -1;
@@ -612,6 +679,7 @@ make_plan(const TrainArgs *args, TrainPlan *plan)
 	plan->source = source_open(args->source);
 	/* a column may be a feature and order the rows; and a key may come after those of the table */
 	plan->columns = palloc(sizeof(int) * (plan->source->ncolumns + 6));
+	plan->texts = palloc0(sizeof(MlTextOptions *) * (plan->source->ncolumns + 6));
 	spec->feature_types = plan->feature_types = palloc(sizeof(char *) * (plan->source->ncolumns + 1));
 	spec->algorithm = args->algorithm;
 	spec->params = args->params;
@@ -621,7 +689,6 @@ make_plan(const TrainArgs *args, TrainPlan *plan)
 	spec->sampling_ratio = args->sampling_ratio;
 	spec->split = args->split;
 	spec->retrain = args->retrain;
-	spec->validation = train_validation_json(args);
 	spec->weight_name = args->weight;
 
 	if (args->target != NULL)
@@ -633,7 +700,7 @@ make_plan(const TrainArgs *args, TrainPlan *plan)
 	if (args->features != NULL)
 		plan_named_features(args, plan, target);
 	else
-		plan_all_features(plan, (int[]) {target, weight, split, group, start}, 5);
+		plan_all_features(args, plan, (int[]) {target, weight, split, group, start}, 5);
 	spec->target = -1;
 	spec->target_kind = ML_TARGET_NONE;
 	if (target >= 0)
@@ -642,6 +709,7 @@ make_plan(const TrainArgs *args, TrainPlan *plan)
 	spec->group = plan_group(plan, group);
 	spec->start = plan_number(plan, start, START_ROLE);
 	spec->split_column = plan_split(plan, split, args);
+	spec->validation = train_validation_json(args);
 }
 
 /* ---- learning ---- */
@@ -659,7 +727,7 @@ stream_threshold(const MlContext *ctx)
 static void
 load_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 {
-	MlTable    *table = source_table(ctx, plan->source, plan->columns, plan->ncolumns);
+	MlTable    *table = source_table(ctx, plan->source, plan->columns, plan->ncolumns, plan->texts);
 	MlStream   *stream = NULL;
 
 	/* folds read the rows again and again */
@@ -720,10 +788,10 @@ show_row(TupleTableSlot *slot, void *arg)
 	onlookers->rows++;
 }
 
-/* On which side of the split the rows are that have the target. */
+/* On which side of the split the rows are that have the target, and what they weigh. */
 uint8 *
-train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *models, int nmodels,
-			   Scored **scored, MlDigest *digest)
+train_held_out(MlContext *ctx, TrainArgs *args, const MlModel *const *models, int nmodels,
+			   Scored **scored, double **weights, MlDigest *digest)
 {
 	Onlookers	onlookers = {.ctx = ctx};
 	TrainPlan	plan;
@@ -737,13 +805,19 @@ train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *mode
 	columns = plan.columns;
 	ncolumns = plan.ncolumns;
 	onlookers.scored = *scored = scored_create(ctx, models, nmodels, plan.source, NULL, &columns, &ncolumns);
-	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns);
+	table = source_table(ctx, plan.source, plan.columns, plan.ncolumns, plan.texts);
 	source_load_with(ctx, plan.source, columns, ncolumns, table, show_row, &onlookers);
 	scored_finish(*scored);
 	sides = ml_pipeline_held_out(ctx, table, &plan.spec, digest);
 	found = ml_alloc(ctx, (*scored)->rows);
 	for (size_t i = 0; i < (*scored)->rows; i++)
 		found[i] = sides[onlookers.place[i]];
+	*weights = NULL;
+	if (plan.spec.weight >= 0)
+	{
+		*weights = ml_alloc_array(ctx, (*scored)->rows + 1, sizeof(double));
+		ml_column_read(table->columns[plan.spec.weight], 0, onlookers.place, 0, (*scored)->rows, *weights);
+	}
 	return found;
 }
 
@@ -781,7 +855,7 @@ features_json(const TrainPlan *plan)
 		appendStringInfo(&json, "%s{\"name\": ", i ? ", " : "");
 		escape_json(&json, column->name);
 		appendStringInfo(&json, ", \"kind\": \"%s\", \"type\": ",
-						 ml_kind_name(reader.kind));
+						 ml_kind_name(plan->texts[i] != NULL ? ML_KIND_TEXT : reader.kind));
 		escape_json(&json, plan->feature_types[i]);
 		appendStringInfoChar(&json, '}');
 	}
@@ -834,7 +908,7 @@ store_version(const TrainArgs *args, const char *features, const MlTrainResult *
 			psprintf("%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse),
 		.parent_version = args->parent_version,
 		.parent = args->parent,
-		.lineage_json = args->lineage,
+		.lineage_json = lineage_after(args->lineage, args->after),
 		.model = model_datum(result->bytes, result->size),
 		.reason = args->reason
 	};

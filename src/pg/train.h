@@ -41,12 +41,13 @@ typedef struct TrainArgs
 	const char *start;
 	MlSplit		split;
 	char	   *split_column;	/* of order_by, column or group_by; NULL = none */
-	char	   *after;			/* a value of the order_by column, as text; NULL = none */
+	char	   *after;			/* a value of the order_by column, as text: once planned, as any session reads it; NULL = none */
 	MlSampling	sampling;
 	double		sampling_ratio;
 	char	   *decision;		/* JSON, "threshold" or "costs" of validation; NULL = none */
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */
+	const MlModel *like;		/* features are texts as they are of this model; NULL = as preprocess says */
 	const char *reason;			/* for the history; NULL = none */
 	const char *lineage;		/* JSON (lineage.h); NULL = none */
 	const pg_uuid_t *parent_version;	/* what it is made from; NULL = none */
@@ -87,30 +88,30 @@ extern DeployPolicy train_deploy_policy(MlContext *ctx, const char *name);
 extern void train_read_params(MlContext *ctx, TrainArgs *args);
 
 /* Read the rows and learn from them. */
-extern void train_learn(MlContext *ctx, const TrainArgs *args, MlTrainResult *result);
+extern void train_learn(MlContext *ctx, TrainArgs *args, MlTrainResult *result);
 
 /* Read the rows and learn from them without each fold of args->split in turn; returns the folds. */
-extern MlFold *train_cross_validate(MlContext *ctx, const TrainArgs *args, int *count);
+extern MlFold *train_cross_validate(MlContext *ctx, TrainArgs *args, int *count);
 
 /*
  * Only read the rows: the table, and what to learn from it.  A column (NULL = none) comes as another of the scan, after
  * those of the table, and each row goes to a function too, when reader has been set up for that column.
  */
-extern MlTable *train_load(MlContext *ctx, const TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg,
+extern MlTable *train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg,
 						   MlTrainSpec *spec);
 
 /* Read the rows that train_learn would learn from, and say how it would. */
-extern MlTable *train_read_table(MlContext *ctx, const TrainArgs *args, MlTrainSpec *spec);
+extern MlTable *train_read_table(MlContext *ctx, TrainArgs *args, MlTrainSpec *spec);
 
 /*
  * Read the rows of a training again, and what models say of those that have the target.  Returns on which side of the
- * split each of the latter is (ML_SIDE_...); the digest is that of all rows.
+ * split each of the latter is (ML_SIDE_...) and what it weighs (NULL = 1 each); the digest is that of all rows.
  */
-extern uint8 *train_held_out(MlContext *ctx, const TrainArgs *args, const MlModel *const *models, int nmodels,
-							 Scored **scored, MlDigest *digest);
+extern uint8 *train_held_out(MlContext *ctx, TrainArgs *args, const MlModel *const *models, int nmodels,
+							 Scored **scored, double **weights, MlDigest *digest);
 
 /* As train_learn, and store and perhaps deploy the version; returns the row of ml_train. */
-extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, instr_time start);
+extern Datum train_register(FunctionCallInfo fcinfo, MlContext *ctx, TrainArgs *args, instr_time start);
 
 /* The second half of it, for a model that was made otherwise: features is JSON, started when the call began. */
 extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, const MlTrainResult *result,

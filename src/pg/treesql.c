@@ -155,6 +155,11 @@ make_column(SqlWriter *writer, int column)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of the model is made by steps of its preparation", prepared->name),
 				 errdetail("Only trees over columns as they were given can be written as SQL.")));
+	if (feature->kind == ML_KIND_TEXT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("feature \"%s\" of the model is a text, whose terms SQL cannot weigh", feature->name),
+				 errdetail("Only trees over columns as they were given can be written as SQL.")));
 	if (feature->kind == ML_KIND_CATEGORY)
 	{
 		/* bytes are compared, whatever the column's collation holds equal */

@@ -174,6 +174,19 @@ value_reader_init(ValueReader *reader, Oid type, MemoryContext context)
 	return reader->kind != ML_KIND_INVALID;
 }
 
+/* Are values strings, not just shown as such? */
+bool
+value_is_string(const ValueReader *reader)
+{
+	char		category;
+	bool		preferred;
+
+	if (reader->base == UNKNOWNOID)
+		return true;
+	get_type_category_preferred(reader->base, &category, &preferred);
+	return reader->kind == ML_KIND_CATEGORY && category == TYPCATEGORY_STRING;
+}
+
 /* A timestamp in seconds; whole seconds and microseconds apart, so that nothing overflows. */
 static double
 timestamp_seconds(Timestamp timestamp)

@@ -31,6 +31,9 @@ typedef struct ValueReader
 /* Set up for a type; false (kind invalid) when its values cannot be features. */
 extern bool value_reader_init(ValueReader *reader, Oid type, MemoryContext context);
 
+/* Are values strings, not just shown as such (enums, UUIDs)? */
+extern bool value_is_string(const ValueReader *reader);
+
 /* A number; date/time infinities give infinite doubles. */
 extern double value_number(const ValueReader *reader, Datum value);
 

@@ -137,16 +137,18 @@ test_extreme_entries(MlContext *ctx)
 	double		rows = 0;
 	double		weight = 0;
 	MlRunReader reader;
+	MlTies		ties;
 
-	(void) ctx;
 	at = ml_run_put(at, 0, least, 9007199254740992.0, false);
 	at = ml_run_put(at, least, greatest, 1, false);
 	CHECK(ml_run_check(bytes, (size_t) (at - bytes), 2, false, false, &rows, &weight));
 	CHECK(rows == 9007199254740993.0 || rows == 9007199254740992.0);
 	reader = (MlRunReader) {.left = 2,.at = bytes,.end = at};
-	CHECK(ml_run_next(&reader) && reader.key == least && reader.weight == 9007199254740992.0);
-	CHECK(ml_run_next(&reader) && reader.key == greatest && reader.weight == 1);
-	CHECK(!ml_run_next(&reader));
+	ml_ties_begin(ctx, &ties, &reader, 1, 1);
+	CHECK(ml_ties_next(&ties) && ties.key == least && ties.weight[0] == 9007199254740992.0);
+	CHECK(ml_ties_next(&ties) && ties.key == greatest && ties.weight[0] == 1);
+	CHECK(!ml_ties_next(&ties));
+	ml_ties_end(&ties);
 
 	/* out of order, a minus zero, too short, too long, a weight of nothing, NaN */
 	at = ml_run_put(bytes, 0, greatest + 1, 1, false);

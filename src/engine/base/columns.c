@@ -7,9 +7,11 @@
 #include <math.h>
 
 #include "base/simd.h"
+#include "base/text.h"
 
 #define FIRST_ROWS 64			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
 #define MAX_DISTINCT (1u << 20)
+#define STRING_ROOM 4096		/* bytes of strings that are allocated at once */
 
 /* ---- dictionary ---- */
 
@@ -64,6 +66,30 @@ dictionary_grow(MlContext *ctx, MlDictionary *d)
 	}
 }
 
+/* Copy a string, of which many are short, to where there is room. */
+static char *
+dictionary_copy(MlContext *ctx, MlDictionary *d, const char *bytes, size_t length)
+{
+	char	   *copy;
+
+	if (length + 1 > d->room_left)
+	{
+		/* the first few strings of a small dictionary take no more than they need */
+		size_t		room = d->count < 16 ? 64 : STRING_ROOM;
+
+		if (length + 1 > room / 4)
+			return ml_strndup(ctx, bytes, length);
+		d->room = ml_alloc(ctx, room);
+		d->room_left = room;
+	}
+	copy = d->room;
+	memcpy(copy, bytes, length);
+	copy[length] = '\0';
+	d->room += length + 1;
+	d->room_left -= length + 1;
+	return copy;
+}
+
 int32_t
 ml_dictionary_add(MlContext *ctx, MlDictionary *d, const char *bytes, size_t length, uint32_t limit)
 {
@@ -76,7 +102,7 @@ ml_dictionary_add(MlContext *ctx, MlDictionary *d, const char *bytes, size_t len
 		return -1;
 	dictionary_grow(ctx, d);
 	code = (int32_t) d->count;
-	d->strings[code] = ml_strndup(ctx, bytes, length);
+	d->strings[code] = dictionary_copy(ctx, d, bytes, length);
 	d->lengths[code] = (uint32_t) length;
 	d->hashes[code] = hash;
 	d->slots[dictionary_slot(d, bytes, length, hash)] = code;
@@ -216,6 +242,11 @@ set_width(MlContext *ctx, MlColumn *column, int width)
 void
 ml_column_add_null(MlContext *ctx, MlColumn *column)
 {
+	if (column->kind == ML_KIND_TEXT)
+	{
+		ml_texts_add_null(ctx, column);
+		return;
+	}
 	column->nulls++;
 	if (column->width == 0)		/* a vector of unknown width: counted until it is known */
 	{
@@ -292,6 +323,8 @@ ml_column_finish(MlContext *ctx, MlColumn *column)
 {
 	size_t		size;
 
+	if (column->kind == ML_KIND_TEXT)
+		ml_texts_finish(ctx, column);
 	if (column->tail_rows == 0)
 		return;
 	/* the last chunk is kept no larger than it is */
@@ -403,6 +436,12 @@ ml_column_hash(const MlColumn *column, uint64_t column_number, size_t begin, siz
 {
 	double		values[256];
 
+	if (column->kind == ML_KIND_TEXT)
+	{
+		for (size_t i = 0; i < n; i++)
+			hashes[i] += ml_hash_cell(ml_texts_hash(column, begin + i), column_number);
+		return;
+	}
 	for (size_t done = 0; done < n; done += 256)
 	{
 		size_t		m = n - done > 256 ? 256 : n - done;

@@ -16,7 +16,8 @@ typedef enum MlKind
 	ML_KIND_INVALID = 0,
 	ML_KIND_NUMBER = 1,			/* numbers, booleans as 0/1, times as seconds */
 	ML_KIND_CATEGORY = 2,		/* strings */
-	ML_KIND_VECTOR = 3			/* width numbers a row */
+	ML_KIND_VECTOR = 3,			/* width numbers a row */
+	ML_KIND_TEXT = 4			/* texts as terms (text.h): one number for each term kept */
 } MlKind;
 
 /* Rows per chunk; the last chunk of a column is shorter. */
@@ -32,6 +33,8 @@ typedef struct MlDictionary
 	uint64_t   *hashes;			/* ml_hash_bytes(string, length, 0) */
 	int32_t    *slots;			/* open addressing, -1 = free */
 	uint32_t	nslots;			/* a power of two */
+	char	   *room;			/* for strings to come */
+	size_t		room_left;
 } MlDictionary;
 
 typedef struct MlChunk
@@ -45,7 +48,7 @@ typedef struct MlColumn
 {
 	const char *name;
 	MlKind		kind;
-	int			width;			/* values a row: 1 but for vectors (0 = not yet known) */
+	int			width;			/* values a row: 1 but for vectors (0 = not yet known); of texts as many as are kept at most */
 	size_t		rows;
 	size_t		nchunks;		/* sealed chunks */
 	size_t		chunk_capacity;
@@ -54,7 +57,8 @@ typedef struct MlColumn
 	int32_t    *tail_codes;		/* or codes being appended */
 	size_t		tail_rows;
 	size_t		tail_capacity;	/* rows */
-	MlDictionary *dictionary;	/* categories only */
+	MlDictionary *dictionary;	/* of categories, and of texts whose terms are not hashed */
+	struct MlTexts *texts;		/* texts only, whose rows are in no chunk */
 	size_t		nulls;			/* rows that are NULL */
 	size_t		nonfinite;		/* values that were NaN or infinite */
 	size_t		nan_values;		/* of these the NaNs, which read like NULL */
@@ -115,7 +119,8 @@ extern void ml_column_finish(MlContext *ctx, MlColumn *column);
 
 /*
  * Read values of rows (row numbers, ascending, n of them; NULL = begin, begin + 1, ...)
- * of one element of the column into out[0..n).  Codes are read as numbers; NULL is NaN.
+ * of one element of the column into out[0..n).  Codes are read as numbers; NULL is NaN.  Not for texts, whose numbers
+ * are known once the terms to keep are.
  */
 extern void ml_column_read(const MlColumn *column, int element, const uint32_t *rows,
 						   size_t begin, size_t n, double *out);

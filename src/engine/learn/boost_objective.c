@@ -355,7 +355,8 @@ log_loss_loss(const Boost *b, const double *score, size_t ld, const double *y, s
 			top = fmax(top, score[(size_t) c * ld + i]);
 		for (int c = 0; c < b->k; c++)
 			sum += exp(score[(size_t) c * ld + i] - top);
-		out[i] = log(sum) + top - score[(size_t) y[i] * ld + i];
+		/* no model knows a class that only rows held out are of */
+		out[i] = y[i] < 0 ? 0 : log(sum) + top - score[(size_t) y[i] * ld + i];
 	}
 }
 

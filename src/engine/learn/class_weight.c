@@ -91,8 +91,10 @@ ml_design_weigh(MlContext *ctx, const MlDesign *design, const double *class_weig
 	if (class_weights == NULL)
 		return weighed;
 	weights = ml_alloc_array(ctx, design->rows + 1, sizeof(double));
+	/* rows held out may be of a class that no training row has */
 	for (size_t i = 0; i < design->rows; i++)
-		weights[i] = (design->weight != NULL ? design->weight[i] : 1) * class_weights[(int) design->target[i]];
+		weights[i] = (design->weight != NULL ? design->weight[i] : 1) *
+			(design->target[i] < 0 ? 1 : class_weights[(int) design->target[i]]);
 	weighed->weight = weights;
 	return weighed;
 }

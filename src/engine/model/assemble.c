@@ -87,7 +87,7 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 	if (result->decision != NULL)
 		ml_decision_write(w, result->decision);
 	if (result->nscores > 0)
-		ml_calibration_write(ctx, w, result->scores, result->nscores);
+		ml_calibration_write(ctx, w, result->scores, result->weights, result->nscores);
 	if (spec->nfolds > 0)
 		write_folds(w, spec);
 	if (result->choice != NULL)

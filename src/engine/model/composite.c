@@ -82,6 +82,8 @@ connect_row(Connection *c, MlMember *member, int f)
 	if (given == NULL || given->kind != feature->kind || given->width != feature->width ||
 		strcmp(given->type, feature->type) != 0)
 		refuse(c, ml_format(c->ctx, "feature \"%s\" of member \"%s\" is not one of the whole", feature->name, member->name), NULL);
+	if (feature->kind == ML_KIND_TEXT && !ml_text_same(ml_prep_text(c->whole->prep, at), ml_prep_text(member->model->prep, f)))
+		refuse(c, ml_format(c->ctx, "the terms of feature \"%s\" of member \"%s\" are not those of the whole", feature->name, member->name), NULL);
 	c->used[at] = true;
 	for (int e = 0; e < feature->width; e++)
 		inputs[e] = (MlInput) {.kind = ML_INPUT_RAW,.from = given->slot + e};

@@ -19,6 +19,7 @@ typedef struct Union
 	MlSignature *signature;
 	const char **owner;			/* [features] the member that brought it */
 	MlDictionary **strings;		/* [features] of categories */
+	const MlTextFit **texts;		/* [features] of texts */
 } Union;
 
 /* Does a member before this one produce the feature? */
@@ -55,6 +56,11 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 
 	while (at < s->nfeatures && strcmp(s->features[at].name, feature->name) != 0)
 		at++;
+	if (at < s->nfeatures && feature->kind == ML_KIND_TEXT && s->features[at].kind == ML_KIND_TEXT &&
+		!ml_text_same(u->texts[at], ml_prep_text(member->model->prep, f)))
+		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"", feature->name),
+					  ml_format(u->ctx, "\"%s\" and \"%s\" make other terms of its texts.", u->owner[at], member->name),
+					  "Train them on the same rows with the same \"text\" in preprocess.");
 	if (at < s->nfeatures && (s->features[at].kind != feature->kind || s->features[at].width != feature->width ||
 							  strcmp(s->features[at].type, feature->type) != 0))
 		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"", feature->name),
@@ -69,6 +75,7 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 		s->nfeatures++;
 		u->owner[at] = member->name;
 		u->strings[at] = feature->kind == ML_KIND_CATEGORY ? ml_dictionary_create(u->ctx) : NULL;
+		u->texts[at] = ml_prep_text(member->model->prep, f);
 	}
 	if (member->model->algorithm->transforms)
 		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
@@ -93,6 +100,7 @@ add_features(Union *u)
 	u->signature->features = ml_alloc_array_zero(u->ctx, most, sizeof(MlFeature));
 	u->owner = ml_alloc_array_zero(u->ctx, most, sizeof(char *));
 	u->strings = ml_alloc_array_zero(u->ctx, most, sizeof(MlDictionary *));
+	u->texts = ml_alloc_array_zero(u->ctx, most, sizeof(MlTextFit *));
 	for (int m = 0; m < spec->count; m++)
 	{
 		const MlSignature *s = spec->members[m].model->signature;
@@ -216,7 +224,7 @@ ml_composite_signature(MlContext *ctx, const MlCompositeSpec *spec, MlPrep **pre
 		unite_classes(&u);
 	}
 	add_features(&u);
-	*prep = ml_prep_plain(ctx, u.signature->features, u.signature->nfeatures, u.strings);
+	*prep = ml_prep_plain(ctx, u.signature->features, u.signature->nfeatures, u.strings, u.texts);
 	return u.signature;
 }
 

@@ -58,6 +58,10 @@ find_columns(MlContext *ctx, const MlTable *table, const MlMemberSpec *member)
 		const MlFeature *feature = &s->features[f];
 
 		columns[f] = find_column(table, feature->name);
+		if (feature->kind == ML_KIND_TEXT)
+			ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+						  ml_format(ctx, "member \"%s\" reads feature \"%s\" as text, which stacking cannot", member->name, feature->name),
+						  NULL, "Take the members' mean or votes.");
 		if (!fits_feature(columns[f], feature))
 			ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
 						  ml_format(ctx, "feature \"%s\" is not what member \"%s\" was trained on", feature->name, member->name),

@@ -9,9 +9,11 @@
 /* The scores of held-out rows, as a model keeps them. */
 typedef struct MlCalibration
 {
-	size_t		n;				/* rows */
+	size_t		n;				/* rows that count */
 	size_t		count;			/* scores kept: all, or evenly spaced ranks of them */
 	const float *scores;		/* [count] ascending */
+	const double *below;		/* [count] the weight of the rows whose score is less, in average weights of a row */
+	const double *through;		/* [count] and of those whose score is no greater; both NULL = each row counts the same */
 } MlCalibration;
 
 /*
@@ -21,15 +23,15 @@ typedef struct MlCalibration
  */
 extern bool ml_conformal_scores(MlTaskKind task, const double *actual, const double *out, size_t n, double *scores);
 
-/* Write scores into an open object. */
-extern void ml_calibration_write(MlContext *ctx, MlWriter *w, const double *scores, size_t n);
+/* Write scores, each of a weight (NULL = 1 each), into an open object. */
+extern void ml_calibration_write(MlContext *ctx, MlWriter *w, const double *scores, const double *weights, size_t n);
 
 /* Find them in a model; false when it has none.  Raises ML_ERROR_CORRUPTED. */
 extern bool ml_calibration_read(MlContext *ctx, const MlModel *model, MlCalibration *calibration);
 
 /*
- * The bounds that the score of a new row keeps with probability of at least share each: infinite where the
- * rows are too few to tell.
+ * The bounds that the score of a new row, of average weight, keeps with probability of at least share each: infinite
+ * where the rows are too few to tell.
  */
 extern double ml_calibration_upper(const MlCalibration *calibration, double share);
 extern double ml_calibration_lower(const MlCalibration *calibration, double share);

@@ -85,11 +85,11 @@ read_features(MlContext *ctx, const MlNode *object, MlSignature *s)
 		if (ml_node_type(node) != ML_NODE_OBJECT)
 			corrupted(ctx, "a feature is not an object");
 		feature->name = ml_need_string(ctx, node, "name");
-		feature->kind = (MlKind) ml_need_int(ctx, node, "kind", ML_KIND_NUMBER, ML_KIND_VECTOR);
+		feature->kind = (MlKind) ml_need_int(ctx, node, "kind", ML_KIND_NUMBER, ML_KIND_TEXT);
 		feature->type = ml_need_string(ctx, node, "type");
 		feature->width = (int) ml_need_int(ctx, node, "width", 0, 1 << 24);
 		feature->slot = (int) slots;
-		if (feature->kind != ML_KIND_VECTOR && feature->width != 1)
+		if (feature->kind != ML_KIND_VECTOR && feature->kind != ML_KIND_TEXT && feature->width != 1)
 			corrupted(ctx, "a feature of the wrong width");
 		slots += feature->width;
 	}
@@ -269,7 +269,7 @@ ml_task_name(MlTaskKind task)
 const char *
 ml_kind_name(MlKind kind)
 {
-	return kind == ML_KIND_NUMBER ? "number" : kind == ML_KIND_CATEGORY ? "category" : "vector";
+	return kind == ML_KIND_NUMBER ? "number" : kind == ML_KIND_CATEGORY ? "category" : kind == ML_KIND_TEXT ? "text" : "vector";
 }
 
 /* The signature in words instead of stored numbers. */
@@ -294,16 +294,38 @@ describe_signature(MlWriter *w, const MlSignature *s, bool transforms)
 		ml_write_string(w, "name", s->features[f].name);
 		ml_write_string(w, "kind", ml_kind_name(s->features[f].kind));
 		ml_write_string(w, "type", s->features[f].type);
-		if (s->features[f].kind == ML_KIND_VECTOR)
+		if (s->features[f].kind == ML_KIND_VECTOR || s->features[f].kind == ML_KIND_TEXT)
 			ml_write_int(w, "width", s->features[f].width);
 		ml_write_end(w);
 	}
 	ml_write_end(w);
 }
 
+/* How features that are texts became terms. */
+static void
+describe_texts(MlWriter *w, const MlPrep *prep, const MlSignature *s)
+{
+	bool		any = false;
+
+	for (int f = 0; f < s->nfeatures; f++)
+		any |= s->features[f].kind == ML_KIND_TEXT;
+	if (!any)
+		return;
+	ml_write_list(w, "texts");
+	for (int f = 0; f < s->nfeatures; f++)
+		if (s->features[f].kind == ML_KIND_TEXT)
+		{
+			ml_write_object(w, NULL);
+			ml_write_string(w, "feature", s->features[f].name);
+			ml_text_describe(w, ml_prep_text(prep, f));
+			ml_write_end(w);
+		}
+	ml_write_end(w);
+}
+
 /* What became of the features. */
 static void
-describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
+describe_preparation(MlWriter *w, const MlPrep *prep, const MlSignature *s, const MlNode *stored)
 {
 	const char *const *names;
 	const char *const *reasons;
@@ -311,15 +333,19 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlNode *stored)
 
 	ml_write_object(w, "preparation");
 	ml_write_node(w, "options", ml_node_find(stored, "options"));
+	describe_texts(w, prep, s);
 	ml_write_list(w, "columns");
 	for (int j = 0; j < ml_prep_columns(prep); j++)
 	{
 		const MlPreparedColumn *c = ml_prep_column(prep, j);
+		const MlTextFit *text = ml_prep_text(prep, c->feature);
 
 		ml_write_object(w, NULL);
 		ml_write_string(w, "name", c->name);
 		if (ml_prep_term(prep, j) != NULL)
 			ml_term_describe(w, ml_prep_term(prep, j));
+		if (text != NULL && text->idf != NULL && c->kind != ML_PREPARED_INDICATOR)
+			ml_write_double(w, "idf", text->idf[c->slot - s->features[c->feature].slot]);
 		if (c->kind == ML_PREPARED_VALUE)
 		{
 			ml_write_double(w, "impute", c->impute);
@@ -373,7 +399,7 @@ ml_model_describe(MlContext *ctx, const MlModel *model)
 	if (model->composite != NULL)
 		ml_composite_describe(w, model);
 	else
-		describe_preparation(w, model->prep, model->sections[ML_SECTION_PREPARATION]);
+		describe_preparation(w, model->prep, model->signature, model->sections[ML_SECTION_PREPARATION]);
 	ml_write_node(w, "training", model->sections[ML_SECTION_SUMMARY]);
 	/* of a training that watched the rows held out: their loss by round */
 	if (history != NULL && ml_node_count(history) > 0)

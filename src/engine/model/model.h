@@ -61,7 +61,7 @@ extern void ml_model_shape(MlModel *model);
 
 /* The names readers see. */
 extern const char *ml_task_name(MlTaskKind task);	/* "regression", "binary", "multiclass", "ranking", "anomaly" */
-extern const char *ml_kind_name(MlKind kind);	/* "number", "category", "vector" */
+extern const char *ml_kind_name(MlKind kind);	/* "number", "category", "vector", "text" */
 
 /* Columns of a result: the number of classes, 1 where there are none. */
 extern int	ml_model_outputs(const MlModel *model);

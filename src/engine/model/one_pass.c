@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/assemble.h"
+#include "model/leaks.h"
 
 #define ROWS ML_ONE_PASS_ROWS
 #define HEADER 12				/* doubles before the arrays in the flat form */
@@ -598,6 +599,48 @@ factor_metrics(const MlOnePass *s, const MlNode *payload, MlTrainResult *result)
 		"rmse", sqrt(tss / weights), false
 	};
 	result->nbaseline = 3;
+}
+
+/* The sum of products of two columns of the factor, less their means. */
+static double
+product_of(const MlOnePass *s, size_t a, size_t b)
+{
+	size_t		q = (size_t) factor_size(s);
+	long double sum = 0;
+
+	for (size_t i = 1; i <= a && i <= b; i++)
+		sum += factor_entry(s, a * q + i) * factor_entry(s, b * q + i);
+	return (double) sum;
+}
+
+/* The share of the target that a straight line in a feature, and whether it is NULL, explains; NaN where there is none. */
+static double
+line_skill(const MlOnePass *s, int feature)
+{
+	size_t		x = (size_t) feature + 1;
+	size_t		y = (size_t) factor_size(s) - 1;
+	size_t		d = (size_t) (s->features + 1 + s->indicator_of[feature]);
+	double		xx = product_of(s, x, x);
+	double		xy = product_of(s, x, y);
+	double		yy = product_of(s, y, y);
+	double		dd;
+	double		dx;
+	double		dy;
+
+	if (s->indicator_of[feature] < 0)
+		return xy * xy / (xx * yy);
+	dd = product_of(s, d, d);
+	dx = product_of(s, d, x);
+	dy = product_of(s, d, y);
+	return (xy * xy * dd - 2 * xy * dy * dx + dy * dy * xx) / ((xx * dd - dx * dx) * yy);
+}
+
+void
+ml_one_pass_warn(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nfeatures)
+{
+	for (int f = 0; f < nfeatures; f++)
+		if (features[f].kind == ML_KIND_NUMBER)
+			ml_leaks_warn_skill(ctx, features[f].name, s->used, line_skill(s, features[f].slot));
 }
 
 void

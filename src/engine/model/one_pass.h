@@ -63,6 +63,12 @@ extern void ml_one_pass_flatten(const MlOnePass *state, double *flat);
 extern MlOnePass *ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const char **reason);
 
 /*
+ * Warn of features that alone predict the target almost perfectly: here by a straight line, which is what the factor
+ * tells.
+ */
+extern void ml_one_pass_warn(MlContext *ctx, const MlOnePass *state, const MlFeature *features, int nfeatures);
+
+/*
  * Learn.  spec says algorithm and options; names are of the target and the features, whose widths sum to m.
  * No rows are held out; metrics are those the factor tells (r2, mse, rmse).
  */

@@ -58,12 +58,15 @@ typedef struct Training
 	const MlPrep *prep;
 	const double **level_of_code;	/* [features] slot value of each dictionary code */
 	const int  *slot_feature;	/* [slots] */
+	const MlTextFit **text;		/* [features] those that are texts, and what their rows weigh; NULL = none is */
+	MlTextRows **text_rows;
 	MlGroups   *groups;			/* until the rows are divided; NULL = none */
 	bool		by_group;		/* rows of designs are in the order of their groups */
 	const uint8_t *folds;		/* by row of the table: the part it is in for encodings by the target; NULL = none */
 	MlStream   *stream;			/* features are bytes, NULL = as given */
 	MlSynthetic *made;			/* training rows that are in no table; NULL = none */
 	bool		quiet;			/* what is worth a warning will be seen once more */
+	const MlTarget *whole;		/* a fold without some classes, which is judged over all as the others are; NULL = has all */
 } Training;
 
 /* Values of rows, which are ascending, but those put in the order of their groups only stretch by stretch. */
@@ -80,7 +83,10 @@ read_rows(const Training *t, int column, int element, const uint32_t *rows, size
 		run = t->by_group ? 1 : n;
 		while (begin + run < n && rows[begin + run] > rows[begin + run - 1])
 			run++;
-		ml_column_read(t->table->columns[column], element, rows + begin, 0, run, out + begin);
+		if (t->table->columns[column]->kind == ML_KIND_TEXT)
+			ml_text_rows_read(t->text_rows[column], element, rows + begin, run, out + begin);
+		else
+			ml_column_read(t->table->columns[column], element, rows + begin, 0, run, out + begin);
 	}
 }
 
@@ -265,7 +271,7 @@ fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const
 	const MlSignature *s = t->signature;
 	StepRows	source = {t, rows};
 	MlPrepTraining training = {.n = design->rows,.read = read_for_steps,.arg = &source,.target = design->target,.classes = s->nclasses,
-	.labels = s->class_labels};
+	.labels = s->class_labels,.texts = t->text};
 	uint8_t    *folds = t->folds != NULL ? ml_alloc(ctx, design->rows + 1) : NULL;
 	MlPrep	   *prep;
 
@@ -315,6 +321,49 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 	else
 		t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, moments, dictionaries,
 							  (const double *const *) counts, nulls);
+}
+
+/* ---- texts ---- */
+
+/* Is any feature a text? */
+static bool
+has_texts(const Training *t)
+{
+	for (int f = 0; f < t->spec->nfeatures; f++)
+		if (t->table->columns[f]->kind == ML_KIND_TEXT)
+			return true;
+	return false;
+}
+
+/* What the columns of a text are called by. */
+static const char *
+text_name(MlContext *ctx, const Training *t, int f)
+{
+	const char *name = t->table->columns[f]->name;
+	const char *given = ml_prep_text_name(ctx, t->spec->preprocess, name);
+
+	return given != NULL ? given : name;
+}
+
+/* Know what the rows' texts weigh: by the terms given (of a preparation that is there), or chosen by n training rows. */
+static void
+weigh_texts(MlContext *ctx, Training *t, const MlPrep *prep, const uint32_t *rows, size_t n)
+{
+	size_t		nf = (size_t) t->spec->nfeatures;
+
+	if (!has_texts(t))
+		return;
+	t->text = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlTextFit *));
+	t->text_rows = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlTextRows *));
+	for (size_t f = 0; f < nf; f++)
+	{
+		const MlColumn *column = t->table->columns[f];
+
+		if (column->kind != ML_KIND_TEXT)
+			continue;
+		t->text[f] = prep != NULL ? ml_prep_text(prep, (int) f) : ml_text_fit(ctx, column, rows, n, text_name(ctx, t, (int) f));
+		t->text_rows[f] = ml_text_rows(ctx, t->text[f], column);
+	}
 }
 
 /* Translate every category's codes into levels of the preparation. */
@@ -381,18 +430,39 @@ score_design(MlContext *ctx, const MlModel *model, const MlDesign *design)
 	return job.out;
 }
 
+/* Metrics of classes of which the model knows some only: the others have probability 0. */
+static int
+measure_whole(MlContext *ctx, const MlTarget *whole, const MlDecision *decision, const MlDesign *design, const double *out, MlMetric *metrics)
+{
+	size_t		n = design->rows;
+	double	   *probabilities = ml_alloc_array_zero(ctx, (size_t) whole->all_classes * n + 1, sizeof(double));
+	double	   *actual = ml_alloc_array(ctx, n + 1, sizeof(double));
+	int			count;
+
+	for (int k = 0; k < design->classes; k++)
+		memcpy(probabilities + (size_t) whole->of_class[k] * n, out + (size_t) k * n, n * sizeof(double));
+	for (size_t i = 0; i < n; i++)
+		actual[i] = design->target[i] < 0 ? -1 - design->target[i] : whole->of_class[(int) design->target[i]];
+	count = ml_metrics_decided(ctx, decision, whole->all_classes, actual, probabilities, design->weight, n, metrics);
+	ml_free(ctx, actual);
+	ml_free(ctx, probabilities);
+	return count;
+}
+
 /* Metrics of what a model says of a design's rows, which is freed. */
 static int
-measure(MlContext *ctx, const MlModel *model, const MlDesign *design, double *out, MlMetric *metrics)
+measure(MlContext *ctx, const Training *t, const MlDecision *decision, const MlDesign *design, double *out, MlMetric *metrics)
 {
 	int			n;
 
-	if (design->task == ML_TASK_RANKING)
+	if (t->whole != NULL)
+		n = measure_whole(ctx, t->whole, decision, design, out, metrics);
+	else if (design->task == ML_TASK_RANKING)
 		n = ml_metrics_ranking(ctx, design->target, out, design->group, design->rows, metrics);
 	else if (design->task == ML_TASK_REGRESSION)
 		n = ml_metrics_regression(ctx, design->target, out, design->weight, design->rows, metrics);
 	else
-		n = ml_metrics_decided(ctx, model->decision, design->classes, design->target, out, design->weight, design->rows, metrics);
+		n = ml_metrics_decided(ctx, decision, design->classes, design->target, out, design->weight, design->rows, metrics);
 	ml_free(ctx, out);
 	return n;
 }
@@ -441,8 +511,10 @@ read_weights(MlContext *ctx, const Training *t, const uint32_t *rows, size_t n)
 }
 
 static MlSignature *
-make_signature(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target)
+make_signature(MlContext *ctx, const Training *t, const MlTarget *target)
 {
+	const MlTable *table = t->table;
+	const MlTrainSpec *spec = t->spec;
 	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
 
 	s->target = spec->target_kind == ML_TARGET_NONE ? "" : table->columns[spec->target]->name;
@@ -458,7 +530,7 @@ make_signature(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, co
 		s->features[f].name = table->columns[f]->name;
 		s->features[f].kind = table->columns[f]->kind;
 		s->features[f].type = spec->feature_types[f];
-		s->features[f].width = table->columns[f]->width;
+		s->features[f].width = s->features[f].kind == ML_KIND_TEXT ? t->text[f]->width : table->columns[f]->width;
 		s->features[f].slot = s->slots;
 		s->slots += s->features[f].width;
 	}
@@ -700,17 +772,26 @@ keep_scores(MlContext *ctx, const MlDesign *held_out, const double *out, MlTrain
 	result->actual = ml_alloc_array(ctx, n + 1, sizeof(double));
 	memcpy(result->actual, held_out->target, n * sizeof(double));
 	result->nscores = n;
+	if (held_out->weight == NULL)
+		return;
+	result->weights = ml_alloc_array(ctx, n + 1, sizeof(double));
+	memcpy(result->weights, held_out->weight, n * sizeof(double));
 }
 
 /* Which class is predicted: as asked for, as the model before decided, or NULL for the most probable one. */
 static const MlDecision *
-find_decision(MlContext *ctx, const Training *t, const MlDesign *scored, const double *out)
+find_decision(MlContext *ctx, const Training *t, const MlDesign *scored, bool held_out, const double *out)
 {
+	const MlTarget *whole = t->whole;
 	MlDecision *decision;
 
 	if (t->spec->decision == NULL)
 		return t->spec->retrain != NULL ? t->spec->retrain->from->decision : NULL;
-	decision = ml_decision_parse(ctx, t->spec->decision, t->signature->class_labels, t->signature->nclasses);
+	decision = ml_decision_parse(ctx, t->spec->decision, whole != NULL ? whole->all_labels : t->signature->class_labels,
+								 whole != NULL ? whole->all_classes : t->signature->nclasses);
+	if (decision->chosen_for != NULL && !held_out && t->spec->nfolds == 0)
+		ctx->warn(ctx, ml_format(ctx, "the threshold for \"%s\" is chosen on the training rows", decision->chosen_for),
+				  "No rows are held out, so it suits rows that the model has seen better than new ones.");
 	if (decision->chosen_for != NULL)
 		ml_decision_choose(ctx, decision, scored->target, out + scored->rows, scored->weight, scored->rows);
 	return decision;
@@ -725,6 +806,7 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 									   t->prep, &assembly->payload);
 	MlSectionBytes payload;
 	const MlModel *baseline;
+	const MlDecision *decision;
 	double	   *out;
 
 	/* without a target there is nothing to compare with */
@@ -734,10 +816,13 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 	out = score_design(ctx, model, scored);
 	if (scored != design)
 		keep_scores(ctx, scored, out, result);
-	model->decision = result->decision = find_decision(ctx, t, scored, out);
-	result->nmetrics = measure(ctx, model, scored, out, result->metrics);
+	decision = find_decision(ctx, t, scored, scored != design, out);
+	/* that of all classes fits no model of some */
+	if (t->whole == NULL)
+		result->decision = decision;
+	result->nmetrics = measure(ctx, t, decision, scored, out, result->metrics);
 	baseline = fit_learner(ctx, &ml_baseline, NULL, NULL, design, t->signature, t->prep, &payload);
-	result->nbaseline = measure(ctx, baseline, scored, score_design(ctx, baseline, scored), result->baseline);
+	result->nbaseline = measure(ctx, t, NULL, scored, score_design(ctx, baseline, scored), result->baseline);
 }
 
 /* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
@@ -748,10 +833,12 @@ prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions
 	{
 		t->signature = t->spec->retrain->from->signature;
 		t->prep = t->spec->retrain->from->prep;
+		weigh_texts(ctx, t, t->prep, NULL, 0);
 	}
 	else
 	{
-		t->signature = make_signature(ctx, t->table, t->spec, target);
+		weigh_texts(ctx, t, NULL, rows, design->rows);
+		t->signature = make_signature(ctx, t, target);
 		if (t->stream != NULL)
 			t->prep = t->stream->prep;
 		else
@@ -924,7 +1011,7 @@ plan_preparation(MlContext *ctx, Training *t, const Rows *rows, const MlSampledR
 	for (size_t i = 0; i < rows->target.n; i++)
 		if (rows->test[rows->target.rows[i]] == ML_SIDE_TRAIN)
 			training[n++] = rows->target.rows[i];
-	t->signature = make_signature(ctx, t->table, t->spec, &rows->target);
+	t->signature = make_signature(ctx, t, &rows->target);
 	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n, NULL);
 	ml_free(ctx, training);
 }
@@ -943,7 +1030,11 @@ ml_pipeline_plan(MlContext *ctx, MlStream *stream)
 	found = ml_row_sample_close(ctx, stream->sample, t.table, t.spec, &rows.target, stream->hashes, rows.test,
 								&sampled);
 	if (found)
+	{
+		if (rows.target.values != NULL)
+			ml_leaks_warn_sampled(ctx, t.table, t.spec, &rows.target, stream->sample, stream->first_slot, &sampled);
 		plan_preparation(ctx, &t, &rows, &sampled);
+	}
 	free_rows(ctx, &t, &rows);
 	if (found)
 		ml_stream_rewind(stream, t.prep, &sampled);
@@ -983,7 +1074,7 @@ decide_by_folds(MlContext *ctx, MlTrainResult *result)
 	/* a score is 1 - the probability of the class that the row is of */
 	for (size_t i = 0; i < result->nscores; i++)
 		p[i] = result->actual[i] > 0.5 ? 1 - result->scores[i] : result->scores[i];
-	ml_decision_choose(ctx, decision, result->actual, p, NULL, result->nscores);
+	ml_decision_choose(ctx, decision, result->actual, p, result->weights, result->nscores);
 	result->decision = decision;
 	ml_free(ctx, p);
 }
@@ -1003,11 +1094,15 @@ take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
 		return;
 	result->scores = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
 	result->actual = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
+	if (spec->folds[0].weights != NULL)
+		result->weights = ml_alloc_array(ctx, result->n_test + 1, sizeof(double));
 	for (int f = 0; f < spec->nfolds; f++)
 		if (spec->folds[f].repeat == 0)
 		{
 			memcpy(result->scores + result->nscores, spec->folds[f].scores, spec->folds[f].n_test * sizeof(double));
 			memcpy(result->actual + result->nscores, spec->folds[f].actual, spec->folds[f].n_test * sizeof(double));
+			if (result->weights != NULL)
+				memcpy(result->weights + result->nscores, spec->folds[f].weights, spec->folds[f].n_test * sizeof(double));
 			result->nscores += spec->folds[f].n_test;
 		}
 	/* one that was taken over stays as it is */
@@ -1075,6 +1170,8 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	bool		found;
 
 	find_rows(ctx, t, hashes, &rows);
+	if (t->spec->split.folds > 0 && t->spec->nfolds == 0 && rows.target.of_class != NULL)
+		t->whole = &rows.target;
 	apart = rows.apart != NULL ? rows.apart : hashes;
 	if (rows.options.by_target)
 		t->folds = divide_into_parts(ctx, t->table, apart);
@@ -1255,6 +1352,7 @@ ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *
 	attach_hashes(ctx, model->algorithm, hashes, &design);
 	ml_free(ctx, hashes);
 	translate_levels(ctx, &t);
+	weigh_texts(ctx, &t, t.prep, NULL, 0);
 	attach_preparation(ctx, &design, &t);
 	out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
 	voted = ml_alloc_array(ctx, design.rows + 1, sizeof(int32_t));

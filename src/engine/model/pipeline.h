@@ -62,6 +62,7 @@ typedef struct MlFold
 	int			nbaseline;
 	double	   *scores;			/* [n_test] of the rows held out (conformal.h); NULL = the task has none */
 	double	   *actual;			/* [n_test] their targets, where scores are */
+	double	   *weights;		/* [n_test] their weights, where scores are; NULL = 1 each */
 } MlFold;
 
 typedef struct MlTrainSpec
@@ -106,6 +107,7 @@ typedef struct MlTrainResult
 	bool		held_out;
 	double	   *scores;			/* [nscores] of rows held out (conformal.h); NULL = none */
 	double	   *actual;			/* [nscores] their targets */
+	double	   *weights;		/* [nscores] their weights; NULL = 1 each */
 	size_t		nscores;
 	const MlDecision *decision; /* which class the model predicts; NULL = the most probable one */
 	size_t		n_train;

@@ -31,8 +31,11 @@ ml_resample_check(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"sampling\": \"smote\" does not go with weights or start scores of rows",
 					  "Rows that are made up have none.", "Use \"sampling\": \"over\".");
 	for (int f = 0; f < spec->nfeatures; f++)
-		if (table->columns[f]->kind == ML_KIND_CATEGORY)
-			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "\"sampling\": \"smote\" is for numbers, and feature \"%s\" is a category", table->columns[f]->name),
+		if (table->columns[f]->kind == ML_KIND_CATEGORY || table->columns[f]->kind == ML_KIND_TEXT)
+			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+						  ml_format(ctx, "\"sampling\": \"smote\" is for numbers, and feature \"%s\" is a %s", table->columns[f]->name,
+									ml_kind_name(table->columns[f]->kind)),
+						  table->columns[f]->kind == ML_KIND_TEXT ? "There is nothing between two texts." :
 						  "There is nothing between two categories.", "Use \"sampling\": \"over\".");
 }
 

@@ -218,12 +218,14 @@ ml_row_sample_close(MlContext *ctx, MlRowSample *s, const MlTable *table, const 
 	sampled->rows = ml_alloc_array(ctx, sampled->n + 1, sizeof(uint32_t));
 	sampled->places = ml_alloc_array(ctx, sampled->n + 1, sizeof(uint32_t));
 	sampled->weights = ml_alloc_array(ctx, sampled->n + 1, sizeof(double));
+	sampled->counts = ml_alloc_array(ctx, sampled->n + 1, sizeof(uint32_t));
 	for (size_t i = 0; i < sampled->n; i++)
 	{
 		uint32_t	number = members[i].number;
 
 		sampled->rows[i] = rows[number];
 		sampled->places[i] = s->places[number];
+		sampled->counts[i] = counts[number];
 		sampled->weights[i] = counts[number] * (spec->weight >= 0 ? value_at(table, spec->weight, rows[number]) : 1.0);
 	}
 	sampled->all = s->bound == UINT64_MAX && !s->weightless;
@@ -250,4 +252,5 @@ ml_sampled_rows_free(MlContext *ctx, MlSampledRows *sampled)
 	ml_free(ctx, sampled->rows);
 	ml_free(ctx, sampled->places);
 	ml_free(ctx, sampled->weights);
+	ml_free(ctx, sampled->counts);
 }

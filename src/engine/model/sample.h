@@ -35,6 +35,7 @@ typedef struct MlSampledRows
 	uint32_t   *rows;			/* one row of the table for each */
 	uint32_t   *places;			/* in the sample's values */
 	double	   *weights;		/* how often it comes, times its weight */
+	uint32_t   *counts;			/* how often it comes */
 	bool		all;			/* these are all training rows */
 } MlSampledRows;
 

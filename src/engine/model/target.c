@@ -328,21 +328,27 @@ ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, un
 void
 ml_target_restrict(MlContext *ctx, MlTarget *t, const uint8_t *training, const char *name)
 {
+	const char **labels;
 	size_t	   *members;
+	int		   *of_class;
 	int		   *index;
 	int			kept = 0;
 
 	if (ml_task_is_number(t->task))
 		return;
+	labels = ml_alloc_array(ctx, (size_t) t->nclasses, sizeof(char *));
+	memcpy(labels, t->labels, (size_t) t->nclasses * sizeof(char *));
+	of_class = ml_alloc_array(ctx, (size_t) t->nclasses, sizeof(int));
 	members = ml_alloc_array_zero(ctx, (size_t) t->nclasses, sizeof(size_t));
 	index = ml_alloc_array(ctx, (size_t) t->nclasses, sizeof(int));
 	for (size_t i = 0; i < t->n; i++)
 		members[(int) t->values[i]] += training[i] != 0;
 	for (int k = 0; k < t->nclasses; k++)
 	{
-		index[k] = members[k] > 0 ? kept : -1;
+		index[k] = members[k] > 0 ? kept : -1 - k;
 		if (members[k] == 0)
 			continue;
+		of_class[kept] = k;
 		t->labels[kept] = t->labels[k];
 		t->label_values[kept++] = t->label_values[k];
 	}
@@ -352,6 +358,9 @@ ml_target_restrict(MlContext *ctx, MlTarget *t, const uint8_t *training, const c
 		raise_one_class(ctx, name, t->labels[0]);
 	for (size_t i = 0; i < t->n; i++)
 		t->values[i] = index[(int) t->values[i]];
+	t->all_classes = t->nclasses;
+	t->all_labels = labels;
+	t->of_class = of_class;
 	t->nclasses = kept;
 	t->task = kept == 2 ? ML_TASK_BINARY : ML_TASK_MULTICLASS;
 	if (!(t->algorithm->tasks & t->task))

@@ -18,6 +18,11 @@ typedef struct MlTarget
 	int			nclasses;
 	const char **labels;		/* [nclasses] */
 	double	   *label_values;	/* [nclasses] */
+
+	/* where training rows lack some: all of the classes before; of_class is NULL where they have all */
+	int			all_classes;
+	const char *const *all_labels;	/* [all_classes] */
+	const int  *of_class;		/* [nclasses] the number of each among all */
 } MlTarget;
 
 /*
@@ -28,7 +33,7 @@ extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSp
 
 /*
  * Keep only the classes that training rows have: training[i] != 0 marks row i of the target's;
- * rows of other classes get class -1.
+ * rows of another class k get -1 - k.
  */
 extern void ml_target_restrict(MlContext *ctx, MlTarget *target, const uint8_t *training, const char *name);
 

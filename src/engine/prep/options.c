@@ -11,6 +11,7 @@
 #define MAX_BINS 1000
 #define MAX_BUCKETS 4096
 #define MAX_LAMBDA 100.0
+#define MAX_WORD_GRAM 5
 
 /* ---- values ---- */
 
@@ -103,6 +104,11 @@ static const char *const encodings[] = {"one_hot", "ordinal", "label", "target",
 static const char *const bin_keys[] = {"n", "method", "edges", "as"};
 static const char *const bin_methods[] = {"quantile", "uniform"};
 static const char *const bin_forms[] = {"ordinal", "one_hot"};
+static const char *const text_keys[] = {"weight", "tokens", "config", "lowercase", "ngrams", "max_features",
+"min_documents", "max_documents", "buckets", "sublinear", "norm"};
+static const char *const text_weights[] = {"tfidf", "count", "binary"};
+static const char *const text_tokens[] = {"words", "characters", "characters_in_words"};
+static const char *const text_norms[] = {"l2", "l1", "none"};
 
 /* ---- the steps of a column ---- */
 
@@ -251,6 +257,106 @@ parse_order(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *
 				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"order\" has \"%s\" twice", steps->order[i]);
 }
 
+/* [1, 2]: the shortest and the longest n-grams. */
+static void
+gram_option(MlContext *ctx, json_object *value, MlTextOptions *o)
+{
+	int			most = o->tokens == ML_TEXT_WORDS ? MAX_WORD_GRAM : ML_TEXT_MAX_GRAM;
+
+	if (list_option(ctx, "ngrams", value) != 2)
+		wrong_type(ctx, "ngrams", "an array of two whole numbers", value);
+	o->min_gram = whole_number(ctx, "ngrams", json_object_array_get_idx(value, 0), 1, most);
+	o->max_gram = whole_number(ctx, "ngrams", json_object_array_get_idx(value, 1), 1, most);
+	if (o->min_gram > o->max_gram)
+		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"ngrams\" must not descend, as %s does", ml_json_text(ctx, value));
+}
+
+/* A share of the documents, or a whole number of them. */
+static double
+document_option(MlContext *ctx, const char *key, json_object *value, bool one_is_share)
+{
+	double		number = ml_prep_number(ctx, key, value, 0, 1e15);
+
+	if (number > 1 || (number == 1 && !one_is_share))
+		whole_number(ctx, key, value, 1, INT32_MAX);
+	return number;
+}
+
+/* Options that say nothing beside others that were given. */
+static void
+check_text(MlContext *ctx, json_object *value, const MlTextOptions *o)
+{
+	static const char *const of_vocabulary[] = {"max_features", "min_documents", "max_documents"};
+	const char *key = NULL;
+	const char *why = NULL;
+
+	for (size_t i = 0; i < LENGTH(of_vocabulary) && o->buckets > 0 && key == NULL; i++)
+		if (json_object_object_get(value, of_vocabulary[i]) != NULL)
+		{
+			key = of_vocabulary[i];
+			why = "Terms that go into \"buckets\" are not chosen among.";
+		}
+	if (key == NULL && o->config != NULL && o->tokens != ML_TEXT_WORDS)
+	{
+		key = "config";
+		why = "A text search configuration finds words, and \"tokens\" are characters.";
+	}
+	if (key == NULL && json_object_object_get(value, "lowercase") != NULL && o->tokens == ML_TEXT_WORDS)
+	{
+		key = "lowercase";
+		why = "The dictionaries of the text search configuration say what becomes of words.";
+	}
+	if (key == NULL && o->sublinear && o->weight == ML_TEXT_BINARY)
+	{
+		key = "sublinear";
+		why = "A \"binary\" weight does not count.";
+	}
+	if (key != NULL)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "option \"%s\" of \"text\" in preprocess does not fit the others", key),
+					  why, NULL);
+}
+
+/* {"weight": "tfidf", "tokens": "words", ...} */
+static void
+parse_text(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *steps)
+{
+	MlTextOptions *o = ml_alloc_zero(ctx, sizeof *o);
+	json_object *given;
+
+	if (!json_object_is_type(value, json_type_object))
+		wrong_type(ctx, key, "an object", value);
+	ml_json_check_keys(ctx, value, "text of preprocess", text_keys, LENGTH(text_keys));
+	*o = (MlTextOptions) {.tokens = ML_TEXT_WORDS,.weight = ML_TEXT_TFIDF,.max_features = 1000,.min_documents = 2,.max_documents = 1};
+	if ((given = json_object_object_get(value, "weight")) != NULL)
+		o->weight = (MlTextWeight) (choice(ctx, "weight", given, text_weights, LENGTH(text_weights)) + 1);
+	if ((given = json_object_object_get(value, "tokens")) != NULL)
+		o->tokens = (MlTextTokens) (choice(ctx, "tokens", given, text_tokens, LENGTH(text_tokens)) + 1);
+	o->norm = o->weight == ML_TEXT_TFIDF ? ML_TEXT_L2 : ML_TEXT_UNSCALED;
+	o->lowercase = o->tokens != ML_TEXT_WORDS;
+	o->min_gram = o->tokens == ML_TEXT_WORDS ? 1 : 2;
+	o->max_gram = o->tokens == ML_TEXT_WORDS ? 1 : 4;
+	if ((given = json_object_object_get(value, "norm")) != NULL)
+		o->norm = (MlTextNorm) (choice(ctx, "norm", given, text_norms, LENGTH(text_norms)) + 1);
+	if ((given = json_object_object_get(value, "config")) != NULL)
+		o->config = string_option(ctx, "config", given);
+	if ((given = json_object_object_get(value, "lowercase")) != NULL)
+		o->lowercase = ml_prep_flag(ctx, "lowercase", given);
+	if ((given = json_object_object_get(value, "sublinear")) != NULL)
+		o->sublinear = ml_prep_flag(ctx, "sublinear", given);
+	if ((given = json_object_object_get(value, "ngrams")) != NULL)
+		gram_option(ctx, given, o);
+	if ((given = json_object_object_get(value, "max_features")) != NULL)
+		o->max_features = whole_number(ctx, "max_features", given, 1, ML_TEXT_MAX_TERMS);
+	if ((given = json_object_object_get(value, "buckets")) != NULL)
+		o->buckets = whole_number(ctx, "buckets", given, 2, ML_TEXT_MAX_TERMS);
+	if ((given = json_object_object_get(value, "min_documents")) != NULL)
+		o->min_documents = document_option(ctx, "min_documents", given, false);
+	if ((given = json_object_object_get(value, "max_documents")) != NULL)
+		o->max_documents = document_option(ctx, "max_documents", given, true);
+	check_text(ctx, value, o);
+	steps->text = o;
+}
+
 #define PARSER(name) static void name(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *s)
 
 PARSER(parse_drop) { s->drop = ml_prep_flag(ctx, key, value); }
@@ -277,7 +383,8 @@ PARSER(parse_min_frequency) { s->min_frequency = ml_prep_number(ctx, key, value,
 enum
 {
 	FOR_NUMBERS = 1,
-	FOR_CATEGORIES = 2
+	FOR_CATEGORIES = 2,
+	FOR_TEXTS = 4
 };
 
 static const struct
@@ -286,11 +393,11 @@ static const struct
 	int			fits;
 	void		(*parse) (MlContext *ctx, const char *key, json_object *value, MlColumnSteps *steps);
 }			step_keys[] = {
-	{"drop", FOR_NUMBERS | FOR_CATEGORIES, parse_drop},
-	{"rename", FOR_NUMBERS | FOR_CATEGORIES, parse_name},
-	{"impute", FOR_NUMBERS | FOR_CATEGORIES, parse_impute},
+	{"drop", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_drop},
+	{"rename", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_name},
+	{"impute", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_impute},
 	{"fill", FOR_NUMBERS | FOR_CATEGORIES, parse_fill},
-	{"missing_indicator", FOR_NUMBERS | FOR_CATEGORIES, parse_indicator},
+	{"missing_indicator", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_indicator},
 	{"clip", FOR_NUMBERS, parse_clip},
 	{"clip_values", FOR_NUMBERS, parse_clip_values},
 	{"transform", FOR_NUMBERS, parse_transform},
@@ -305,9 +412,22 @@ static const struct
 	{"unseen", FOR_CATEGORIES, parse_unseen},
 	{"smoothing", FOR_CATEGORIES, parse_smoothing},
 	{"buckets", FOR_CATEGORIES, parse_buckets},
+	{"text", FOR_TEXTS, parse_text},
 	{"max_categories", FOR_CATEGORIES, parse_max_categories},
 	{"min_frequency", FOR_CATEGORIES, parse_min_frequency},
 };
+
+/* Why a key for some kinds of column does not fit one of another. */
+static const char *
+misfit(int key_fits, int fits)
+{
+	if (fits == FOR_TEXTS)
+		return "The column is read as text, since \"text\" is among its steps.";
+	if (key_fits == FOR_TEXTS)
+		return "Texts are columns of type text, and become terms where \"columns\" names them.";
+	return fits == FOR_CATEGORIES ? "It is for columns of numbers, and this one is a category." :
+		"It is for categories, and this one is a column of numbers.";
+}
 
 /* Read an object of steps over those there are; what: "number", "category" or the column, for errors. */
 static void
@@ -327,8 +447,7 @@ parse_steps(MlContext *ctx, json_object *object, const char *what, int fits, MlC
 				if (!(step_keys[i].fits & fits))
 					ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
 								  ml_format(ctx, "preprocess option \"%s\" does not fit \"%s\"", key, what),
-								  fits == FOR_CATEGORIES ? "It is for columns of numbers, and this one is a category." :
-								  "It is for categories, and this one is a column of numbers.", NULL);
+								  misfit(step_keys[i].fits, fits), NULL);
 				steps->any = true;
 				step_keys[i].parse(ctx, key, value, steps);
 			}
@@ -395,6 +514,13 @@ check_categories(MlContext *ctx, const char *column, const MlColumnSteps *s)
 					  "Only \"one_hot\" tells rare categories from others.");
 }
 
+static void
+check_texts(MlContext *ctx, const char *column, const MlColumnSteps *s)
+{
+	if (s->impute != ML_IMPUTE_AUTO && s->impute != ML_IMPUTE_ERROR)
+		contradiction(ctx, column, "impute", "A text that is NULL has no terms, unless \"impute\" is \"error\".");
+}
+
 /* Is an optional member of preprocess for this column? */
 static json_object *
 member(json_object *steps, const char *key, const char *column)
@@ -418,8 +544,9 @@ void
 ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column, MlKind kind, const char *type, MlColumnSteps *steps)
 {
 	bool		category = kind == ML_KIND_CATEGORY;
-	int			fits = category ? FOR_CATEGORIES : FOR_NUMBERS;
-	json_object *of_kind = member(options->steps, category ? "category" : "number", NULL);
+	bool		text = kind == ML_KIND_TEXT;
+	int			fits = text ? FOR_TEXTS : category ? FOR_CATEGORIES : FOR_NUMBERS;
+	json_object *of_kind = text ? NULL : member(options->steps, category ? "category" : "number", NULL);
 	json_object *own = member(options->steps, "columns", column);
 	json_object *drop = member(options->steps, "drop", NULL);
 	json_object *keep = member(options->steps, "keep", NULL);
@@ -431,10 +558,12 @@ ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column
 		parse_steps(ctx, own, column, fits, steps);
 	if ((drop != NULL && is_listed(drop, column)) || (keep != NULL && !is_listed(keep, column)))
 		steps->drop = true;
-	if (!category && steps->scale == ML_SCALE_AUTO && steps->parts == NULL)
+	if (!category && !text && steps->scale == ML_SCALE_AUTO && steps->parts == NULL)
 		steps->scale = options->scaling;
 	steps->any |= steps->drop || steps->scale != ML_SCALE_AUTO;
-	if (category)
+	if (text)
+		check_texts(ctx, column, steps);
+	else if (category)
 		check_categories(ctx, column, steps);
 	else
 		check_numbers(ctx, column, type, steps);
@@ -485,10 +614,39 @@ check_columns(MlContext *ctx, json_object *columns, const char *key)
 	{
 		MlColumnSteps steps = no_steps();
 
-		parse_steps(ctx, object, column, FOR_NUMBERS | FOR_CATEGORIES, &steps);
+		parse_steps(ctx, object, column, FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, &steps);
 		by_target |= steps.encode == ML_ENCODE_TARGET;
 	}
 	return by_target;
+}
+
+/* What preprocess says of one column under a key; NULL = nothing. */
+static json_object *
+column_option(MlContext *ctx, const char *json, const char *column, const char *key)
+{
+	json_object *object = json != NULL ? member(ml_json_object(ctx, json, "preprocess"), "columns", column) : NULL;
+
+	return object != NULL ? json_object_object_get(object, key) : NULL;
+}
+
+const MlTextOptions *
+ml_prep_text_options(MlContext *ctx, const char *json, const char *column)
+{
+	json_object *object = column_option(ctx, json, column, "text");
+	MlColumnSteps steps = no_steps();
+
+	if (object == NULL)
+		return NULL;
+	parse_text(ctx, "text", object, &steps);
+	return steps.text;
+}
+
+const char *
+ml_prep_text_name(MlContext *ctx, const char *json, const char *column)
+{
+	json_object *name = column_option(ctx, json, column, "rename");
+
+	return name != NULL ? string_option(ctx, "rename", name) : NULL;
 }
 
 void

@@ -15,6 +15,7 @@
 #define ML_PREP_OPTIONS_H
 
 #include "base/columns.h"
+#include "base/text.h"
 #include "prep/steps.h"
 
 struct json_object;				/* of json-c: PostgreSQL has a function of this name */
@@ -93,6 +94,7 @@ typedef struct MlColumnSteps
 	double		unseen;
 	double		smoothing;
 	int			buckets;
+	MlTextOptions *text;		/* NULL = it is not read as text */
 	int			max_categories; /* 0 = as for all columns */
 	double		min_frequency;	/* -1 = as for all columns */
 } MlColumnSteps;
@@ -142,6 +144,12 @@ extern void ml_prep_options_read(MlContext *ctx, const char *json, const char *a
 /* The steps of a column; raises where one does not fit it. */
 extern void ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column, MlKind kind,
 							const char *type, MlColumnSteps *steps);
+
+/* How preprocess (JSON or NULL) wants a column to be read as text; NULL = not at all. */
+extern const MlTextOptions *ml_prep_text_options(MlContext *ctx, const char *json, const char *column);
+
+/* The name that preprocess gives such a column by "rename"; NULL = its own. */
+extern const char *ml_prep_text_name(MlContext *ctx, const char *json, const char *column);
 
 /* The names in an array of strings. */
 extern const char **ml_prep_names(MlContext *ctx, const char *key, struct json_object *value, int *count);

@@ -37,6 +37,7 @@ struct MlPrep
 	double	   *inverses;		/* 1 / scale */
 	int		   *column_levels;	/* of native categories, else 0 */
 	Levels	   *levels;			/* [nfeatures], used for categories */
+	const MlTextFit **texts;		/* [nfeatures], NULL for what is no text */
 	bool		stepped;		/* was preprocess asked for steps? */
 	MlTerm	   *terms;			/* of steps; NULL = none */
 	int			nterms;
@@ -57,6 +58,9 @@ extern void prep_drop_feature(MlPrep *prep, int feature, const char *reason);
 /* Name every column from what it is, and lay out centers and scales. */
 extern void prep_seal(MlContext *ctx, MlPrep *prep);
 
+/* Raise where a feature that must not be NULL is, in so many of rows, and remember that it must not. */
+extern void prep_refuse_nulls(MlContext *ctx, MlPrep *prep, int f, double nulls, double rows);
+
 /* Raise where the values of a feature are beyond what can be learned from. */
 extern void prep_check_range(MlContext *ctx, const char *name, const MlMoments *m);
 
@@ -66,6 +70,11 @@ extern void prep_standardize(MlPreparedColumn *column, const MlMoments *m);
 /* Columns of one CATEGORY feature whose levels these options choose. */
 extern void prep_fit_categories(MlContext *ctx, MlPrep *prep, const MlPrepOptions *options, int f, const MlDictionary *dictionary,
 								const double *counts, double nulls);
+
+/* ---- steps_text.c ---- */
+
+/* Columns of one TEXT feature. */
+extern void prep_fit_text(MlContext *ctx, MlPrep *prep, int f, const MlMoments *moments);
 
 /* ---- steps_fit.c ---- */
 

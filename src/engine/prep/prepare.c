@@ -21,6 +21,7 @@ prep_create(MlContext *ctx, const MlFeature *features, int nfeatures, size_t cap
 	prep->capacity = (int) capacity;
 	prep->columns = ml_alloc_array_zero(ctx, capacity + 1, sizeof *prep->columns);
 	prep->levels = ml_alloc_array_zero(ctx, (size_t) nfeatures + 1, sizeof *prep->levels);
+	prep->texts = ml_alloc_array_zero(ctx, (size_t) nfeatures + 1, sizeof *prep->texts);
 	prep->dropped_names = ml_alloc_array(ctx, (size_t) nfeatures + 1, sizeof(char *));
 	prep->dropped_reasons = ml_alloc_array(ctx, (size_t) nfeatures + 1, sizeof(char *));
 	return prep;
@@ -67,6 +68,8 @@ prep_seal(MlContext *ctx, MlPrep *prep)
 			c->name = level_name(ctx, feature, &prep->levels[c->feature], c->level);
 		else if (c->kind == ML_PREPARED_INDICATOR)
 			c->name = ml_format(ctx, "%s is null", prep_slot_name(ctx, feature, c->slot));
+		else if (feature->kind == ML_KIND_TEXT)
+			c->name = prep->texts[c->feature]->names[c->slot - feature->slot];
 		else
 			c->name = prep_slot_name(ctx, feature, c->slot);
 		prep->centers[j] = c->center;
@@ -93,6 +96,18 @@ prep_add_column(MlContext *ctx, MlPrep *prep, MlPreparedKind kind, int feature, 
 		.kind = kind,.feature = feature,.slot = slot,.level = -1,.term = -1,.scale = 1.0
 	};
 	return column;
+}
+
+void
+prep_refuse_nulls(MlContext *ctx, MlPrep *prep, int f, double nulls, double rows)
+{
+	if (nulls > 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "feature column \"%s\" contains NULL", prep->features[f].name),
+					  ml_format(ctx, "%.0f of %.0f training rows are NULL, and preprocess imputes by \"error\".", nulls, rows),
+					  "Fill or filter these rows, or choose another \"impute\".");
+	if (prep->refuses_null == NULL)
+		prep->refuses_null = ml_alloc_array_zero(ctx, (size_t) prep->nfeatures + 1, sizeof(bool));
+	prep->refuses_null[f] = true;
 }
 
 void
@@ -311,6 +326,12 @@ ml_prep_fit_steps(MlContext *ctx, const MlPrepOptions *options, const MlFeature 
 		steps = step_fit_begin(ctx, prep, training, dictionaries, level_counts, null_counts);
 	for (int f = 0; f < nfeatures; f++)
 	{
+		if (features[f].kind == ML_KIND_TEXT)
+		{
+			prep->texts[f] = training->texts[f];
+			prep_fit_text(ctx, prep, f, moments);
+			continue;
+		}
 		if (steps != NULL && step_fit_feature(steps, f))
 			continue;
 		if (features[f].kind == ML_KIND_CATEGORY)
@@ -325,11 +346,13 @@ ml_prep_fit_steps(MlContext *ctx, const MlPrepOptions *options, const MlFeature 
 }
 
 MlPrep *
-ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries)
+ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries,
+			  const MlTextFit *const *texts)
 {
 	MlPrep	   *prep = prep_create(ctx, features, nfeatures, 0);
 
 	prep->options.max_categories = INT32_MAX;
+	memcpy(prep->texts, texts, (size_t) nfeatures * sizeof *prep->texts);
 	for (int f = 0; f < nfeatures; f++)
 		if (features[f].kind == ML_KIND_CATEGORY)
 			prep->levels[f] = (Levels)
@@ -472,6 +495,12 @@ bool
 ml_prep_refuses_null(const MlPrep *prep, int feature)
 {
 	return prep->refuses_null != NULL && prep->refuses_null[feature];
+}
+
+const MlTextFit *
+ml_prep_text(const MlPrep *prep, int feature)
+{
+	return prep->texts[feature];
 }
 
 const MlTerm *
@@ -757,6 +786,28 @@ write_columns(MlWriter *w, const MlPrep *prep, MlContext *ctx)
 	ml_write_f64s(w, "mean", means, n);
 }
 
+/* The terms of texts, where there are any. */
+static void
+write_texts(MlWriter *w, const MlPrep *prep)
+{
+	bool		any = false;
+
+	for (int f = 0; f < prep->nfeatures; f++)
+		any |= prep->texts[f] != NULL;
+	if (!any)
+		return;
+	ml_write_list(w, "texts");
+	for (int f = 0; f < prep->nfeatures; f++)
+		if (prep->texts[f] != NULL)
+		{
+			ml_write_object(w, NULL);
+			ml_write_int(w, "feature", f);
+			ml_text_write(w, prep->texts[f]);
+			ml_write_end(w);
+		}
+	ml_write_end(w);
+}
+
 /* What only a preparation with steps has. */
 static void
 write_steps(MlWriter *w, const MlPrep *prep, MlContext *ctx)
@@ -790,6 +841,7 @@ ml_prep_write(MlContext *ctx, MlWriter *w, const MlPrep *prep)
 	ml_write_end(w);
 	write_columns(w, prep, ctx);
 	write_levels(w, prep);
+	write_texts(w, prep);
 	if (prep->stepped)
 		write_steps(w, prep, ctx);
 	ml_write_list(w, "dropped");
@@ -839,6 +891,26 @@ read_levels(MlContext *ctx, MlPrep *prep, const MlNode *object)
 	levels->buckets = ml_node_find(object, "buckets") == NULL ? 0 : (int) ml_need_int(ctx, object, "buckets", 1, INT32_MAX);
 	if (levels->buckets > 0 && levels->nlevels > 0)
 		corrupted(ctx, "hashed strings with levels");
+}
+
+/* The terms of each feature that is a text. */
+static void
+read_texts(MlContext *ctx, MlPrep *prep, const MlNode *object)
+{
+	const MlNode *list = ml_node_find(object, "texts") == NULL ? NULL : ml_need(ctx, object, "texts", ML_NODE_LIST);
+
+	for (size_t i = 0; list != NULL && i < ml_node_count(list); i++)
+	{
+		const MlTextFit *text = ml_text_read(ctx, ml_node_at(list, i));
+		int			f = (int) ml_need_int(ctx, ml_node_at(list, i), "feature", 0, prep->nfeatures - 1);
+
+		if (prep->features[f].kind != ML_KIND_TEXT || prep->texts[f] != NULL || prep->features[f].width != text->width)
+			corrupted(ctx, "terms of a feature that has none, or others");
+		prep->texts[f] = text;
+	}
+	for (int f = 0; f < prep->nfeatures; f++)
+		if (prep->features[f].kind == ML_KIND_TEXT && prep->texts[f] == NULL)
+			corrupted(ctx, "a text without terms");
 }
 
 /* Is it a kind that only a native preparation has? */
@@ -982,6 +1054,7 @@ ml_prep_read(MlContext *ctx, const MlNode *object, const MlFeature *features, in
 	for (int f = 0; f < nfeatures; f++)
 		if (features[f].kind == ML_KIND_CATEGORY && prep->levels[f].kept == NULL)
 			corrupted(ctx, "a category feature without levels");
+	read_texts(ctx, prep, object);
 	/* without steps it is stored by the kinds of the columns alone */
 	if (ml_node_find(object, "steps") != NULL)
 		read_steps(ctx, prep, ml_need(ctx, object, "steps", ML_NODE_OBJECT));

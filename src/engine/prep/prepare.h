@@ -2,8 +2,8 @@
  * Preparation: raw features -> prepared columns, fitted on the training part only,
  * kept inside the model, applied by the same code at training and at prediction.
  *
- * A raw row is an array of slots: one number for a NUMBER, `width` for a VECTOR, and for
- * a CATEGORY the index of its level (ml_prep_encode).  NaN in a slot means NULL.
+ * A raw row is an array of slots: one number for a NUMBER, `width` for a VECTOR, for a CATEGORY the index of its
+ * level (ml_prep_encode), and for a TEXT the weight of each term that is kept (text.h).  NaN in a slot means NULL.
  * Prepared columns, feature by feature:
  *   NUMBER, VECTOR element: the value, NULL imputed by the mean, (value - center) / scale;
  *       then an indicator 1/0 when NULLs were seen in training; a constant value is dropped,
@@ -12,6 +12,7 @@
  *       a level of its own when seen often enough; rare and unseen ones share the level
  *       "(other)".  When no training row was rare, "(other)" has no column, and such a row scores
  *       like the reference level.
+ *   TEXT: the weight of each term that varies, as it is; NULL has none of the terms, and an indicator where wanted.
  * Native, for algorithms that take what there is: one column a slot, NaN = missing;
  *   NUMBER, VECTOR element: the value as it is; dropped when it is constant and never NULL, or always NULL;
  *   CATEGORY: the index of its level, by the rules above; without a level "(other)" a rare or unseen one
@@ -27,6 +28,7 @@
 #include "base/document.h"
 #include "prep/options.h"
 #include "prep/steps.h"
+#include "prep/text.h"
 
 typedef struct MlFeature
 {
@@ -83,6 +85,7 @@ typedef struct MlPrepTraining
 	int			classes;		/* 0 where the target is a number */
 	const char *const *labels;	/* [classes] */
 	const uint8_t *folds;		/* [n]: below ML_TERM_FOLDS; needed where options say by_target */
+	const MlTextFit *const *texts; /* [features] of those that are texts; NULL = none is */
 } MlPrepTraining;
 
 /* The same with the steps that options ask for. */
@@ -101,6 +104,9 @@ extern bool ml_prep_is_hashed(const MlPrep *prep, int feature);
 /* Must a feature not be NULL, at prediction either? */
 extern bool ml_prep_refuses_null(const MlPrep *prep, int feature);
 
+/* The terms of a feature that is a text, NULL for others. */
+extern const MlTextFit *ml_prep_text(const MlPrep *prep, int feature);
+
 /* Is a prepared column made of this slot? */
 extern bool ml_prep_reads(const MlPrep *prep, int column, int slot);
 
@@ -110,8 +116,9 @@ extern const MlTerm *ml_prep_term(const MlPrep *prep, int column);
 /* The number that a prepared one came from; false where the column keeps too little to tell. */
 extern bool ml_prep_invert(const MlPrep *prep, int column, double x, double *number);
 
-/* One without a column, that knows the strings of categories only: level = code in dictionaries[f]. */
-extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries);
+/* One without a column, that knows the strings of categories, level = code in dictionaries[f], and the terms of texts only. */
+extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries,
+							 const MlTextFit *const *texts);
 
 extern int	ml_prep_slots(const MlPrep *prep);
 extern int	ml_prep_columns(const MlPrep *prep);

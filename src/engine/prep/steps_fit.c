@@ -271,13 +271,7 @@ fit_add_indicator(StepFit *fit, int f, int slot, const MlColumnSteps *steps, dou
 void
 fit_refuse_nulls(StepFit *fit, int f, double nulls)
 {
-	if (nulls > 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "feature column \"%s\" contains NULL", fit->prep->features[f].name),
-					  ml_format(fit->ctx, "%.0f of %zu training rows are NULL, and preprocess imputes by \"error\".", nulls, fit->training->n),
-					  "Fill or filter these rows, or choose another \"impute\".");
-	if (fit->prep->refuses_null == NULL)
-		fit->prep->refuses_null = ml_alloc_array_zero(fit->ctx, (size_t) fit->prep->nfeatures + 1, sizeof(bool));
-	fit->prep->refuses_null[f] = true;
+	prep_refuse_nulls(fit->ctx, fit->prep, f, nulls, (double) fit->training->n);
 }
 
 /* ---- numbers ---- */

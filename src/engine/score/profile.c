@@ -13,13 +13,21 @@
 
 const double ml_profile_shares[ML_PROFILE_QUANTILES] = {0.05, 0.25, 0.5, 0.75, 0.95};
 
-/* Put a value among the most frequent ones if it belongs there; values come in ascending order. */
+/* Is a text more frequent than the one at a place, or as frequent and before it? */
+static bool
+comes_before(const MlProfile *p, int at, const char *text, size_t count)
+{
+	return p->top_count[at] < count ||
+		(p->top_count[at] == count && text != NULL && p->top_text[at] != NULL && strcmp(text, p->top_text[at]) < 0);
+}
+
+/* Put a value, or its text, among the most frequent ones if it belongs there; values come in ascending order, texts in any. */
 static void
-offer_top(MlProfile *p, double value, size_t count)
+offer_top(MlProfile *p, double value, const char *text, size_t count)
 {
 	int			at = p->ntop;
 
-	while (at > 0 && p->top_count[at - 1] < count)
+	while (at > 0 && comes_before(p, at - 1, text, count))
 		at--;
 	if (at == ML_PROFILE_TOP)
 		return;
@@ -28,9 +36,11 @@ offer_top(MlProfile *p, double value, size_t count)
 	for (int i = p->ntop - 1; i > at; i--)
 	{
 		p->top[i] = p->top[i - 1];
+		p->top_text[i] = p->top_text[i - 1];
 		p->top_count[i] = p->top_count[i - 1];
 	}
 	p->top[at] = value;
+	p->top_text[at] = text;
 	p->top_count[at] = count;
 }
 
@@ -44,7 +54,7 @@ count_values(MlProfile *p, const double *sorted, size_t n)
 	{
 		for (end = begin; end < n && sorted[end] == sorted[begin]; end++)
 			;
-		offer_top(p, sorted[begin], end - begin);
+		offer_top(p, sorted[begin], NULL, end - begin);
 		p->distinct++;
 	}
 }
@@ -101,22 +111,52 @@ profile_numbers(MlProfile *p, const double *sorted, size_t n)
 	}
 }
 
+/* Count the numbers of a column: those that have more digits by their text, all others by their value. */
+static void
+count_long(MlContext *ctx, MlProfile *p, const double *values, size_t rows, const MlLongNumbers *numbers)
+{
+	double	   *plain = ml_alloc_array(ctx, rows + 1, sizeof(double));
+	size_t	   *counts = ml_alloc_array_zero(ctx, (size_t) numbers->texts->count + 1, sizeof(size_t));
+	size_t		n = 0;
+	size_t		next = 0;
+
+	for (size_t i = 0; i < rows; i++)
+	{
+		if (next < numbers->n && numbers->rows[next] == i)
+			counts[numbers->codes[next++]]++;
+		else if (values[i] - values[i] == 0)
+			plain[n++] = values[i];
+	}
+	ml_sort_numbers(ctx, plain, n);
+	count_values(p, plain, n);
+	p->plain_min = n > 0 ? plain[0] : NAN;
+	p->plain_max = n > 0 ? plain[n - 1] : NAN;
+	for (uint32_t code = 0; code < numbers->texts->count; code++)
+		offer_top(p, 0, numbers->texts->strings[code], counts[code]);
+	p->distinct += numbers->texts->count;
+	ml_free(ctx, counts);
+	ml_free(ctx, plain);
+}
+
 void
-ml_profile_column(MlContext *ctx, const MlColumn *column, MlProfile *p)
+ml_profile_column(MlContext *ctx, const MlColumn *column, const MlLongNumbers *numbers, MlProfile *p)
 {
 	double	   *values = ml_alloc_array(ctx, column->rows + 1, sizeof(double));
 	size_t		n = 0;
 
-	*p = (MlProfile) {.rows = column->rows,.min = NAN,.max = NAN,.mean = NAN,.sd = NAN,.skew = NAN};
+	*p = (MlProfile) {.rows = column->rows,.min = NAN,.max = NAN,.mean = NAN,.sd = NAN,.skew = NAN,.plain_min = NAN,.plain_max = NAN};
 	for (int q = 0; q < ML_PROFILE_QUANTILES; q++)
 		p->quantiles[q] = NAN;
 	ml_column_read(column, 0, NULL, 0, column->rows, values);
+	p->nulls = column->nulls;
+	if (numbers != NULL && numbers->n > 0)
+		count_long(ctx, p, values, column->rows, numbers);
 	for (size_t i = 0; i < column->rows; i++)
 		if (values[i] - values[i] == 0)
 			values[n++] = values[i];
-	p->nulls = column->nulls;
 	ml_sort_numbers(ctx, values, n);
-	count_values(p, values, n);
+	if (p->distinct == 0)
+		count_values(p, values, n);
 	if (column->kind == ML_KIND_NUMBER && n > 0)
 		profile_numbers(p, values, n);
 	ml_free(ctx, values);
@@ -244,59 +284,133 @@ find_bins(MlContext *ctx, const double *feature, bool categories, size_t n, uint
 	return nbins + 1;
 }
 
-/* 1 - squared errors of the bins' means over those of the mean of all, of one output; rows of even number fit, odd ones judge. */
-static void
-add_errors(const double *target, int class, const uint32_t *bins, size_t nbins, size_t n, double *sums, double *counts,
-		   double *errors, double *all)
+/* What rows of even number say of the rest: squared errors of the means of bins, and of the mean of all. */
+typedef struct Errors
 {
+	double		own;
+	double		all;
+} Errors;
+
+/* Of a number. */
+static void
+number_errors(MlContext *ctx, const double *target, const uint32_t *bins, size_t nbins, size_t n, Errors *errors)
+{
+	double	   *sums = ml_alloc_array_zero(ctx, nbins, sizeof(double));
+	double	   *counts = ml_alloc_array_zero(ctx, nbins, sizeof(double));
 	double		sum = 0;
 	double		count = 0;
 
-	memset(sums, 0, nbins * sizeof(double));
-	memset(counts, 0, nbins * sizeof(double));
 	for (size_t i = 0; i < n; i += 2)
 	{
-		double		y = class < 0 ? target[i] : target[i] == class;
-
-		sums[bins[i]] += y;
+		sums[bins[i]] += target[i];
 		counts[bins[i]] += 1;
-		sum += y;
+		sum += target[i];
 		count += 1;
 	}
 	for (size_t i = 1; i < n; i += 2)
 	{
-		double		y = class < 0 ? target[i] : target[i] == class;
 		double		mean = sum / count;
 		double		own = counts[bins[i]] > 0 ? sums[bins[i]] / counts[bins[i]] : mean;
 
-		*errors += (y - own) * (y - own);
-		*all += (y - mean) * (y - mean);
+		errors->own += (target[i] - own) * (target[i] - own);
+		errors->all += (target[i] - mean) * (target[i] - mean);
 	}
+	ml_free(ctx, counts);
+	ml_free(ctx, sums);
+}
+
+/* The rows of one bin and class: those that fit, those that judge. */
+typedef struct Cell
+{
+	double		fit;
+	double		judge;
+} Cell;
+
+/* Add the squared errors of shares of classes: sum (1 - 2 share(own class) + sum share^2) over the rows that judge. */
+static inline void
+add_cell(double *errors, const Cell *cell, double share, double squares)
+{
+	*errors += cell->judge * (1 - 2 * share + squares);
+}
+
+/* The end of the cell that begins in sorted rows, and how many rows of either kind it has. */
+static size_t
+read_cell(const MlKeyed *rows, size_t n, size_t begin, Cell *cell)
+{
+	size_t		end = begin;
+
+	*cell = (Cell) {0, 0};
+	for (; end < n && rows[end].key == rows[begin].key; end++)
+		*(rows[end].item % 2 == 0 ? &cell->fit : &cell->judge) += 1;
+	return end;
+}
+
+/* Of classes, their indicators summed: rows are sorted by bin and class, so all classes take one pass. */
+static void
+class_errors(MlContext *ctx, const double *target, int classes, const uint32_t *bins, size_t n, Errors *errors)
+{
+	MlKeyed    *rows = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
+	Cell	   *all = ml_alloc_array_zero(ctx, (size_t) classes, sizeof(Cell));
+	double		fitted = (double) ((n + 1) / 2);
+	double		squares = 0;
+	size_t		bin_end;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		rows[i] = (MlKeyed) {(uint64_t) bins[i] * (uint64_t) classes + (uint64_t) target[i], i};
+		*(i % 2 == 0 ? &all[(int) target[i]].fit : &all[(int) target[i]].judge) += 1;
+	}
+	for (int k = 0; k < classes; k++)
+		squares += all[k].fit / fitted * (all[k].fit / fitted);
+	for (int k = 0; k < classes; k++)
+		add_cell(&errors->all, &all[k], all[k].fit / fitted, squares);
+	ml_sort_keyed(ctx, rows, n);
+	for (size_t begin = 0; begin < n; begin = bin_end)
+	{
+		uint64_t	bin = rows[begin].key / (uint64_t) classes;
+		double		here = 0;
+		double		own = 0;
+		Cell		cell;
+		size_t		i;
+
+		for (i = begin; i < n && rows[i].key / (uint64_t) classes == bin;)
+		{
+			i = read_cell(rows, n, i, &cell);
+			here += cell.fit;
+			own += cell.fit * cell.fit;
+		}
+		bin_end = i;
+		/* where no row fits, the shares of all do */
+		for (i = begin; i < bin_end;)
+		{
+			int			class = (int) (rows[i].key % (uint64_t) classes);
+
+			i = read_cell(rows, n, i, &cell);
+			if (here > 0)
+				add_cell(&errors->own, &cell, cell.fit / here, own / (here * here));
+			else
+				add_cell(&errors->own, &cell, all[class].fit / fitted, squares);
+		}
+	}
+	ml_free(ctx, all);
+	ml_free(ctx, rows);
 }
 
 double
 ml_feature_skill(MlContext *ctx, const double *feature, bool categories, const double *target, int classes, size_t n)
 {
+	Errors		errors = {0, 0};
 	uint32_t   *bins;
-	double	   *sums;
-	double	   *counts;
-	double		errors = 0;
-	double		all = 0;
 	size_t		nbins;
 
 	if (n < 2 * ML_SKILL_ROWS)
 		return NAN;
 	bins = ml_alloc_array(ctx, n, sizeof(uint32_t));
 	nbins = find_bins(ctx, feature, categories, n, bins);
-	sums = ml_alloc_array(ctx, nbins, sizeof(double));
-	counts = ml_alloc_array(ctx, nbins, sizeof(double));
-	for (int k = classes > 0 ? 0 : -1; k < classes; k++)
-	{
-		add_errors(target, k, bins, nbins, n, sums, counts, &errors, &all);
-		ml_check(ctx);
-	}
-	ml_free(ctx, counts);
-	ml_free(ctx, sums);
+	if (classes > 0)
+		class_errors(ctx, target, classes, bins, n, &errors);
+	else
+		number_errors(ctx, target, bins, nbins, n, &errors);
 	ml_free(ctx, bins);
-	return all > 0 ? 1 - errors / all : NAN;
+	return errors.all > 0 ? 1 - errors.own / errors.all : NAN;
 }

@@ -28,14 +28,28 @@ typedef struct MlProfile
 	double		quantiles[ML_PROFILE_QUANTILES];	/* interpolated linearly */
 	size_t		histogram[ML_PROFILE_BINS]; /* of bins of equal width from min to max, the last one with max */
 
-	/* the most frequent values, most frequent first, of equally frequent ones the least */
+	/* the most frequent values, most frequent first, of equally frequent ones the least, texts last */
 	int			ntop;
 	double		top[ML_PROFILE_TOP];	/* the number, or the code of the category */
+	const char *top_text[ML_PROFILE_TOP];	/* a number that has more digits than double precision; else NULL */
 	size_t		top_count[ML_PROFILE_TOP];
+
+	/* the range of the numbers that double precision tells apart; NaN where there are none */
+	double		plain_min;
+	double		plain_max;
 } MlProfile;
 
-/* The profile of a column of numbers or categories. */
-extern void ml_profile_column(MlContext *ctx, const MlColumn *column, MlProfile *profile);
+/* Numbers of a column that have more digits than double precision tells apart. */
+typedef struct MlLongNumbers
+{
+	size_t		n;
+	const size_t *rows;			/* [n] ascending */
+	const int32_t *codes;		/* [n] */
+	const MlDictionary *texts;
+} MlLongNumbers;
+
+/* The profile of a column of numbers or categories; some of the numbers may be known to more digits (NULL = none). */
+extern void ml_profile_column(MlContext *ctx, const MlColumn *column, const MlLongNumbers *numbers, MlProfile *profile);
 
 /* Pearson's correlation of two columns of numbers over the rows where neither is NULL (n of them); NaN where a side is constant. */
 extern double ml_correlation(const double *x, const double *y, size_t n);

@@ -303,6 +303,7 @@ next_row(MlRunReader *reader)
 	return true;
 }
 
+/* Go to the next entry; false at the end. */
 static inline bool
 next_entry(MlRunReader *reader)
 {
@@ -315,12 +316,6 @@ next_entry(MlRunReader *reader)
 	reader->at = get_entry(reader->at, reader->end, reader->key, reader->weighted, &reader->key, &reader->weight);
 	reader->left--;
 	return true;
-}
-
-bool
-ml_run_next(MlRunReader *reader)
-{
-	return next_entry(reader);
 }
 
 /* ---- merging ---- */

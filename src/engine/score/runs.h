@@ -86,9 +86,6 @@ struct MlRunReader
 	size_t		words;
 };
 
-/* Go to the next entry; false at the end. The first call goes to the first one. */
-extern bool ml_run_next(MlRunReader *reader);
-
 /* Readers merged: the next key that any of them has, and each set's weight of it. */
 typedef struct MlTies
 {

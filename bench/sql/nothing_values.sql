@@ -1,0 +1,1 @@
+SELECT num_nonnulls(:x1::float8, :x2::float8, :x3::float8, :x4::float8, :x5::float8, :x6::float8, :x7::float8, :x8::float8, :x9::float8, :x10::float8, :x11::float8, :x12::float8, :x13::float8, :x14::float8, :x15::float8, :x16::float8, :x17::float8, :x18::float8, :x19::float8, :x20::float8);

@@ -48,7 +48,7 @@ ISOLATION_OPTS = --outputdir=test --load-extension=mlaas
 
 # ---- flags ----
 
-# OpenBLAS's serial build, found at run time whatever the system's default BLAS is: the
+# OpenBLAS's serial build, opened when it is needed whatever the system's default BLAS is: the
 # threaded one starts threads when it is loaded, which has no place in a server.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 ifeq ($(MULTIARCH),)
@@ -56,7 +56,7 @@ MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 endif
 OPENBLAS_LIBDIR ?= /usr/lib/$(MULTIARCH)/openblas-serial
 # by its file, since -l would take another folder's when this one has none
-OPENBLAS_LIBRARY := $(firstword $(wildcard $(OPENBLAS_LIBDIR)/libopenblas.so $(OPENBLAS_LIBDIR)/libopenblas.so.0))
+OPENBLAS_LIBRARY := $(firstword $(wildcard $(OPENBLAS_LIBDIR)/libopenblas.so.0 $(OPENBLAS_LIBDIR)/libopenblas.so))
 JSON_CFLAGS := $(shell $(PKG_CONFIG) --cflags json-c 2>/dev/null)
 JSON_LIBS := $(or $(shell $(PKG_CONFIG) --libs json-c 2>/dev/null),-ljson-c)
 
@@ -77,9 +77,8 @@ ENGINE_OPT = -O3
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server 2>/dev/null) -Isrc/engine -Isrc $(JSON_CFLAGS)
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden $(FLOAT_FLAGS) $(WARNING_FLAGS)
 
-# The library sees its own functions and its own BLAS first, whatever else a server has loaded.
-SHLIB_LINK = -Wl,-Bsymbolic -Wl,--version-script=src/pg/exports.map -Wl,--disable-new-dtags,-rpath,$(OPENBLAS_LIBDIR) \
-	$(OPENBLAS_LIBRARY) $(JSON_LIBS) -lpthread -lm
+# The library sees its own functions first, whatever else a server has loaded.
+SHLIB_LINK = -Wl,-Bsymbolic -Wl,--version-script=src/pg/exports.map $(JSON_LIBS) -ldl -lpthread -lm
 
 # No bitcode: PostgreSQL would compile it without FLOAT_FLAGS when it inlines it (JIT), and results
 # would depend on the plan.
@@ -103,12 +102,13 @@ endif
 # ---- building ----
 
 $(ENGINE_OBJS): override CFLAGS += $(ENGINE_OPT)
+src/engine/base/linalg.o: override CPPFLAGS += -DML_OPENBLAS='"$(OPENBLAS_LIBRARY)"'
 # functions that SQL calls are visible, in every version of PostgreSQL
 $(SERVER_OBJS): override CPPFLAGS := -include src/pg/export.h $(CPPFLAGS)
 
 # Objects depend on every header and on the server, compiler and flags they were made with.
 $(OBJS): $(ALL_HEADERS) .build-flags
-BUILD_FLAGS = $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server) $(CC) $(CFLAGS) $(ENGINE_OPT)
+BUILD_FLAGS = $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server) $(CC) $(CFLAGS) $(ENGINE_OPT) $(OPENBLAS_LIBRARY)
 .build-flags: FORCE
 	@echo '$(subst ','\'',$(BUILD_FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(BUILD_FLAGS))' > $@
 

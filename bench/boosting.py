@@ -10,10 +10,12 @@ import lib
 import rival
 import tables
 
-# What is equal for all: rounds, leaves, rate, bins, the fewest rows of a leaf, the penalty.
-SETTINGS = {"rounds": 100, "leaves": 31, "rate": 0.1, "bins": 255, "min_rows": 20, "l2": 0.0}
+# What is equal for all: rounds, leaves, rate, bins, the fewest rows of a leaf, the penalty, all rows, all columns.
+SETTINGS = {"rounds": 100, "leaves": 31, "rate": 0.1, "bins": 255, "min_rows": 20, "l2": 0.0, "rows": 1.0,
+            "columns": 1.0}
 OURS = {"rounds": "n_estimators", "leaves": "max_leaf_nodes", "rate": "learning_rate", "bins": "max_bins",
-        "min_rows": "min_samples_leaf", "min_hessian": "min_child_weight", "l2": "l2"}
+        "min_rows": "min_samples_leaf", "min_hessian": "min_child_weight", "l2": "l2",
+        "rows": "subsample", "columns": "colsample_bytree"}
 LIBRARIES = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "hist": "HistGradientBoosting"}
 FEATURES = {"cls1m": lib.X, "cls200k_100": tables.WIDE, "churn200k": tables.CHURN_FEATURES}
 ALGORITHM = "gradient_boosting"

@@ -7,9 +7,15 @@
  *   synthetic CLASSES ROWS COLUMNS          numbers made up as they are read
  *   fit THREADS ALGORITHM PARAMS            learn from them, PARAMS as JSON; {"seconds", "first", "peak"}
  *   score THREADS                           score all rows with what was learned; {"seconds", "loss"}
+ *   frame ROWS NUMBERS CATEGORIES PATH      columns from a file: doubles (NaN = missing) of each number, then of each
+ *                                           category where its strings end (8 bytes each) and their bytes
+ *   prepare THREADS PREPROCESS              from those to the matrix that a learner gets, PREPROCESS as JSON;
+ *                                           {"seconds", "read", "fitted", "columns": [names]}
+ *   prepared PATH                           write that matrix to a file: doubles, column after column
  *
  * CLASSES is 0 for regression.  first: seconds until the first progress was told of (after the first tree);
- * peak: bytes allocated at once; loss: the mean log loss, or the root of the mean squared error.
+ * peak: bytes allocated at once; loss: the mean log loss, or the root of the mean squared error; read: seconds of
+ * these until strings and numbers are columns of the engine; fitted: until the preparation is fitted.
  */
 #include "unit.h"
 
@@ -17,7 +23,21 @@
 
 #include "base/random.h"
 #include "base/threads.h"
-#include "learn/learner.h"
+#include "learn/composites.h"
+#include "model/pipeline.h"
+
+/* Columns as they are fetched: numbers as doubles, categories as strings. */
+typedef struct Frame
+{
+	size_t		rows;
+	int			numbers;
+	int			categories;
+	double	  **values;			/* [numbers][rows] */
+	uint64_t  **ends;			/* [categories][rows] of each string in bytes */
+	char	  **bytes;			/* [categories] */
+	size_t		columns;		/* of the matrix that was made of them */
+	double	   *matrix;			/* [columns][rows]; NULL = none was */
+} Frame;
 
 /* The rows, and what was learned from the last of them. */
 typedef struct Bench
@@ -236,35 +256,223 @@ score_rows(Bench *b, int threads)
 	printf("{\"seconds\": %.6f, \"loss\": %.9f}\n", taken, loss(b));
 }
 
-int
-main(void)
+/* ---- the preparation ---- */
+
+/* The memory of n doubles or strings' ends from a file. */
+static void *
+read_part(FILE *file, size_t n, size_t size)
 {
-	Bench		b = {0};
-	char		line[4096];
+	void	   *part = unit_malloc(n * size + 1);
+
+	if (fread(part, size, n, file) != n)
+		unit_fatal("cannot read the columns");
+	return part;
+}
+
+/* Forget the columns and what was made of them. */
+static void
+forget_frame(Frame *f)
+{
+	for (int i = 0; i < f->numbers; i++)
+		free(f->values[i]);
+	for (int i = 0; i < f->categories; i++)
+	{
+		free(f->ends[i]);
+		free(f->bytes[i]);
+	}
+	free(f->values);
+	free(f->ends);
+	free(f->bytes);
+	free(f->matrix);
+	*f = (Frame) {0};
+}
+
+static void
+load_frame(Frame *f, size_t rows, int numbers, int categories, const char *path)
+{
+	FILE	   *file = fopen(path, "rb");
+
+	if (file == NULL)
+		unit_fatal("cannot read the columns");
+	forget_frame(f);
+	*f = (Frame) {.rows = rows,.numbers = numbers,.categories = categories};
+	f->values = unit_malloc((size_t) numbers * sizeof(double *) + 1);
+	f->ends = unit_malloc((size_t) categories * sizeof(uint64_t *) + 1);
+	f->bytes = unit_malloc((size_t) categories * sizeof(char *) + 1);
+	for (int i = 0; i < numbers; i++)
+		f->values[i] = read_part(file, rows, sizeof(double));
+	for (int i = 0; i < categories; i++)
+	{
+		f->ends[i] = read_part(file, rows, sizeof(uint64_t));
+		f->bytes[i] = read_part(file, f->ends[i][rows - 1], 1);
+	}
+	fclose(file);
+}
+
+/* The columns as a host reads them: value by value. */
+static MlTable *
+read_frame(MlContext *ctx, const Frame *f)
+{
+	MlTable    *table = ml_alloc_zero(ctx, sizeof *table);
+
+	table->rows = f->rows;
+	table->ncolumns = f->numbers + f->categories;
+	table->columns = ml_alloc_array(ctx, (size_t) table->ncolumns, sizeof(MlColumn *));
+	for (int c = 0; c < table->ncolumns; c++)
+	{
+		int			category = c - f->numbers;
+		MlColumn   *column = ml_column_create(ctx, ml_format(ctx, "c%d", c),
+											  category < 0 ? ML_KIND_NUMBER : ML_KIND_CATEGORY);
+
+		table->columns[c] = column;
+		for (size_t i = 0; i < f->rows && category < 0; i++)
+			if (isnan(f->values[c][i]))
+				ml_column_add_null(ctx, column);
+			else
+				ml_column_add_number(ctx, column, f->values[c][i]);
+		for (size_t i = 0, begin = 0; i < f->rows && category >= 0; i++)
+		{
+			size_t		end = f->ends[category][i];
+
+			ml_column_add_category(ctx, column, f->bytes[category] + begin, end - begin);
+			begin = end;
+		}
+		ml_column_finish(ctx, column);
+	}
+	return table;
+}
+
+static Frame *copied;			/* whose matrix copy_rows writes */
+
+static void
+copy_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	const MlDesign *design = arg;
+
+	(void) worker;
+	for (size_t i = begin; i < end; i += ML_BLOCK_ROWS)
+		design->read(design, i, end - i < ML_BLOCK_ROWS ? end - i : ML_BLOCK_ROWS, copied->matrix + i, design->rows);
+}
+
+/* MlAlgorithm.fit of a learner that keeps what it is given, so that a training is its preparation alone. */
+static void
+copy_rows(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
+{
+	(void) params;
+	(void) payload;
+	fit_first = now() - fit_begin;
+	copied->columns = (size_t) design->columns;
+	copied->matrix = unit_malloc(design->rows * copied->columns * sizeof(double));
+	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, copy_piece, (void *) design);
+}
+
+static void
+prepare_frame(Frame *f, int threads, const char *preprocess)
+{
+	MlContext  *ctx;
+	MlAlgorithm algorithm = ml_transform_model;
+	MlTrainSpec spec = {
+		.algorithm = &algorithm,.preprocess = preprocess,.split = {.kind = ML_SPLIT_NONE},.target = -1,
+		.target_kind = ML_TARGET_NONE,.weight = -1,.split_column = -1,.group = -1,.start = -1,
+	};
+	const char **types;
+	MlTrainResult result;
+	MlTable    *table;
+	const MlModel *model;
+	double		read;
+	double		taken;
+
+	unit_release_since(NULL);
+	free(f->matrix);
+	f->matrix = NULL;
+	copied = f;
+	ctx = unit_context(threads);
+	algorithm.tasks = ML_TASK_ANOMALY;
+	algorithm.fit = copy_rows;
+	spec.nfeatures = f->numbers + f->categories;
+	types = ml_alloc_array(ctx, (size_t) spec.nfeatures, sizeof(char *));
+	for (int c = 0; c < spec.nfeatures; c++)
+		types[c] = c < f->numbers ? "double precision" : "text";
+	spec.feature_types = types;
+	fit_begin = now();
+	table = read_frame(ctx, f);
+	read = now() - fit_begin;
+	ml_pipeline_train(ctx, table, &spec, &result);
+	taken = now() - fit_begin;
+	model = ml_model_open(ctx, result.bytes, result.size);
+	printf("{\"seconds\": %.6f, \"read\": %.6f, \"fitted\": %.6f, \"columns\": [", taken, read, fit_first);
+	for (int j = 0; j < ml_prep_columns(model->prep); j++)
+		printf("%s\"%s\"", j > 0 ? ", " : "", ml_prep_column(model->prep, j)->name);
+	printf("]}\n");
+}
+
+static void
+write_matrix(const Frame *f, const char *path)
+{
+	FILE	   *file = fopen(path, "wb");
+	size_t		n = f->columns * f->rows;
+
+	if (file == NULL || f->matrix == NULL || fwrite(f->matrix, sizeof(double), n, file) != n)
+		unit_fatal("cannot write the matrix");
+	fclose(file);
+}
+
+/* Do what a line says; false = it is no command. */
+static bool
+obey(Bench *b, Frame *f, const char *line)
+{
 	char		word[256];
 	int			classes;
 	int			columns;
+	int			categories;
 	int			threads;
 	int			at;
 	size_t		rows;
 
+	if (sscanf(line, "load %d %zu %d %n", &classes, &rows, &columns, &at) == 3)
+		load_rows(b, classes, rows, columns, line + at);
+	else if (sscanf(line, "synthetic %d %zu %d", &classes, &rows, &columns) == 3)
+		make_rows(b, classes, rows, columns);
+	else if (sscanf(line, "frame %zu %d %d %n", &rows, &columns, &categories, &at) == 3)
+		load_frame(f, rows, columns, categories, line + at);
+	else if (strncmp(line, "prepared ", 9) == 0)
+		write_matrix(f, line + 9);
+	else if (sscanf(line, "fit %d %255s %n", &threads, word, &at) == 2)
+	{
+		fit_rows(b, threads, word, line + at);
+		return true;
+	}
+	else if (sscanf(line, "score %d", &threads) == 1)
+	{
+		score_rows(b, threads);
+		return true;
+	}
+	else if (sscanf(line, "prepare %d %n", &threads, &at) == 1)
+	{
+		prepare_frame(f, threads, line + at);
+		return true;
+	}
+	else
+		return false;
+	printf("{}\n");
+	return true;
+}
+
+int
+main(void)
+{
+	Bench		b = {0};
+	Frame		f = {0};
+	char		line[4096];
+
 	while (fgets(line, sizeof line, stdin) != NULL)
 	{
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "load %d %zu %d %n", &classes, &rows, &columns, &at) == 3)
-			load_rows(&b, classes, rows, columns, line + at);
-		else if (sscanf(line, "synthetic %d %zu %d", &classes, &rows, &columns) == 3)
-			make_rows(&b, classes, rows, columns);
-		else if (sscanf(line, "fit %d %255s %n", &threads, word, &at) == 2)
-			fit_rows(&b, threads, word, line + at);
-		else if (sscanf(line, "score %d", &threads) == 1)
-			score_rows(&b, threads);
-		else
+		if (!obey(&b, &f, line))
 			unit_fatal("a command that is none");
-		if (strncmp(line, "load", 4) == 0 || strncmp(line, "synthetic", 9) == 0)
-			printf("{}\n");
 		fflush(stdout);
 	}
 	forget(&b);
+	forget_frame(&f);
 	return 0;
 }

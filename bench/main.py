@@ -4,7 +4,7 @@ import sys
 import time
 
 GROUPS = ("linear", "logistic", "predict", "single", "memory", "exact", "trees", "forest", "treescore", "quality",
-          "explain", "busy", "growth", "treememory", "registry", "metrics", "rest")
+          "explain", "busy", "growth", "treememory", "preparation", "registry", "metrics", "rest")
 
 
 def busy_share():

@@ -129,6 +129,20 @@ AS 'MODULE_PATHNAME', 'ml_drop';
 COMMENT ON FUNCTION ml_drop(text, int) IS
 'Drops one version of a model, whose number is not used again; returns 1. Errors: 42704 no such model or version; 42501 without the privilege manage; 2BP01 a version that an alias points at or a route leads to.';
 
+CREATE FUNCTION ml_drop_old(name text, keep int)
+RETURNS int
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_drop_old';
+COMMENT ON FUNCTION ml_drop_old(text, int) IS
+'Drops the old versions of a model, all but the newest keep (at least 1), and returns how many there were. These stay besides: what an alias points at, what a rollback of it would bring back, and what a route leads to; approved and archived versions; and the parents and members of a version that stays for one of these reasons or belongs to another model. Each version dropped has its entry in mlaas.history. Errors: 42704 no such model; 42501 without the privilege manage; 22023 keep below 1.';
+
+CREATE FUNCTION ml_keep_versions(name text, keep int)
+RETURNS int
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_keep_versions';
+COMMENT ON FUNCTION ml_keep_versions(text, int) IS
+'Drops the old versions of a model as ml_drop_old does, now, and in the transaction of each training or the like that stores a new one, which counts, and of each deployment; returns how many it dropped now. NULL ends it. mlaas.models shows keep_versions. Errors as for ml_drop_old.';
+
 CREATE FUNCTION ml_model(model text)
 RETURNS ml_model
 LANGUAGE C STABLE STRICT PARALLEL SAFE

@@ -216,11 +216,11 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_schedule';
 COMMENT ON FUNCTION ml_schedule(text, text, text, text, text[], jsonb, jsonb, jsonb, text, text, int, interval, text, float8, text, text) IS
 'Submits a job with these arguments again and again, as the current role and with the settings of this session; returns when it does so first.
-every: an interval of at least a second, from the beginning of one run to that of the next. cron: minute, hour, day of month, month, day of week, as cron writes them: ''30 3 * * mon-fri''. Either of them, not both.
+every: an interval of at least a second, from the beginning of one run to that of the next. cron: minute, hour, day of month, month, day of week, as cron writes them: ''30 3 * * mon-fri''; or @hourly, @daily, @weekly, @monthly, @yearly. Either of them, not both.
 on_change: train only when this share of the rows of the tables that the source reads was inserted, updated or deleted since it last trained: 0.1 is a tenth. Without every and cron, that is looked at once a minute.
 time_zone: in which cron, and every in days or months, are meant; default: that of this session. schedule: the name of the schedule, default that of the model; a schedule of this name is replaced.
 A run is left out while the job of the last one is not over; after a run that failed, the wait is 1 minute, then 2, 4, ... up to a day, if the next run does not come later anyway. Runs that were missed while the server was down are made up for by one.
-Every run stores a version; with deploy at its default, first, nobody uses those after the first: if_better and always deploy them.
+Every run stores a version; with deploy at its default, first, nobody uses those after the first: if_better and always deploy them. Old ones stay until ml_drop_old, or ml_keep_versions, drops them.
 Errors: those of ml_submit; 22004 none of every, cron and on_change; 22023 a cron text that cannot be read (the field is named) or another value that cannot be; 42501 a schedule of another role.';
 
 CREATE FUNCTION ml_unschedule(schedule text)

@@ -1,5 +1,5 @@
 -- What is said about models: names, owners, descriptions, tags, the status of versions; copies
--- (src/pg/metadata.c); and metrics as rows.
+-- (src/pg/metadata.c); values as versions (src/pg/register.c); and metrics as rows.
 
 CREATE FUNCTION ml_rename(name text, new_name text)
 RETURNS void
@@ -14,6 +14,16 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_copy';
 COMMENT ON FUNCTION ml_copy(text, text) IS
 'Copies a version (name, name@version or name@alias) with its metrics and lineage as version 1 of a new model, which belongs to the current role and has the description and tags of the first. The copy is a candidate whose parent is the version copied, and is not deployed. Errors: 42704 no such model or version; 42501 without the privilege describe, or without the role mlaas_trainer where it exists; 23505 a model of the new name exists.';
+
+CREATE FUNCTION ml_register(name text, model ml_model, description text DEFAULT NULL, deploy text DEFAULT 'first',
+							OUT name text, OUT version int, OUT task text, OUT algorithm text, OUT deployed boolean)
+RETURNS record
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ml_register';
+COMMENT ON FUNCTION ml_register(text, ml_model, text, text) IS
+'Stores a model that is there as a value as the next version of name: from ml_fit, ml_fit_preprocess or another database. What the value says of its training is not checked, so the version has no metrics and no rows, guards on them fail, it cannot be compared on the rows that its training held out, and ml_reproduce and a new training by ml_update refuse it; ml_evaluate measures it on rows of yours. Its task is transform where it is a preparation alone, which "transform" of preprocess names.
+description: of the model, as by ml_set_description; NULL leaves it. deploy: first: the version becomes the one that the bare name means when there is none yet; always; never; if_better: stored and not deployed, with a warning, where there is one.
+Returns the version, what it is, and whether it was deployed. Errors: 22004 no name or model; 42602 a name that is unfit; 42501 a model that the role does not manage, or without the role mlaas_trainer where it exists; XX001 a value that is no sound model; 25006 a read-only transaction.';
 
 CREATE FUNCTION ml_set_owner(name text, role text)
 RETURNS void

@@ -86,7 +86,7 @@ DECLARE
 		' bytes a row, up to mlaas.max_memory. Error 22003: a score that is NaN, a relevance that is negative or not finite.';
 	points_note constant text :=
 		' Points are arrays of as many finite numbers each, clusters text or integers. NULL unless there are at least two clusters'
-		' and fewer than points. Keeps all points, 8 bytes a number, up to mlaas.max_memory. Errors: 22003 a number that is not finite; 54000 more than 10000 clusters.';
+		' and fewer than points. Means are by weight. Keeps all points, 8 bytes a number, up to mlaas.max_memory. Errors: 22003 a number that is not finite; 54000 more than 10000 clusters.';
 	bins_note constant text :=
 		' n_bins: bins of equal width, 10 where it is not given, at most 10000; each holds its upper edge.';
 	grouping_note constant text :=
@@ -210,15 +210,15 @@ BEGIN
 			('labels', 'ml_classification_report', '{"",w}', 'ml_class_report[]', 'ml_classification_report_final',
 			 'An array of rows for unnest: precision, recall, f1 and support (rows, or their weight) of each class, then their'
 			 ' micro, macro and weighted averages.' || label_note),
-			('labels', 'ml_ari', '{""}', 'float8', 'ml_ari_final',
-			 'The adjusted Rand index, 0 by chance.' || grouping_note || label_note),
-			('labels', 'ml_homogeneity', '{""}', 'float8', 'ml_homogeneity_final',
+			('labels', 'ml_ari', '{"",w}', 'float8', 'ml_ari_final',
+			 'The adjusted Rand index, 0 by chance. With weights a pair of rows counts as their product.' || grouping_note || label_note),
+			('labels', 'ml_homogeneity', '{"",w}', 'float8', 'ml_homogeneity_final',
 			 'How far each group of the second argument has rows of one group of the first only, 0 to 1.' || label_note),
-			('labels', 'ml_completeness', '{""}', 'float8', 'ml_completeness_final',
+			('labels', 'ml_completeness', '{"",w}', 'float8', 'ml_completeness_final',
 			 'How far the rows of each group of the first argument are in one group of the second, 0 to 1.' || label_note),
-			('labels', 'ml_v_measure', '{""}', 'float8', 'ml_v_measure_final',
+			('labels', 'ml_v_measure', '{"",w}', 'float8', 'ml_v_measure_final',
 			 'The harmonic mean of homogeneity and completeness, 0 to 1.' || grouping_note || label_note),
-			('labels', 'ml_nmi', '{""}', 'float8', 'ml_v_measure_final',
+			('labels', 'ml_nmi', '{"",w}', 'float8', 'ml_v_measure_final',
 			 'The mutual information over the mean of both entropies, 0 to 1; the same number as ml_v_measure.' || grouping_note || label_note),
 			('scores', 'ml_roc_auc', '{"",w}', 'float8', 'ml_roc_auc_final',
 			 'The area under the ROC curve: the probability that a positive row has a greater score than a negative one, a tie'
@@ -312,12 +312,12 @@ BEGIN
 			 'The relevant rows among the first k of one query, over k.' || query_note),
 			('relevant', 'ml_recall_at_k', '{k}', 'float8', 'ml_recall_at_k_final',
 			 'The relevant rows among the first k of one query, over all relevant ones. NULL when there is none.' || query_note),
-			('points', 'ml_silhouette', '{""}', 'float8', 'ml_silhouette_final',
+			('points', 'ml_silhouette', '{"",w}', 'float8', 'ml_silhouette_final',
 			 'The mean silhouette width, -1 to 1, greater is better. Looks at every pair of points: 10 times the points take 100'
 			 ' times as long; give a sample of many.' || points_note),
-			('points', 'ml_davies_bouldin', '{""}', 'float8', 'ml_davies_bouldin_final',
+			('points', 'ml_davies_bouldin', '{"",w}', 'float8', 'ml_davies_bouldin_final',
 			 'The Davies-Bouldin index: how alike clusters are to their nearest ones, from 0, less is better.' || points_note),
-			('points', 'ml_calinski_harabasz', '{""}', 'float8', 'ml_calinski_harabasz_final',
+			('points', 'ml_calinski_harabasz', '{"",w}', 'float8', 'ml_calinski_harabasz_final',
 			 'The Calinski-Harabasz index: the spread between clusters over that within, greater is better.' || points_note),
 			('calibration', 'ml_expected_calibration_error', '{"",n,nw}', 'float8', 'ml_expected_calibration_error_final',
 			 'The expected calibration error: the mean over rows of |mean probability - share of positives| of their bin.'

@@ -9,7 +9,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 20
 AS 'MODULE_PATHNAME', 'ml_profile';
 COMMENT ON FUNCTION ml_profile(text, text) IS
 'The columns of a source, one row each: type; kind, what a training would take it for (number, category, vector; NULL: it cannot be a feature); rows, NULLs, distinct values; of numbers min and max as text of the type, mean, standard deviation, skewness, the quantiles 0.05, 0.25, 0.5, 0.75 and 0.95, and how many rows are in ten bins of equal width from min to max (times in seconds since 1970); top: the five most frequent values; warnings: constant, like an identifier, nearly all NULL, NaN or infinite, more categories than are kept, and with a target: a column that alone explains almost all of it, as one does that is known only afterwards.
-source: as for ml_train. All columns are read into memory, within mlaas.max_memory; every figure is exact; mean, sd, skew, quantiles and histogram in double precision. distinct, min, max and top of bigint and numeric tell numbers of any length apart, which takes as much memory as text where they have more than 15 digits. Errors: as for ml_train.';
+source: as for ml_train. All columns are read into memory, within mlaas.max_memory; every figure is exact; mean, sd, skew, quantiles and histogram in double precision. distinct, min, max and top of bigint and numeric tell numbers of any length apart, where they have more than 15 digits at 16 bytes more a bigint, as text for a numeric. Errors: as for ml_train.';
 
 CREATE FUNCTION ml_correlation(source text, OUT column_name text, OUT other text, OUT rows bigint, OUT pearson float8, OUT spearman float8)
 RETURNS SETOF record

@@ -16,6 +16,7 @@ CREATE TABLE mlaas.model (
 	name			text COLLATE "C" NOT NULL,
 	description		text,
 	tags			text[] COLLATE "C" NOT NULL DEFAULT '{}',
+	keep_versions	int CHECK (keep_versions > 0),
 	CONSTRAINT model_pkey PRIMARY KEY (name),
 	CONSTRAINT model_id_key UNIQUE (id)
 );
@@ -23,6 +24,7 @@ COMMENT ON TABLE mlaas.model IS 'One row per model name; its row lock serialises
 COMMENT ON COLUMN mlaas.model.last_version IS 'The highest version number ever given: numbers are not used twice.';
 COMMENT ON COLUMN mlaas.model.versions IS 'How many versions there are: kept here so that a listing reads no version for it.';
 COMMENT ON COLUMN mlaas.model.latest_version IS 'The highest version there is.';
+COMMENT ON COLUMN mlaas.model.keep_versions IS 'How many of the newest versions a new one leaves; NULL: all.';
 COMMENT ON COLUMN mlaas.model.last_event IS 'The highest number given to an entry of the model''s history.';
 
 CREATE TABLE mlaas.version (
@@ -77,14 +79,14 @@ COMMENT ON TABLE mlaas.alias IS 'Which version each alias of a model points at; 
 CREATE TABLE mlaas.event (
 	model_id		uuid NOT NULL,
 	number			int NOT NULL,
-	owner			regrole NOT NULL,
 	version			int,
 	from_version	int,
 	at				timestamptz NOT NULL,
-	action			text NOT NULL CHECK (action IN ('train', 'copy', 'deploy', 'rollback', 'route', 'drop',
+	action			text NOT NULL CHECK (action IN ('train', 'register', 'copy', 'deploy', 'rollback', 'route', 'drop',
 											'approve', 'archive', 'grant', 'revoke', 'owner', 'rename', 'tag', 'describe',
-											'guard', 'publish', 'unpublish')),
+											'guard', 'publish', 'unpublish', 'keep')),
 	name			text NOT NULL,
+	owner			text,
 	who				text NOT NULL,
 	alias			text,
 	reason			text,
@@ -92,6 +94,8 @@ CREATE TABLE mlaas.event (
 	CONSTRAINT event_pkey PRIMARY KEY (model_id, number)
 );
 COMMENT ON TABLE mlaas.event IS 'What happened to each model, in order; outlives the model.';
+-- by its name: events outlive roles, and a number could be that of another role where they are restored
+COMMENT ON COLUMN mlaas.event.owner IS 'Who owned the model then; NULL: a role that had been dropped.';
 
 CREATE TABLE mlaas.privilege (
 	model_id		uuid NOT NULL,
@@ -130,7 +134,8 @@ CREATE POLICY model_read ON mlaas.model FOR SELECT USING (mlaas.has_privilege(id
 CREATE POLICY version_read ON mlaas.version FOR SELECT USING (mlaas.has_privilege(model_id, 'describe'));
 CREATE POLICY alias_read ON mlaas.alias FOR SELECT USING (mlaas.has_privilege(model_id, 'predict'));
 CREATE POLICY event_read ON mlaas.event FOR SELECT
-	USING (coalesce(mlaas.has_privilege(model_id, 'manage'), pg_catalog.pg_has_role(owner::oid, 'USAGE')));
+	USING (coalesce(mlaas.has_privilege(model_id, 'manage'),
+					pg_catalog.pg_has_role(coalesce((SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = owner), 0), 'USAGE')));
 CREATE POLICY privilege_read ON mlaas.privilege FOR SELECT USING (mlaas.has_privilege(model_id, 'manage'));
 
 -- Views run with their owner's rights on the tables and ask about the current role: each role
@@ -151,7 +156,8 @@ SELECT m.name,
 	   v.metrics,
 	   v.features,
 	   m.created_at,
-	   v.created_at AS trained_at
+	   v.created_at AS trained_at,
+	   m.keep_versions
 FROM mlaas.model m
 LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
 LEFT JOIN mlaas.alias a ON a.model_id = m.id AND a.alias = 'production'
@@ -167,7 +173,7 @@ COMMENT ON COLUMN mlaas.models.name IS 'Name, as given to ml_train; ml_predict(n
 COMMENT ON COLUMN mlaas.models.owner IS 'Role that trained the name first, or was made the owner since; its members have every privilege. NULL when the role was dropped.';
 COMMENT ON COLUMN mlaas.models.description IS 'As ml_set_description set it.';
 COMMENT ON COLUMN mlaas.models.tags IS 'Tags in order, as ml_tag and ml_untag left them.';
-COMMENT ON COLUMN mlaas.models.task IS 'regression, binary, multiclass, ranking or anomaly; of the deployed version, else of the latest.';
+COMMENT ON COLUMN mlaas.models.task IS 'regression, binary, multiclass, ranking, anomaly or transform; of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.target IS 'Column that is predicted; of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.algorithm IS 'Algorithm of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.deployed_version IS 'Version under the alias production; NULL when none is deployed.';
@@ -177,6 +183,7 @@ COMMENT ON COLUMN mlaas.models.metrics IS 'Metrics on the held-out rows; of the 
 COMMENT ON COLUMN mlaas.models.features IS 'What an input must have: name, kind and type of each feature; of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas.models.created_at IS 'When the name was trained first.';
 COMMENT ON COLUMN mlaas.models.trained_at IS 'When the deployed version, else the latest, was trained.';
+COMMENT ON COLUMN mlaas.models.keep_versions IS 'How many of the newest versions ml_keep_versions lets stay; NULL: all.';
 
 CREATE VIEW mlaas.versions WITH (security_barrier) AS
 SELECT m.name,
@@ -221,24 +228,24 @@ COMMENT ON VIEW mlaas.versions IS
 'The versions of the models that the current role may describe, with how each came to be. The model itself: ml_model(name@version).';
 COMMENT ON COLUMN mlaas.versions.name IS 'Model.';
 COMMENT ON COLUMN mlaas.versions.version IS 'Number, from 1; never used twice.';
-COMMENT ON COLUMN mlaas.versions.algorithm IS 'One of ml_algorithms(), or pipeline or ensemble.';
-COMMENT ON COLUMN mlaas.versions.task IS 'regression, binary, multiclass, ranking or anomaly.';
+COMMENT ON COLUMN mlaas.versions.algorithm IS 'One of ml_algorithms(), or pipeline, ensemble or transform.';
+COMMENT ON COLUMN mlaas.versions.task IS 'regression, binary, multiclass, ranking, anomaly, or transform of a preparation alone.';
 COMMENT ON COLUMN mlaas.versions.target IS 'Column that is predicted; NULL of a model without one.';
 COMMENT ON COLUMN mlaas.versions.status IS 'candidate at first; approved or archived by ml_approve and ml_archive.';
-COMMENT ON COLUMN mlaas.versions.metrics IS 'Metrics on the held-out rows, else on the training rows.';
+COMMENT ON COLUMN mlaas.versions.metrics IS 'Metrics on the held-out rows, else on the training rows; empty of one registered as a value.';
 COMMENT ON COLUMN mlaas.versions.baseline IS 'The same metrics of the baseline on the same rows: the mean, or the shares of the classes.';
 COMMENT ON COLUMN mlaas.versions.aliases IS 'Aliases that point at this version; NULL when there is none.';
 COMMENT ON COLUMN mlaas.versions.parent IS 'Version it was made from, as name@version: continued, refitted, edited or copied; NULL for a model of its own.';
-COMMENT ON COLUMN mlaas.versions.n_train IS 'Rows learned from.';
+COMMENT ON COLUMN mlaas.versions.n_train IS 'Rows learned from; 0 of one registered as a value, like the next two.';
 COMMENT ON COLUMN mlaas.versions.n_test IS 'Rows held out.';
 COMMENT ON COLUMN mlaas.versions.n_skipped IS 'Rows left out because their target is NULL.';
 COMMENT ON COLUMN mlaas.versions.seconds IS 'Duration of the training in seconds.';
-COMMENT ON COLUMN mlaas.versions.source IS 'Table, view or query, as given.';
+COMMENT ON COLUMN mlaas.versions.source IS 'Table, view or query, as given; NULL of one registered as a value.';
 COMMENT ON COLUMN mlaas.versions.features IS 'The columns learned from: name, kind and type.';
 COMMENT ON COLUMN mlaas.versions.parameters IS 'All hyperparameters, defaults filled in.';
 COMMENT ON COLUMN mlaas.versions.preprocess IS 'Preparation, as given.';
 COMMENT ON COLUMN mlaas.versions.validation IS 'How rows were held out, as given.';
-COMMENT ON COLUMN mlaas.versions.trained_by IS 'Role that trained it.';
+COMMENT ON COLUMN mlaas.versions.trained_by IS 'Role that trained or registered it.';
 COMMENT ON COLUMN mlaas.versions.created_at IS 'When it was stored.';
 COMMENT ON COLUMN mlaas.versions.snapshot IS 'pg_current_snapshot() of the training: which transactions it saw.';
 COMMENT ON COLUMN mlaas.versions.wal_lsn IS 'Position of the write-ahead log when it was stored.';
@@ -267,7 +274,8 @@ SELECT coalesce(m.name, e.name) AS name, e.number, e.at, e.who, e.action, e.alia
 	   e.reason, e.detail, e.model_id
 FROM mlaas.event e
 LEFT JOIN mlaas.model m ON m.id = e.model_id
-WHERE pg_catalog.pg_has_role(coalesce(m.owner, e.owner)::oid, 'USAGE') OR mlaas.has_privilege(m.id, 'manage');
+LEFT JOIN pg_catalog.pg_roles r ON r.rolname = e.owner
+WHERE pg_catalog.pg_has_role(coalesce(m.owner::oid, r.oid, 0), 'USAGE') OR mlaas.has_privilege(m.id, 'manage');
 
 COMMENT ON VIEW mlaas.history IS
 'What happened to the models that the current role may manage, and to those dropped since that its roles owned: trainings, deployments, grants, drops and all other changes.';
@@ -275,12 +283,12 @@ COMMENT ON COLUMN mlaas.history.name IS 'The name that the model has now; of one
 COMMENT ON COLUMN mlaas.history.number IS 'Order of the events of one model.';
 COMMENT ON COLUMN mlaas.history.at IS 'When.';
 COMMENT ON COLUMN mlaas.history.who IS 'Current role of the session that did it.';
-COMMENT ON COLUMN mlaas.history.action IS 'train, copy, deploy, rollback, route, drop, approve, archive, grant, revoke, owner, rename, tag, describe, guard, publish or unpublish.';
+COMMENT ON COLUMN mlaas.history.action IS 'train, register, copy, deploy, rollback, route, drop, approve, archive, grant, revoke, owner, rename, tag, describe, guard, publish, unpublish or keep.';
 COMMENT ON COLUMN mlaas.history.alias IS 'Alias that it happened to; NULL when it happened to no alias.';
 COMMENT ON COLUMN mlaas.history.version IS 'Version that it happened to, or that was deployed or rolled back to; NULL when it happened to the whole model.';
 COMMENT ON COLUMN mlaas.history.from_version IS 'Version the alias pointed at before; NULL when it is new.';
 COMMENT ON COLUMN mlaas.history.reason IS 'As given to the function.';
-COMMENT ON COLUMN mlaas.history.detail IS 'What the other columns do not tell: to whom a privilege was granted, the tags, the former name, ...';
+COMMENT ON COLUMN mlaas.history.detail IS 'What the other columns do not tell: to whom a privilege was granted, the tags, the former name, why a training with if_better was not deployed, ...';
 COMMENT ON COLUMN mlaas.history.model_id IS 'Identifier of the model: tells apart models that bore the same name one after the other.';
 
 GRANT SELECT ON mlaas.models, mlaas.versions, mlaas.aliases, mlaas.history TO PUBLIC;

@@ -30,7 +30,7 @@ COMMENT ON VIEW mlaas_api.models IS
 COMMENT ON COLUMN mlaas_api.models.name IS 'Name: the argument model of the functions.';
 COMMENT ON COLUMN mlaas_api.models.description IS 'What the model is for, in the words of who manages it.';
 COMMENT ON COLUMN mlaas_api.models.tags IS 'Tags, in order.';
-COMMENT ON COLUMN mlaas_api.models.task IS 'regression, binary, multiclass, ranking or anomaly.';
+COMMENT ON COLUMN mlaas_api.models.task IS 'regression, binary, multiclass, ranking, anomaly or transform.';
 COMMENT ON COLUMN mlaas_api.models.target IS 'What is predicted.';
 COMMENT ON COLUMN mlaas_api.models.algorithm IS 'Algorithm of the deployed version, else of the latest.';
 COMMENT ON COLUMN mlaas_api.models.deployed_version IS 'Version that the bare name uses; null when none is deployed.';
@@ -78,7 +78,7 @@ COMMENT ON COLUMN mlaas_api.versions.status IS 'candidate, approved or archived.
 COMMENT ON COLUMN mlaas_api.versions.aliases IS 'Aliases that point at this version; null when there is none.';
 COMMENT ON COLUMN mlaas_api.versions.parent IS 'Version it was made from, as name@version; null for a model of its own.';
 COMMENT ON COLUMN mlaas_api.versions.algorithm IS 'Algorithm.';
-COMMENT ON COLUMN mlaas_api.versions.task IS 'regression, binary, multiclass, ranking or anomaly.';
+COMMENT ON COLUMN mlaas_api.versions.task IS 'regression, binary, multiclass, ranking, anomaly or transform.';
 COMMENT ON COLUMN mlaas_api.versions.target IS 'What is predicted.';
 COMMENT ON COLUMN mlaas_api.versions.metrics IS 'Metrics on held-out rows, by name.';
 COMMENT ON COLUMN mlaas_api.versions.baseline IS 'The same metrics of the mean, or of the shares of the classes.';

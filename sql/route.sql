@@ -20,7 +20,9 @@ CREATE TABLE mlaas.route (
 );
 COMMENT ON TABLE mlaas.route IS 'Which calls of an alias go to other versions than its own.';
 REVOKE ALL ON mlaas.route FROM PUBLIC;
-SELECT pg_catalog.pg_extension_config_dump('mlaas.route', '');
+-- not those of dropped roles, which no call takes: their numbers may be those of others where it is restored
+SELECT pg_catalog.pg_extension_config_dump('mlaas.route',
+	'WHERE role IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = role)');
 ALTER TABLE mlaas.route ENABLE ROW LEVEL SECURITY;
 CREATE POLICY route_read ON mlaas.route FOR SELECT USING (mlaas.has_privilege(model_id, 'describe'));
 

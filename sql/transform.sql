@@ -5,7 +5,7 @@ RETURNS ml_model
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'ml_fit_preprocess';
 COMMENT ON FUNCTION ml_fit_preprocess(text, jsonb, text[], text) IS
-'A preparation fitted to all rows of a source, as a model that only transforms: for ml_transform, ml_transform_json, ml_inverse_transform and ml_describe; to predict with it is an error (42809).
+'A preparation fitted to all rows of a source, as a model that only transforms: for ml_transform, ml_transform_json, ml_inverse_transform and ml_describe, and, under a name that ml_register gives it, for "transform" in preprocess of learners; to predict with it is an error (42809).
 source: a table, a view or one SELECT, read with the caller''s rights. preprocess: as for ml_train; without a "scale" numbers are standardised. features: the columns to transform; default: all but the target. target: needed by encodings by the target and by "mutual_information"; rows where it is NULL are left out.
 Errors: as for the preparation of ml_train.';
 

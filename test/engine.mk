@@ -34,8 +34,8 @@ FUZZ_FLAGS = $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer-no-link)
 ifeq ($(OPENBLAS_LIBDIR),)
 OPENBLAS_LIBDIR := /usr/lib/$(shell gcc -print-multiarch 2>/dev/null || clang -print-multiarch)/openblas-serial
 endif
-LIBS = $(firstword $(wildcard $(OPENBLAS_LIBDIR)/libopenblas.so $(OPENBLAS_LIBDIR)/libopenblas.so.0)) \
-	-Wl,--disable-new-dtags,-rpath,$(OPENBLAS_LIBDIR) $(shell $(PKG_CONFIG) --libs json-c) -lpthread -lm
+$(BUILD)/base/linalg.o: CPPFLAGS += -DML_OPENBLAS='"$(firstword $(wildcard $(OPENBLAS_LIBDIR)/libopenblas.so.0 $(OPENBLAS_LIBDIR)/libopenblas.so))"'
+LIBS = $(shell $(PKG_CONFIG) --libs json-c) -ldl -lpthread -lm
 
 .PHONY: units fuzzers
 units: $(UNITS)

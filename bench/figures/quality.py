@@ -18,7 +18,7 @@ import tables
 
 GOAL = 1.005                    # times the best rival's loss
 FOLDS = 5
-SMALL, DIVISIONS = 5000, 3
+SMALL, DIVISIONS = 10000, 10
 FOLD_SEED = tables.SEED + 100   # no default of ours was chosen on the divisions that it gives
 LEAST_PROBABILITY = 1e-15
 SCHEMA = "quality"

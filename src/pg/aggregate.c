@@ -569,7 +569,8 @@ pass_readers(FunctionCallInfo fcinfo)
 	readers->count = count;
 	readers->array = count == 1 && get_fn_expr_argtype(fcinfo->flinfo, 2) == FLOAT8ARRAYOID;
 	for (int i = 0; i < count && !readers->array; i++)
-		if (!value_reader_init(&readers->readers[i], get_fn_expr_argtype(fcinfo->flinfo, i + 2), fcinfo->flinfo->fn_mcxt) ||
+		if (!value_reader_init(&readers->readers[i], get_fn_expr_argtype(fcinfo->flinfo, i + 2),
+							   fcinfo->flinfo->fn_mcxt) ||
 			readers->readers[i].kind != ML_KIND_NUMBER)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),

@@ -1,10 +1,12 @@
 /*
- * Arguments of SQL functions.
+ * Arguments and result rows of SQL functions.
  */
 #include "postgres.h"
 
 #include "pg/arguments.h"
 
+#include "access/htup_details.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 
 /* Error unless an argument that must be there is. */
@@ -30,4 +32,17 @@ char *
 optional_text(FunctionCallInfo fcinfo, int index)
 {
 	return PG_ARGISNULL(index) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(index));
+}
+
+/* The row that a call returns. */
+Datum
+result_row(FunctionCallInfo fcinfo, int count, const Datum *values, const bool *nulls)
+{
+	bool	   *none = palloc0(sizeof(bool) * (Size) count);
+	TupleDesc	descriptor;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE || descriptor->natts != count)
+		elog(ERROR, "a row of %d columns is expected by the call", count);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), unconstify(Datum *, values),
+											 nulls != NULL ? unconstify(bool *, nulls) : none));
 }

@@ -1,8 +1,8 @@
 /*
  * ml_compare: models beside each other on the same rows, and whether their differences are more than chance.
  *
- * The first model is the one that the others are compared with.  accuracy: McNemar's exact test; roc_auc of two classes:
- * DeLong's test; all other metrics: the paired bootstrap, in which both models are scored on the same draws.
+ * The first model is the one that the others are compared with.  accuracy: McNemar's exact test; roc_auc of two
+ * classes: DeLong's test; all other metrics: the paired bootstrap, in which both models are scored on the same draws.
  */
 #include "postgres.h"
 
@@ -134,7 +134,8 @@ draw_all(const Comparison *c, double *drawn)
 			int			count = scored_metrics(c->scored, m, order, n, weights, metrics);
 
 			for (int i = 0; i < count; i++)
-				drawn[((size_t) m * ML_MAX_METRICS + (size_t) i) * (size_t) c->options.resamples + (size_t) b] = metrics[i].value;
+				drawn[((size_t) m * ML_MAX_METRICS + (size_t) i) * (size_t) c->options.resamples + (size_t) b] =
+					metrics[i].value;
 		}
 		ml_check(c->scored->ctx);
 	}
@@ -147,7 +148,8 @@ static void
 test_by_bootstrap(Comparison *c)
 {
 	size_t		resamples = (size_t) c->options.resamples;
-	double	   *drawn = ml_alloc_array(c->scored->ctx, (size_t) c->nmodels * ML_MAX_METRICS * resamples, sizeof(double));
+	double	   *drawn = ml_alloc_array(c->scored->ctx, (size_t) c->nmodels * ML_MAX_METRICS * resamples,
+									   sizeof(double));
 
 	draw_all(c, drawn);
 	for (int m = 1; m < c->nmodels; m++)

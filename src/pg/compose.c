@@ -229,12 +229,17 @@ static void
 source_args(Composition *c, TrainArgs *args)
 {
 	MlCompositeSpec side = c->spec;
+	MlModel    *like = palloc0(sizeof(MlModel));
 	MlPrep	   *prep;
 	const MlSignature *signature;
 
 	/* the features are the same whatever becomes of the results */
 	side.method = ML_ENSEMBLE_STACKING;
 	signature = ml_composite_signature(c->ctx, &side, &prep);
+	/* texts are read as the members read them */
+	like->signature = signature;
+	like->prep = prep;
+	args->like = like;
 	args->nfeatures = signature->nfeatures;
 	args->features = palloc(sizeof(char *) * (Size) Max(signature->nfeatures, 1));
 	for (int f = 0; f < signature->nfeatures; f++)
@@ -651,7 +656,8 @@ ml_ensemble_value(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	ctx = host_context_create(CurrentMemoryContext, "ml_ensemble", true);
 	open_values(ctx, fcinfo, &spec, &members);
-	spec.method = !PG_ARGISNULL(2) ? method_argument(ctx, fcinfo, 2) : PG_ARGISNULL(1) ? ML_ENSEMBLE_MEAN : ML_ENSEMBLE_WEIGHTED;
+	spec.method = !PG_ARGISNULL(2) ? method_argument(ctx, fcinfo, 2) : PG_ARGISNULL(1) ? ML_ENSEMBLE_MEAN :
+		ML_ENSEMBLE_WEIGHTED;
 	if (spec.method == ML_ENSEMBLE_STACKING)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

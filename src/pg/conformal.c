@@ -41,7 +41,8 @@ create_plan(FunctionCallInfo fcinfo, PredictPlan *predict, PredictWhat what)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the model has no held-out rows to calibrate its predictions on"),
-				 errdetail("It was trained on all rows or as an aggregate, is made of other models, or has been changed since."),
+				 errdetail("It was trained on all rows or as an aggregate, is made of other models, or has been "
+						   "changed since."),
 				 errhint("Train it with ml_train and a validation that holds rows out, or with \"folds\".")));
 	if (what == PREDICT_INTERVAL)
 	{

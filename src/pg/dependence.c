@@ -55,7 +55,8 @@ level_text(const MlModel *model, int feature, int level)
 	size_t		quotes = strspn(name, "'");
 
 	if (level < (int) ml_prep_feature_strings(model->prep, feature)->count &&
-		(strncmp(name + quotes, NULL_LEVEL, strlen(NULL_LEVEL)) == 0 || strncmp(name + quotes, OTHER_LEVEL, strlen(OTHER_LEVEL)) == 0))
+		(strncmp(name + quotes, NULL_LEVEL, strlen(NULL_LEVEL)) == 0 ||
+		 strncmp(name + quotes, OTHER_LEVEL, strlen(OTHER_LEVEL)) == 0))
 		return quote_literal_cstr(name);
 	return pstrdup(name);
 }
@@ -101,7 +102,8 @@ emit_averages(FunctionCallInfo fcinfo, const MlModel *model, const MlGrid *grids
 	{
 		for (int k = shown->first; k < shown->end; k++)
 		{
-			Datum		values[4] = {texts[point / others], ngrids > 1 ? other_texts[point % others] : 0, shown->classes[k],
+			Datum		values[4] = {texts[point / others], ngrids > 1 ? other_texts[point % others] : 0,
+									 shown->classes[k],
 			explain_number(averages[point * outputs + (size_t) k])};
 			bool		nulls[4] = {false, ngrids == 1, shown->classes[k] == 0, false};
 
@@ -146,8 +148,8 @@ ml_partial_dependence(PG_FUNCTION_ARGS)
 		ml_grid_create(ctx, model, rows, slots[g], (int) options.points, options.low, options.high, &grids[g]);
 	points = grids[0].count * (ngrids > 1 ? grids[1].count : 1);
 	if (points > MOST_POINTS)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "a grid of %zu points is too large", points), NULL,
-					  "Set option \"points\" lower.");
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "a grid of %zu points is too large", points),
+					  NULL, "Set option \"points\" lower.");
 	averages = ml_alloc_array(ctx, points, (size_t) ml_model_outputs(model) * sizeof(double));
 	ml_grid_average(ctx, model, rows, grids, ngrids, averages);
 	emit_averages(fcinfo, model, grids, ngrids, &shown, averages);
@@ -198,7 +200,8 @@ score_points(void *arg, size_t begin, size_t end, int worker)
 	size_t		outputs = (size_t) ml_model_outputs(ice->model);
 
 	for (size_t point = begin; point < end; point++)
-		ml_grid_score(ice->model, &ice->grid, 1, point, ice->rows.blocks[ice->block], ml_raw_rows_in_block(&ice->rows, ice->block),
+		ml_grid_score(ice->model, &ice->grid, 1, point, ice->rows.blocks[ice->block],
+					  ml_raw_rows_in_block(&ice->rows, ice->block),
 					  ice->out + point * outputs * ML_BLOCK_ROWS, ice->scratch + (size_t) worker * ice->scratch_size);
 }
 
@@ -262,10 +265,12 @@ ml_ice(PG_FUNCTION_ARGS)
 	ml_explain_options_parse(ice->ctx, explain_options_text(fcinfo, 4), ML_USE_ICE, &options);
 	shown = find_shown(ice->model, &options);
 	slot = slot_find(ice->model, text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	read_rows(ice, text_to_cstring(PG_GETARG_TEXT_PP(1)), PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	read_rows(ice, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+			  PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	ml_grid_create(ice->ctx, ice->model, &ice->rows, slot, (int) options.points, options.low, options.high, &ice->grid);
 	texts = grid_texts(ice->model, &ice->grid);
-	ice->out = ml_alloc_array(ice->ctx, ice->grid.count, (size_t) ml_model_outputs(ice->model) * ML_BLOCK_ROWS * sizeof(double));
+	ice->out = ml_alloc_array(ice->ctx, ice->grid.count,
+							  (size_t) ml_model_outputs(ice->model) * ML_BLOCK_ROWS * sizeof(double));
 	ice->scratch_size = ml_grid_scratch(ice->model);
 	ice->scratch = ml_alloc_array(ice->ctx, (size_t) ml_thread_count(ice->ctx), ice->scratch_size * sizeof(double));
 	for (ice->block = 0; ice->block < ice->rows.nblocks; ice->block++)

@@ -1,11 +1,9 @@
 /*
- * Moving aliases, dropping, and a registered model as a value.
+ * Moving aliases, and a registered model as a value.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/json.h"
@@ -21,7 +19,6 @@
 PG_FUNCTION_INFO_V1(ml_deploy);
 PG_FUNCTION_INFO_V1(ml_promote);
 PG_FUNCTION_INFO_V1(ml_rollback);
-PG_FUNCTION_INFO_V1(ml_drop);
 PG_FUNCTION_INFO_V1(ml_model);
 PG_FUNCTION_INFO_V1(ml_model_literal);
 
@@ -74,8 +71,8 @@ deploy_detail(const DeployRequest *request, const DeployOutcome *outcome, const 
 	appendStringInfoChar(&json, '{');
 	if (outcome->metric != NULL)
 	{
-		appendStringInfo(&json, "\"strategy\": \"if_better\", \"metric\": \"%s\", \"value\": %s, \"previous_value\": %s,"
-						 " \"margin\": %s, \"rows\": ",
+		appendStringInfo(&json, "\"strategy\": \"if_better\", \"metric\": \"%s\", \"value\": %s, \"previous_value\": "
+						 "%s, \"margin\": %s, \"rows\": ",
 						 outcome->metric, json_number(outcome->value), json_number(outcome->previous_value),
 						 json_number(request->margin));
 		escape_json(&json, request->holdout != NULL ? request->holdout : "held out");
@@ -86,14 +83,31 @@ deploy_detail(const DeployRequest *request, const DeployOutcome *outcome, const 
 	return json.data;
 }
 
+/* What the history says of a training whose version was found not good enough; NULL when nothing was measured. */
+static char *
+refusal_detail(const DeployRequest *request, const DeployOutcome *outcome, const char *measured)
+{
+	const char *detail = deploy_detail(request, outcome, measured);
+
+	return detail == NULL ? NULL :
+		psprintf("{\"deployed\": false, \"previous_version\": %d, %s", outcome->previous, detail + 1);
+}
+
+/* A metric for a reader. */
+static const char *
+figure(double value)
+{
+	return isfinite(value) ? psprintf("%.6g", value) : "not defined";
+}
+
 /* Is the version better than what the alias points at? */
 static bool
 is_better(const DeployRequest *request, const AliasMove *move, DeployOutcome *outcome)
 {
 	const RegistryVersion *version = request->version;
 	Comparison	comparison = {0};
-	char	   *obstacle = compare_versions(version, &move->previous, request->holdout, request->metric, request->margin,
-											&comparison);
+	char	   *obstacle = compare_versions(version, &move->previous, request->holdout, request->metric,
+											request->margin, &comparison);
 
 	if (obstacle != NULL)
 	{
@@ -102,16 +116,25 @@ is_better(const DeployRequest *request, const AliasMove *move, DeployOutcome *ou
 				 request->lenient ?
 				 errmsg("version %d of model \"%s\" is not deployed: it cannot be compared with version %d",
 						version->version, version->name, move->previous.version) :
-				 errmsg("version %d of model \"%s\" cannot be compared with version %d", version->version, version->name,
-						move->previous.version),
+				 errmsg("version %d of model \"%s\" cannot be compared with version %d", version->version,
+						version->name, move->previous.version),
 				 errdetail("%s", obstacle),
-				 errhint("Compare on rows that neither was trained on: ml_deploy(%s, %d, strategy => 'if_better', holdout => ...).",
+				 comparison.alike ?
+				 errhint("Compare on rows that neither was trained on: ml_deploy(%s, %d, strategy => 'if_better', "
+						 "holdout => ...).", quote_literal_cstr(version->name), version->version) :
+				 errhint("Deploy it with ml_deploy(%s, %d) if it is to take the other's place.",
 						 quote_literal_cstr(version->name), version->version)));
 		return false;
 	}
 	outcome->metric = comparison.metric;
 	outcome->value = comparison.value;
 	outcome->previous_value = comparison.previous_value;
+	if (!comparison.better && request->lenient)
+		ereport(NOTICE,
+				(errmsg("version %d of model \"%s\" is not deployed: it is not better than version %d",
+						version->version, version->name, move->previous.version),
+				 errdetail("On the same rows its %s is %s, that of version %d %s.", comparison.metric,
+						   figure(comparison.value), move->previous.version, figure(comparison.previous_value))));
 	return comparison.better;
 }
 
@@ -158,19 +181,17 @@ deploy_run(const DeployRequest *request, DeployOutcome *outcome)
 			return;
 		}
 	}
-	alias_move_abandon(&move);
+	alias_move_abandon(&move, request->lenient && !outcome->deployed ? refusal_detail(request, outcome,
+																					  measured.data) : NULL);
 }
 
 /* The row of ml_deploy. */
 static Datum
 deploy_result(FunctionCallInfo fcinfo, const DeployRequest *request, const DeployOutcome *outcome)
 {
-	TupleDesc	desc;
 	Datum		values[8];
 	bool		nulls[8] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != lengthof(values))
-		elog(ERROR, "a row of %zu columns is expected by the call", lengthof(values));
 	values[0] = CStringGetTextDatum(request->version->name);
 	values[1] = CStringGetTextDatum(request->alias);
 	values[2] = Int32GetDatum(request->version->version);
@@ -183,7 +204,7 @@ deploy_result(FunctionCallInfo fcinfo, const DeployRequest *request, const Deplo
 	nulls[6] = isnan(outcome->value);
 	values[7] = Float8GetDatum(outcome->previous_value);
 	nulls[7] = isnan(outcome->previous_value);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return result_row(fcinfo, lengthof(values), values, nulls);
 }
 
 /* Is the strategy "if_better"? An error names the nearest. */
@@ -286,24 +307,7 @@ ml_promote(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(deploy_result(fcinfo, &request, &outcome));
 }
 
-/* ---- moving back, dropping ---- */
-
-/* The row (name, alias, version, previous_version) of a move back. */
-static Datum
-move_result(FunctionCallInfo fcinfo, const RegistryVersion *version, const char *alias, int32 previous)
-{
-	TupleDesc	desc;
-	Datum		values[4];
-	bool		nulls[4] = {false};
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 4)
-		elog(ERROR, "a row of four columns is expected by the call");
-	values[0] = CStringGetTextDatum(version->name);
-	values[1] = CStringGetTextDatum(alias);
-	values[2] = Int32GetDatum(version->version);
-	values[3] = Int32GetDatum(previous);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
+/* ---- moving back, models as values ---- */
 
 /* ml_rollback(name, alias): point an alias back at the version before, whose model must open. */
 Datum
@@ -313,21 +317,15 @@ ml_rollback(PG_FUNCTION_ARGS)
 	char	   *alias = need_text(fcinfo, 1, "alias");
 	RegistryVersion version;
 	int32		previous = registry_rollback(name, alias, &version);
+	Datum		values[4] = {
+		CStringGetTextDatum(version.name),
+		CStringGetTextDatum(alias),
+		Int32GetDatum(version.version),
+		Int32GetDatum(previous)
+	};
 
 	(void) cache_model(&version, CurrentMemoryContext);
-	PG_RETURN_DATUM(move_result(fcinfo, &version, alias, previous));
-}
-
-/* ml_drop(name) and ml_drop(name, version). */
-Datum
-ml_drop(PG_FUNCTION_ARGS)
-{
-	char	   *name = need_text(fcinfo, 0, "model name");
-
-	if (PG_NARGS() == 1)
-		PG_RETURN_INT32(registry_drop(name));
-	need_argument(fcinfo, 1, "version");
-	PG_RETURN_INT32(registry_drop_version(name, PG_GETARG_INT32(1)));
+	PG_RETURN_DATUM(result_row(fcinfo, lengthof(values), values, NULL));
 }
 
 /* The model of a name as a value. */

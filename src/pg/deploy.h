@@ -21,7 +21,8 @@ typedef struct DeployRequest
 	const char *metric;			/* by this; NULL = the main one of the task */
 	double		margin;			/* by more than this */
 	const char *holdout;		/* on these rows; NULL = on those that the version's training held out */
-	bool		lenient;		/* what stands against it is a warning, not an error: a training has stored the version */
+	/* what stands against it is a warning, not an error: a training has stored the version */
+	bool		lenient;
 	bool		end_routes;		/* the alias has no other versions afterwards */
 } DeployRequest;
 
@@ -52,9 +53,12 @@ typedef struct AliasMove
 /* Lock the model, see what the alias points at and its guards; an error when the version may not be deployed. */
 extern void alias_move_begin(AliasMove *move, const RegistryVersion *version, const char *alias);
 
-/* Point the alias at the version, with its entry in the history, or leave it all as it was. */
+/*
+ * Point the alias at the version, with its entry in the history, or leave it all as it was: then detail_json, if it is
+ * not NULL, becomes the detail of the entry that tells of the version's training, made by this transaction.
+ */
 extern void alias_move_finish(AliasMove *move, const char *reason, const char *detail_json);
-extern void alias_move_abandon(AliasMove *move);
+extern void alias_move_abandon(AliasMove *move, const char *detail_json);
 
 /* Write on under the lock that a writer has taken before, from writer_begin's state on. */
 extern void registry_resume(Writer *writer);
@@ -70,6 +74,7 @@ typedef struct Comparison
 	double		value;			/* of the version; NaN = not defined on the rows */
 	double		previous_value;
 	bool		better;			/* by more than the margin; never with a NaN */
+	bool		alike;			/* the two predict the same: what stands against comparing them are the rows */
 } Comparison;
 
 /*

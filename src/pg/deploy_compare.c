@@ -38,22 +38,12 @@ main_metric(MlTaskKind task)
 	elog(ERROR, "unknown task %d", (int) task);
 }
 
-/* Do two models know the same classes? */
-static bool
-same_classes(const MlSignature *a, const MlSignature *b)
-{
-	if (a->nclasses != b->nclasses)
-		return false;
-	for (int k = 0; k < a->nclasses; k++)
-		if (strcmp(a->class_labels[k], b->class_labels[k]) != 0)
-			return false;
-	return true;
-}
-
 /* Why two models cannot be told apart by a metric, as a sentence; NULL when they can. */
 static char *
 find_obstacle(const MlModel *model, const MlModel *other)
 {
+	if (model->algorithm->transforms || other->algorithm->transforms)
+		return "A transform predicts nothing.";
 	if (model->signature->task != other->signature->task)
 		return "They have different tasks.";
 	if (main_metric(model->signature->task) == NULL)
@@ -61,8 +51,11 @@ find_obstacle(const MlModel *model, const MlModel *other)
 	if (strcmp(model->signature->target, other->signature->target) != 0)
 		return psprintf("They predict different columns, \"%s\" and \"%s\".", model->signature->target,
 						other->signature->target);
-	if (!same_classes(model->signature, other->signature))
-		return "They know different classes.";
+	if (!ml_signature_same_classes(model->signature, other->signature))
+		return model->signature->nclasses == 2 && strcmp(model->signature->class_labels[0],
+														 other->signature->class_labels[1]) == 0 ?
+			psprintf("Their positive classes are \"%s\" and \"%s\".", model->signature->class_labels[1],
+					 other->signature->class_labels[1]) : "They know different classes.";
 	return NULL;
 }
 
@@ -103,12 +96,14 @@ compare_versions(const RegistryVersion *version, const RegistryVersion *previous
 				 const char *metric, double margin, Comparison *comparison)
 {
 	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas comparison", true);
-	const MlModel *models[2] = {cache_model(version, CurrentMemoryContext), cache_model(previous, CurrentMemoryContext)};
+	const MlModel *models[2] = {cache_model(version, CurrentMemoryContext),
+								cache_model(previous, CurrentMemoryContext)};
 	MlMetric	metrics[2][ML_MAX_METRICS];
 	const MlMetric *found;
 	int			count = 0;
 	char	   *obstacle = find_obstacle(models[0], models[1]);
 
+	comparison->alike = obstacle == NULL;
 	if (obstacle != NULL)
 		return obstacle;
 	if (holdout != NULL)

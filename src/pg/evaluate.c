@@ -125,7 +125,8 @@ bootstrap_options(FunctionCallInfo fcinfo, int first, BootstrapOptions *options)
 
 /* The bootstrap's percentiles of every metric over some rows, which are the same in whatever order these were read. */
 static void
-bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOptions *options, double *low, double *high)
+bootstrap(const Scored *scored, const uint32 *rows, size_t n, const BootstrapOptions *options, double *low,
+		  double *high)
 {
 	MlContext  *ctx = scored->ctx;
 	double	   *weights = ml_alloc_array(ctx, n + 1, sizeof(double));
@@ -213,7 +214,8 @@ emit_parts(const ByCall *call)
 		rows[begins[(scored->by[i] < 0 ? nvalues : scored->by[i]) + 1]++] = (uint32) i;
 	for (int32 v = 0; v <= nvalues; v++)
 		if (begins[v + 1] > begins[v])
-			emit_part(call, v < nvalues ? scored->by_values->strings[v] : NULL, rows + begins[v], begins[v + 1] - begins[v]);
+			emit_part(call, v < nvalues ? scored->by_values->strings[v] : NULL, rows + begins[v],
+					  begins[v + 1] - begins[v]);
 }
 
 /* ml_evaluate(model, source, by, confidence, resamples, seed). */

@@ -70,7 +70,8 @@ explanation_create(MemoryContext memory, const MlModel *model, const char *optio
 	class = explain_class(model, &explanation->options);
 	if (explanation->options.background != NULL)
 		background = explain_read_rows(ctx, model, explanation->options.background,
-									   (size_t) explanation->options.background_rows, (uint64) explanation->options.seed);
+									   (size_t) explanation->options.background_rows,
+									   (uint64) explanation->options.seed);
 	explanation->explainer = ml_explainer_create(ctx, model, background);
 	explanation->count = ml_explainer_list(ctx, explanation->explainer, &explanation->what);
 	if (class >= 0)
@@ -152,19 +153,7 @@ json_category(PredictPlan *plan, Jsonb *json, int feature)
 	const char *name = plan->model->signature->features[feature].name;
 	JsonbValue *value = getKeyJsonValueFromContainer(&json->root, name, (int) strlen(name), NULL);
 
-	if (value == NULL)
-		return NULL;
-	switch (value->type)
-	{
-		case jbvString:
-			return pnstrdup(value->val.string.val, value->val.string.len);
-		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
-		case jbvBool:
-			return value->val.boolean ? "true" : "false";
-		default:
-			return NULL;
-	}
+	return value == NULL ? NULL : jsonb_scalar_text(value);
 }
 
 /* The text of an SQL value that is a category. */
@@ -213,7 +202,10 @@ given_category(FunctionCallInfo fcinfo, PredictPlan *plan, int feature)
 		case FORM_JSONB:
 			return json_category(plan, DatumGetJsonbP(value), feature);
 		case FORM_JSON:
-			return json_category(plan, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(value)))), feature);
+			return json_category(plan,
+								 DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+																	CStringGetDatum(TextDatumGetCString(value)))),
+																	feature);
 		case FORM_ARRAY:
 			return element_category(plan, value, plan->model->signature->features[feature].slot);
 		case FORM_UNKNOWN:
@@ -278,7 +270,8 @@ ml_explain(PG_FUNCTION_ARGS)
 	row = get_explanation(fcinfo, plan);
 	explanation = row->explanation;
 	slots = (size_t) plan->model->signature->slots;
-	ml_explain_rows(explanation->explainer, explanation->what, explanation->count, plan->raw, 1, 1, row->contributions, 1, row->scratch);
+	ml_explain_rows(explanation->explainer, explanation->what, explanation->count, plan->raw, 1, 1, row->contributions,
+					1, row->scratch);
 	ml_check(explanation->ctx);
 	texts = value_texts(fcinfo, plan);
 	base = CStringGetTextDatum(BASE_VALUE);
@@ -314,7 +307,8 @@ ml_explain_interactions(PG_FUNCTION_ARGS)
 		for (size_t s = 0; s < slots; s++)
 		{
 			for (size_t u = 0; u < slots; u++)
-				emit_contribution(fcinfo, explanation->classes[c], explanation->names[s], explanation->names[u], pairs[s * slots + u]);
+				emit_contribution(fcinfo, explanation->classes[c], explanation->names[s], explanation->names[u],
+								  pairs[s * slots + u]);
 		}
 	}
 	ml_free(explanation->ctx, pairs);

@@ -42,8 +42,8 @@ typedef struct KeyReader
 } KeyReader;
 
 /*
- * Set up for a key column (NULL: the row's number, from 1) that is read as column number place of the slot; returns how many
- * columns it adds to the scan, whose number in the source goes to *column.
+ * Set up for a key column (NULL: the row's number, from 1) that is read as column number place of the slot; returns how
+ * many columns it adds to the scan, whose number in the source goes to *column.
  */
 extern int	key_reader_init(KeyReader *reader, const Source *source, const char *name, int place, int *column);
 
@@ -55,10 +55,7 @@ extern MlRawRows *explain_read_rows(MlContext *ctx, const MlModel *model, const 
 
 /* ---- names and values (explain_source.c) ---- */
 
-/* The name of a slot: the feature's, with the element of a vector from 1. */
-extern char *slot_name(const MlModel *model, int slot);
-
-/* The names of all slots as text datums. */
+/* The names of all slots as text datums: the feature's, with the element of a vector from 1. */
 extern Datum *slot_names(const MlModel *model);
 
 /* The slot of a name; an error that names the nearest. */
@@ -82,7 +79,8 @@ typedef struct Explanation
 } Explanation;
 
 /* Read options and a background, in a new child of memory. */
-extern Explanation *explanation_create(MemoryContext memory, const MlModel *model, const char *options, MlExplainUse use);
+extern Explanation *explanation_create(MemoryContext memory, const MlModel *model, const char *options,
+									   MlExplainUse use);
 
 /* The options of a call as JSON text; NULL is none. */
 extern char *explain_options_text(FunctionCallInfo fcinfo, int argument);
@@ -99,7 +97,8 @@ extern void explain_emit(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 /* ---- all rows of a source (explain_batch.c) ---- */
 
 /* Take n rows of contributions: those of row i are at [(c * slots + s) * ML_BLOCK_ROWS + i]; keys may be NULL. */
-typedef void (*ExplainedRows) (Explanation *explanation, const double *contributions, text *const *keys, size_t n, void *arg);
+typedef void (*ExplainedRows) (Explanation *explanation, const double *contributions, text *const *keys, size_t n,
+							   void *arg);
 
 /* Explain every row of a source, in blocks on all threads; returns the rows. */
 extern uint64 explain_source(Explanation *explanation, const char *source, bool keyed, const char *key,

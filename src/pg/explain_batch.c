@@ -53,8 +53,8 @@ explain_piece(void *arg, size_t begin, size_t end, int worker)
 	size_t		first = begin % ML_BLOCK_ROWS;
 
 	ml_explain_rows(explanation->explainer, explanation->what, explanation->count, section->rows.blocks[block] + first,
-					ML_BLOCK_ROWS, end - begin, section->contributions + block * section->block_size + first, ML_BLOCK_ROWS,
-					section->scratch + (size_t) worker * section->scratch_size);
+					ML_BLOCK_ROWS, end - begin, section->contributions + block * section->block_size + first,
+					ML_BLOCK_ROWS, section->scratch + (size_t) worker * section->scratch_size);
 }
 
 /* Explain the rows gathered and hand them on. */
@@ -63,7 +63,8 @@ finish_section(Section *section)
 {
 	Explanation *explanation = section->explanation;
 
-	ml_parallel_for(explanation->ctx, section->rows.rows, ml_explainer_rows(explanation->explainer), explain_piece, section);
+	ml_parallel_for(explanation->ctx, section->rows.rows, ml_explainer_rows(explanation->explainer), explain_piece,
+					section);
 	for (size_t block = 0; block < section->rows.nblocks; block++)
 		section->take(explanation, section->contributions + block * section->block_size,
 					  section->keyed ? section->keys + block * ML_BLOCK_ROWS : NULL,
@@ -137,7 +138,8 @@ emit_block(Explanation *explanation, const double *contributions, text *const *k
 		CHECK_FOR_INTERRUPTS();
 		for (int c = 0; c < explanation->count; c++)
 		{
-			Datum		values[4] = {PointerGetDatum(keys[i]), explanation->classes[c], base, explain_number(explanation->what[c].base)};
+			Datum		values[4] = {PointerGetDatum(keys[i]), explanation->classes[c], base,
+									 explain_number(explanation->what[c].base)};
 			bool		nulls[4] = {keys[i] == NULL, explanation->classes[c] == 0, false, false};
 
 			explain_emit(fcinfo, values, nulls);
@@ -160,7 +162,8 @@ ml_explain_batch(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
-	explanation = explanation_create(CurrentMemoryContext, model_argument_once(fcinfo, REGISTRY_DESCRIBE), explain_options_text(fcinfo, 3), ML_USE_SHAP);
+	explanation = explanation_create(CurrentMemoryContext, model_argument_once(fcinfo, REGISTRY_DESCRIBE),
+									 explain_options_text(fcinfo, 3), ML_USE_SHAP);
 	explain_source(explanation, text_to_cstring(PG_GETARG_TEXT_PP(1)), true,
 				   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)), emit_block, fcinfo);
 	return (Datum) 0;

@@ -132,7 +132,7 @@ element_name(const MlModel *model, int f, int element)
 }
 
 /* The name of a slot. */
-char *
+static char *
 slot_name(const MlModel *model, int slot)
 {
 	int			f = ml_slot_feature(model, slot);
@@ -178,7 +178,8 @@ slot_find(const MlModel *model, const char *name)
 static char *
 moment_text(double seconds, bool date_only, bool zone)
 {
-	double		microseconds = (seconds - (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC;
+	double		microseconds = (seconds - (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+		USECS_PER_SEC;
 	struct pg_tm tm;
 	fsec_t		fraction;
 	int			offset = 0;

@@ -444,6 +444,9 @@ init_input(FeatureInput *input, const MlModel *model, int feature, MlKind kind, 
 
 	input->feature = feature;
 	input->slot = meant->slot;
+	input->memory = context;
+	input->met = 0;
+	input->recent = NULL;
 	if (!value_reader_init(reader, type, context))
 		error_type(meant, type);
 
@@ -516,6 +519,28 @@ feature_set_category(const MlModel *model, int feature, const char *bytes, size_
 			length--;
 	}
 	raw[(size_t) meant->slot * stride] = ml_prep_encode(model->prep, feature, bytes, length);
+}
+
+/* The same by way of the categories met lately. */
+static void
+set_category(FeatureInput *input, const MlModel *model, const char *bytes, size_t length, double *raw, size_t stride)
+{
+	double	   *slot = raw + (size_t) input->slot * stride;
+	MlRecentString *place = NULL;
+	bool		found = false;
+
+	if (input->recent != NULL)
+		place = ml_recent_seek(input->recent, bytes, length, &found);
+	else if (++input->met > ML_RECENT_FROM)
+		input->recent = MemoryContextAllocZero(input->memory, sizeof(MlRecent));
+	if (found)
+	{
+		*slot = place->number;
+		return;
+	}
+	feature_set_category(model, input->feature, bytes, length, raw, stride);
+	if (place != NULL)
+		ml_recent_keep(place, bytes, length, *slot);
 }
 
 /* One number into its slot. */
@@ -616,7 +641,7 @@ feature_input_convert(FeatureInput *input, const MlModel *model, Datum value, do
 			break;
 		case FEATURE_CATEGORY:
 			bytes = value_category(&input->reader, value, &length);
-			feature_set_category(model, input->feature, bytes, length, raw, stride);
+			set_category(input, model, bytes, length, raw, stride);
 			break;
 		case FEATURE_CATEGORY_NUMBER:
 			bytes = category_number(input->reader.base, value, &length);

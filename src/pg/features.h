@@ -46,6 +46,9 @@ typedef struct FeatureInput
 	int			feature;		/* its number in the model */
 	int			slot;			/* its first */
 	ValueReader reader;
+	MemoryContext memory;
+	int			met;			/* categories, until there is a reason to keep them */
+	MlRecent   *recent;			/* slot values of categories met lately; NULL = none are kept */
 } FeatureInput;
 
 /* Set up for values of a type; an error when they cannot be this feature's. */
@@ -66,13 +69,16 @@ extern void feature_check_null(const MlModel *model, int feature);
 
 extern void feature_set_null(const MlModel *model, int feature, double *raw, size_t stride);
 
-/* A number into a slot, and the bytes of a category into the slot of its feature, as values of the column's type are. */
+/*
+ * A number into a slot, and the bytes of a category into the slot of its feature, as values of the column's type are.
+ */
 extern void feature_set_number(const MlModel *model, int feature, int slot, double number, double *raw, size_t stride);
 extern void feature_set_category(const MlModel *model, int feature, const char *bytes, size_t length,
 								 double *raw, size_t stride);
 
 /* The weights of a text's terms into the slots of its feature. */
-extern void feature_set_text(const MlModel *model, int feature, const char *bytes, size_t length, double *raw, size_t stride);
+extern void feature_set_text(const MlModel *model, int feature, const char *bytes, size_t length, double *raw,
+							 size_t stride);
 
 /* Tell whether float8 numbers become the feature's slots as they are. */
 extern bool feature_takes_float8(const MlModel *model, int feature);

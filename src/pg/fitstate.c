@@ -7,6 +7,7 @@
 
 #include "fmgr.h"
 
+#include "model/automatic.h"
 #include "pg/fitstate.h"
 #include "pg/host.h"
 
@@ -25,7 +26,10 @@ fit_state_create(MemoryContext memory, const char *algorithm, const char *params
 		state->algorithm_name = ml_strdup(ctx, algorithm);
 		state->params = ml_strdup(ctx, params);
 		if (strcmp(algorithm, "auto") == 0)
+		{
 			state->algorithm = ml_algorithm_auto(text_target ? ML_TASK_BINARY : ML_TASK_REGRESSION);
+			ml_auto_check_params(ctx, state->algorithm, params);
+		}
 		else
 			state->algorithm = ml_algorithm_by_name(ctx, algorithm);
 		ml_params_parse(ctx, state->algorithm, params);
@@ -297,7 +301,8 @@ fit_unflatten(const char *bytes, Size size, MemoryContext memory)
 		if (ml_node_count(list) != (size_t) features + 1)
 			corrupted_state(ctx, "The number of columns differs");
 		for (int j = 0; j <= features; j++)
-			read_column(state->ctx, j < features ? state->columns[j] : state->target, ml_node_at(list, (size_t) j), &rows);
+			read_column(state->ctx, j < features ? state->columns[j] : state->target, ml_node_at(list, (size_t) j),
+						&rows);
 	}
 	host_context_delete(ctx);
 	return state;

@@ -31,10 +31,12 @@
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/host.h"
+#include "pg/lineage.h"
 #include "pg/rights.h"
 #include "pg/scored.h"
 
@@ -175,8 +177,8 @@ parse_condition(const char *condition, Guard *guard)
 		refuse_condition(condition);
 }
 
-/* A guard as it is written. */
-char *
+/* A guard as it is written: "max_gap(roc_auc, region) <= 0.05". */
+static char *
 guard_condition(const Guard *guard)
 {
 	const char *measure = guard->by == NULL ? guard->metric :
@@ -417,7 +419,8 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	if (GetUserNameFromId(guard->maker, true) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the role that made guard %d of model \"%s\" does not exist any more", guard->number, version->name),
+				 errmsg("the role that made guard %d of model \"%s\" does not exist any more", guard->number,
+						version->name),
 				 errhint("Drop the guard with ml_drop_guard(%s, %d) and make it anew.",
 						 quote_literal_cstr(version->name), guard->number)));
 	error_context_stack = &callback;
@@ -436,6 +439,19 @@ measure_as_maker(const Guard *guard, const MlModel *model, const RegistryVersion
 	return value;
 }
 
+/* Did a version come as a value? What that says of rows held out is not known to be so. */
+static bool
+is_value(const RegistryVersion *version)
+{
+	VersionOrigin origin;
+
+	/* it may have been stored by this very command */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	lineage_origin(&version->id, &origin);
+	PopActiveSnapshot();
+	return lineage_is_value(origin.lineage);
+}
+
 /* The figure of a version for a guard; NaN when there is none. */
 static double
 measure(const Guard *guard, const MlModel *model, const RegistryVersion *version, char **detail)
@@ -443,7 +459,7 @@ measure(const Guard *guard, const MlModel *model, const RegistryVersion *version
 	if (strcmp(guard->metric, MEASURE_BYTES) == 0)
 		return (double) (VARSIZE(registry_model_bytes(version)) - VARHDRSZ);
 	if (guard->source == NULL)
-		return stored_metric(model, guard->metric);
+		return is_value(version) ? get_float8_nan() : stored_metric(model, guard->metric);
 	return measure_as_maker(guard, model, version, detail);
 }
 
@@ -483,6 +499,8 @@ guard_failures(List *guards, const RegistryVersion *version, StringInfo measured
 		appendStringInfo(&failures, "%s%s: ", failures.len > 0 ? "\n" : "", guard_condition(guard));
 		if (isnan(value))
 			appendStringInfoString(&failures, guard->by != NULL ? "it is not defined in two groups." :
+								   guard->source == NULL && is_value(version) ?
+								   "the version was registered as a value, so nothing is known of held-out rows." :
 								   guard->source == NULL ? "the version has no such figure of held-out rows." :
 								   "it is not defined on the source's rows.");
 		else
@@ -493,6 +511,20 @@ guard_failures(List *guards, const RegistryVersion *version, StringInfo measured
 
 /* ---- making and dropping ---- */
 
+/* Error unless the source has the column of groups; the hint is for one that is there but for its capital letters. */
+static void
+need_group_column(const Source *source, const char *name)
+{
+	for (int i = 0; i < source->ncolumns && source_find(source, name) < 0; i++)
+		if (pg_strcasecmp(source->columns[i].name, name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("group column \"%s\" does not exist in the source", name),
+					 errhint("Names without quotes are in small letters, as in SQL: write %s.",
+							 quote_identifier(source->columns[i].name))));
+	(void) source_need(source, name, "group column");
+}
+
 /* Error unless a guard has what it is measured on. */
 static void
 check_source(const Guard *guard)
@@ -500,7 +532,8 @@ check_source(const Guard *guard)
 	if (guard->source == NULL && (guard->by != NULL || strcmp(guard->metric, MEASURE_MICROSECONDS) == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a guard on %s needs a source", guard->by != NULL ? "a gap between groups" : MEASURE_MICROSECONDS),
+				 errmsg("a guard on %s needs a source",
+						guard->by != NULL ? "a gap between groups" : MEASURE_MICROSECONDS),
 				 errhint("Name the table, view or query whose rows it is measured on as the argument source.")));
 	if (guard->source != NULL && strcmp(guard->metric, MEASURE_BYTES) == 0)
 		ereport(ERROR,
@@ -511,7 +544,7 @@ check_source(const Guard *guard)
 		Source	   *source = open_source(guard);
 
 		if (guard->by != NULL)
-			(void) source_need(source, guard->by, "group column");
+			need_group_column(source, guard->by);
 	}
 }
 
@@ -535,8 +568,8 @@ write_guard(Writer *writer, const Guard *guard, const char *alias)
 	int32		number;
 
 	writer_execute("SELECT coalesce(max(number), 0) + 1, count(*) FILTER (WHERE alias = $6 AND metric = $7"
-				   " AND operator = $8 AND by IS NOT DISTINCT FROM $9 AND source IS NOT DISTINCT FROM $10 AND threshold = $5)"
-				   " FROM mlaas.guard WHERE model_id = $1", SPI_OK_SELECT, lengthof(values), values);
+				   " AND operator = $8 AND by IS NOT DISTINCT FROM $9 AND source IS NOT DISTINCT FROM $10 AND "
+				   "threshold = $5) FROM mlaas.guard WHERE model_id = $1", SPI_OK_SELECT, lengthof(values), values);
 	number = DatumGetInt32(writer_result(0, 1));
 	if (DatumGetInt64(writer_result(0, 2)) > 0)
 		ereport(ERROR,
@@ -580,15 +613,12 @@ Datum
 ml_drop_guard(PG_FUNCTION_ARGS)
 {
 	char	   *name = need_text(fcinfo, 0, "model name");
-	RegistryModel model;
 	Writer		writer;
 	char	   *alias;
 	Oid			maker;
 
 	need_argument(fcinfo, 1, "guard");
-	registry_need_model(name, REGISTRY_MANAGE, &model);
-	writer_begin(&writer, "ml_drop_guard()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
+	registry_begin_change(&writer, name, "ml_drop_guard()");
 	{
 		ColumnValue values[] = {
 			column_uuid("model_id", &writer.model.id),

@@ -33,7 +33,4 @@ extern List *guard_read(const Writer *writer, const char *alias, MemoryContext m
  */
 extern char *guard_failures(List *guards, const RegistryVersion *version, StringInfo measured);
 
-/* A guard as it is written: "max_gap(roc_auc, region) <= 0.05". */
-extern char *guard_condition(const Guard *guard);
-
 #endif

@@ -22,6 +22,7 @@
 
 #include "model/pipeline.h"
 #include "pg/host.h"
+#include "pg/lineage.h"
 #include "pg/registry_write.h"
 #include "pg/scored.h"
 #include "pg/source.h"
@@ -40,6 +41,7 @@ typedef struct Training
 	char	   *digest;
 	char	   *trained_by;
 	ArrayType  *features;
+	Jsonb	   *lineage;
 	int64		rows;
 	int64		n_test;
 } Training;
@@ -65,8 +67,8 @@ read_training(const RegistryVersion *version, Training *training)
 	writer_begin(&writer, "ml_deploy()");
 	writer_execute("SELECT source, target, algorithm, parameters, preprocess, validation,"
 				   " lineage -> 'arguments' ->> 'weight', row_digest, n_test, n_train + n_test + n_skipped,"
-				   " ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY i),"
-				   " trained_by"
+				   " ARRAY(SELECT f ->> 'name' FROM jsonb_array_elements(features) WITH ORDINALITY AS e(f, i) ORDER BY "
+				   "i), trained_by, lineage"
 				   " FROM mlaas.version WHERE id = $1", SPI_OK_SELECT, 1, &id);
 	if (SPI_processed != 1)
 		elog(ERROR, "version %d of model \"%s\" is not there", version->version, version->name);
@@ -83,6 +85,7 @@ read_training(const RegistryVersion *version, Training *training)
 	training->rows = DatumGetInt64(writer_result(0, 10));
 	spi = MemoryContextSwitchTo(caller);
 	training->features = DatumGetArrayTypePCopy(writer_result(0, 11));
+	training->lineage = DatumGetJsonbPCopy(writer_result(0, 13));
 	MemoryContextSwitchTo(spi);
 	writer_end(&writer);
 }
@@ -106,7 +109,8 @@ training_args(MlContext *ctx, const RegistryVersion *version, const Training *tr
 	for (int i = 0; i < args->nfeatures; i++)
 		args->features[i] = TextDatumGetCString(features[i]);
 	train_read_params(ctx, args);
-	train_read_validation(ctx, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(training->validation))), args);
+	train_read_validation(ctx, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(training->validation))),
+						  args);
 }
 
 /* A sentence when the source lacks a feature of a model; NULL when it has all. */
@@ -117,8 +121,8 @@ missing_feature(const Source *source, const MlModel *model)
 
 	for (int f = 0; f < signature->nfeatures; f++)
 		if (source_find(source, signature->features[f].name) < 0)
-			return psprintf("The source of the new version's training has no column \"%s\", which the other version needs.",
-							signature->features[f].name);
+			return psprintf("The source of the new version's training has no column \"%s\", which the other version "
+							"needs.", signature->features[f].name);
 	return NULL;
 }
 
@@ -157,16 +161,20 @@ heldout_measure(MlContext *ctx, const RegistryVersion *version, const MlModel *c
 	char	   *obstacle;
 
 	read_training(version, &training);
+	if (lineage_is_value(training.lineage))
+		return pstrdup("It was registered as a value, so the rows that its training held out are not known.");
 	if (training.n_test == 0)
 		return pstrdup("Its training held out no rows.");
 	if (models[0]->algorithm->fit == NULL)
 		return pstrdup("It is made of other models, each of which had rows of its own.");
 	if (strcmp(training.trained_by, GetUserNameFromId(GetUserId(), false)) != 0)
-		return psprintf("Role \"%s\" trained it, and the source of that would run with your rights.", training.trained_by);
+		return psprintf("Role \"%s\" trained it, and the source of that would run with your rights.",
+						training.trained_by);
 	obstacle = too_large(ctx, &training, models);
 	if (obstacle != NULL)
 		return obstacle;
 	training_args(ctx, version, &training, &args);
+	args.like = models[0];
 	if (args.split.folds > 0)
 		return pstrdup("Its training measured it by cross-validation and learned from all rows.");
 	obstacle = missing_feature(source_open(args.source), models[1]);

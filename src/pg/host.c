@@ -10,8 +10,10 @@
 #include "miscadmin.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 
 #include "pg/host.h"
 #include "pg/module.h"
@@ -196,6 +198,22 @@ model_datum(const void *bytes, size_t size)
 	SET_VARSIZE(datum, MODEL_PREFIX + size);
 	memcpy((char *) datum + MODEL_PREFIX, bytes, size);
 	return datum;
+}
+
+char *
+jsonb_scalar_text(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+		case jbvBool:
+			return value->val.boolean ? "true" : "false";
+		default:
+			return NULL;
+	}
 }
 
 char *

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "utils/jsonb.h"
+
 #include "base/context.h"
 
 /*
@@ -23,6 +25,9 @@ extern MemoryContext host_context_memory(MlContext *ctx);
 
 /* A varlena datum (palloc'd) around an engine model's bytes; errors past 1 GB. */
 extern struct varlena *model_datum(const void *bytes, size_t size);
+
+/* A JSON string, number or boolean as text; NULL for anything else. */
+extern char *jsonb_scalar_text(const JsonbValue *value);
 
 /* The JSON text of a jsonb datum as a C string (palloc'd). */
 extern char *jsonb_cstring(Datum jsonb);

@@ -55,7 +55,8 @@ by_splits(MlContext *ctx, const MlModel *model, Method method, const char *optio
 	MlExplainOptions options;
 
 	ml_explain_options_parse(ctx, options_text, ML_USE_SPLITS, &options);
-	if (!ml_importance_splits(model, method == METHOD_GAIN ? out->mean : NULL, method == METHOD_SPLIT ? out->mean : NULL))
+	if (!ml_importance_splits(model, method == METHOD_GAIN ? out->mean : NULL,
+							  method == METHOD_SPLIT ? out->mean : NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a model of algorithm \"%s\" has no trees", model->algorithm->name),
@@ -140,7 +141,8 @@ by_permutation(MlContext *ctx, const MlModel *model, const char *text, const cha
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a model of task \"%s\" has no permutation importance", ml_task_name(model->signature->task)),
-				 errdetail("It was trained without a target, so there is no metric for a shuffled feature to make worse."),
+				 errdetail("It was trained without a target, so there is no metric for a shuffled feature to make "
+						   "worse."),
 				 errhint("Use method \"shap\".")));
 	metric = find_metric(ctx, model, options.metric);
 	source = source_open(text);
@@ -155,8 +157,8 @@ by_permutation(MlContext *ctx, const MlModel *model, const char *text, const cha
 	if (rows->rows.rows == 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the source has no row to evaluate on",
 					  "It has no rows, or the target is NULL in all of them.", NULL);
-	ml_importance_permutation(ctx, model, &rows->rows, rows->actual, rows->group, metric, (int) options.n_repeats, (uint64) options.seed,
-							  out->mean, out->deviation);
+	ml_importance_permutation(ctx, model, &rows->rows, rows->actual, rows->group, metric, (int) options.n_repeats,
+							  (uint64) options.seed, out->mean, out->deviation);
 }
 
 /* ---- contributions ---- */
@@ -254,8 +256,8 @@ ml_importance(PG_FUNCTION_ARGS)
 	if ((source != NULL) != (method == METHOD_PERMUTATION || method == METHOD_SHAP))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg(source == NULL ? "importance method \"%s\" needs a source" : "importance method \"%s\" takes no source",
-						method_names[method]),
+				 errmsg(source == NULL ? "importance method \"%s\" needs a source" : "importance method \"%s\" takes "
+						"no source", method_names[method]),
 				 source == NULL ? errhint("Name a table or view, or give one SELECT, of rows to look at.") :
 				 errhint("Use method \"permutation\" or \"shap\" to look at rows.")));
 	slots = (size_t) model->signature->slots;

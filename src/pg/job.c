@@ -84,7 +84,8 @@ raise_no_job(int64 job)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("job " INT64_FORMAT " does not exist", job),
-			 errhint("mlaas.jobs lists those that you may see; those that are over are kept for mlaas.job_retention.")));
+			 errhint("mlaas.jobs lists those that you may see; those that are over are kept for "
+					 "mlaas.job_retention.")));
 }
 
 /* Error unless a user belongs to the role of a job. */

@@ -72,8 +72,7 @@ typedef struct JobClaim
 /* Check those of a call without reading a row, and that another session can read the source, which is returned. */
 extern Source *job_check_arguments(FunctionCallInfo fcinfo);
 
-/* Those of a call as a jsonb, and back as values for $1, $2, ... */
-extern Datum job_arguments(FunctionCallInfo fcinfo);
+/* Those of a call, which a request has as a jsonb, as values for $1, $2, ... */
 extern void job_argument_values(Jsonb *arguments, Oid types[TRAIN_ARGUMENTS], Datum values[TRAIN_ARGUMENTS],
 								char nulls[TRAIN_ARGUMENTS]);
 

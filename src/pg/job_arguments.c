@@ -54,8 +54,9 @@ append_array(StringInfo json, ArrayType *array)
 	appendStringInfoChar(json, ']');
 }
 
-Datum
-job_arguments(FunctionCallInfo fcinfo)
+/* The arguments of a call as a jsonb. */
+static Datum
+call_arguments(FunctionCallInfo fcinfo)
 {
 	StringInfoData json;
 
@@ -160,6 +161,6 @@ job_request_init(FunctionCallInfo fcinfo, JobRequest *request)
 				 errmsg("priority must not be NULL")));
 	request->priority = PG_GETARG_INT32(TRAIN_ARGUMENTS);
 	request->name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	request->arguments = job_arguments(fcinfo);
+	request->arguments = call_arguments(fcinfo);
 	request->settings = job_settings();
 }

@@ -108,6 +108,7 @@ lineage_after(const char *lineage, const char *after)
 {
 	static const char *const path[] = {"arguments", "validation", "after"};
 	Datum		elements[lengthof(path)];
+	ArrayType  *array;
 	StringInfoData value;
 	Jsonb	   *changed;
 
@@ -117,9 +118,11 @@ lineage_after(const char *lineage, const char *after)
 		elements[i] = CStringGetTextDatum(path[i]);
 	initStringInfo(&value);
 	escape_json(&value, after);
+	array = construct_array(elements, lengthof(path), TEXTOID, -1, false, TYPALIGN_INT);
 	changed = DatumGetJsonbP(DirectFunctionCall4(jsonb_set, DirectFunctionCall1(jsonb_in, CStringGetDatum(lineage)),
-												 PointerGetDatum(construct_array(elements, lengthof(path), TEXTOID, -1, false, TYPALIGN_INT)),
-												 DirectFunctionCall1(jsonb_in, CStringGetDatum(value.data)), BoolGetDatum(false)));
+												 PointerGetDatum(array),
+												 DirectFunctionCall1(jsonb_in, CStringGetDatum(value.data)),
+												 BoolGetDatum(false)));
 	return JsonbToCString(NULL, &changed->root, (int) VARSIZE(changed));
 }
 
@@ -201,6 +204,20 @@ lineage_origin(const pg_uuid_t *version, VersionOrigin *origin)
 	origin->validation = origin_jsonb(memory, 9);
 	origin->rows = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 10, &isnull));
 	SPI_finish();
+}
+
+/* Did the version come as a value? Copies tell by what they are of. */
+bool
+lineage_is_value(Jsonb *lineage)
+{
+	for (; lineage != NULL; lineage = lineage_object(lineage, "of"))
+	{
+		char	   *operation = lineage_string(lineage, "operation");
+
+		if (operation == NULL || strcmp(operation, "copy") != 0)
+			return operation != NULL && strcmp(operation, "register") == 0;
+	}
+	return false;
 }
 
 /* The name@version that a version has now, with the rights of the current user; NULL when there is none. */

@@ -28,7 +28,7 @@ extern char *lineage_end(StringInfo json, int64 seed);	/* negative = none */
 /* A lineage (NULL = none) with one more member, whose value is JSON. */
 extern char *lineage_add(const char *lineage, const char *key, const char *json);
 
-/* A lineage (NULL = none) whose "after" of validation, if it has one, is as the training understood it (NULL = it had none). */
+/* A lineage (NULL = none) whose "after" of validation is as the training understood it (NULL = it had none). */
 extern char *lineage_after(const char *lineage, const char *after);
 
 /* A stored version, as the current user may see it. */
@@ -45,6 +45,9 @@ typedef struct VersionOrigin
 	Jsonb	   *preprocess;
 	Jsonb	   *validation;
 } VersionOrigin;
+
+/* Did the version that has a lineage, or the one that it is a copy of, come as a value, so that nobody knows how it was trained? */
+extern bool lineage_is_value(Jsonb *lineage);
 
 /* Read the row of a version of which the current user has the privilege describe. */
 extern void lineage_origin(const pg_uuid_t *version, VersionOrigin *origin);

@@ -7,12 +7,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -36,39 +33,6 @@ PG_FUNCTION_INFO_V1(ml_tag);
 PG_FUNCTION_INFO_V1(ml_untag);
 PG_FUNCTION_INFO_V1(ml_approve);
 PG_FUNCTION_INFO_V1(ml_archive);
-
-/* A result row of the call's columns, none NULL. */
-static Datum
-result_row(FunctionCallInfo fcinfo, int count, const Datum *values)
-{
-	bool		nulls[MAX_COLUMNS] = {false};
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != count)
-		elog(ERROR, "a row of %d columns is expected by the call", count);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), unconstify(Datum *, values), nulls));
-}
-
-/* Begin a change of a model by one who may manage it: lock it and number the change. */
-static void
-begin_change(Writer *writer, const char *name, const char *command)
-{
-	RegistryModel model;
-
-	registry_need_model(name, REGISTRY_MANAGE, &model);
-	writer_begin(writer, command);
-	registry_lock(writer, name, REGISTRY_MANAGE);
-}
-
-/* Update the locked model, $1, with one value, $2; false when no row took it. */
-static bool
-update_model(const Writer *writer, const char *sql, int expected, ColumnValue value)
-{
-	ColumnValue values[] = {column_uuid("id", &writer->model.id), value};
-
-	writer_execute(sql, expected, lengthof(values), values);
-	return SPI_processed > 0;
-}
 
 /* End a change of the model as a whole: write it to the history, unless it changed nothing. */
 static void
@@ -105,9 +69,9 @@ ml_rename(PG_FUNCTION_ARGS)
 	Writer		writer;
 
 	registry_check_name(new_name);
-	begin_change(&writer, name, "ml_rename()");
+	registry_begin_change(&writer, name, "ml_rename()");
 	check_name_is_free(new_name);
-	(void) update_model(&writer, "UPDATE mlaas.model SET name = $2 WHERE id = $1", SPI_OK_UPDATE,
+	(void) writer_execute_model(&writer, "UPDATE mlaas.model SET name = $2 WHERE id = $1", SPI_OK_UPDATE,
 						column_text("name", new_name));
 	strlcpy(writer.model.name, new_name, sizeof(writer.model.name));
 	publish_model_changed(&writer);
@@ -191,7 +155,7 @@ ml_copy(PG_FUNCTION_ARGS)
 	writer_end(&writer);
 	row[0] = CStringGetTextDatum(new_name);
 	row[1] = Int32GetDatum(1);
-	PG_RETURN_DATUM(result_row(fcinfo, lengthof(row), row));
+	PG_RETURN_DATUM(result_row(fcinfo, lengthof(row), row, NULL));
 }
 
 /* ---- owner, description, tags ---- */
@@ -221,7 +185,7 @@ ml_set_owner(PG_FUNCTION_ARGS)
 	Oid			former;
 	Writer		writer;
 
-	begin_change(&writer, name, "ml_set_owner()");
+	registry_begin_change(&writer, name, "ml_set_owner()");
 	check_give_away(&writer, owner);
 	former = writer.model.owner;
 	detail = psprintf("{\"from\": %s, \"to\": %s}", json_string(GetUserNameFromId(former, true)), json_string(role));
@@ -230,7 +194,7 @@ ml_set_owner(PG_FUNCTION_ARGS)
 		ColumnValue value = {"owner", OIDOID, ObjectIdGetDatum(owner), false};
 
 		rights_tie_role(owner);
-		(void) update_model(&writer, "UPDATE mlaas.model SET owner = $2 WHERE id = $1", SPI_OK_UPDATE, value);
+		(void) writer_execute_model(&writer, "UPDATE mlaas.model SET owner = $2 WHERE id = $1", SPI_OK_UPDATE, value);
 		rights_untie_role(former);
 		writer.model.owner = owner;
 	}
@@ -249,8 +213,8 @@ ml_set_description(PG_FUNCTION_ARGS)
 
 	if (description != NULL && description[0] == '\0')
 		description = NULL;
-	begin_change(&writer, name, "ml_set_description()");
-	changed = update_model(&writer, "UPDATE mlaas.model SET description = $2"
+	registry_begin_change(&writer, name, "ml_set_description()");
+	changed = writer_execute_model(&writer, "UPDATE mlaas.model SET description = $2"
 						   " WHERE id = $1 AND description IS DISTINCT FROM $2",
 						   SPI_OK_UPDATE, column_text("description", description));
 	end_change(&writer, changed, "describe", psprintf("{\"description\": %s}", json_string(description)));
@@ -269,19 +233,13 @@ check_tags(ArrayType *tags)
 	for (int i = 0; i < count; i++)
 	{
 		char	   *tag;
-		const char *fault;
 
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("tag must not be NULL")));
 		tag = TextDatumGetCString(elements[i]);
-		fault = registry_name_fault(tag);
-		if (fault != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_NAME),
-					 errmsg("invalid tag \"%.*s\"", pg_mbcliplen(tag, (int) strlen(tag), NAMEDATALEN - 1), tag),
-					 errdetail("%s", fault)));
+		registry_refuse_name("tag", tag, registry_name_fault(tag));
 	}
 }
 
@@ -299,11 +257,11 @@ change_tags(FunctionCallInfo fcinfo, const char *command, const char *query)
 	need_argument(fcinfo, 1, "tags");
 	check_tags(PG_GETARG_ARRAYTYPE_P(1));
 	value.value = PG_GETARG_DATUM(1);
-	begin_change(&writer, name, command);
-	(void) update_model(&writer,
+	registry_begin_change(&writer, name, command);
+	(void) writer_execute_model(&writer,
 						psprintf("UPDATE mlaas.model m SET tags = n.tags FROM"
-								 " (SELECT id, tags AS former, ARRAY(%s ORDER BY 1) AS tags FROM mlaas.model WHERE id = $1) n"
-								 " WHERE m.id = n.id"
+								 " (SELECT id, tags AS former, ARRAY(%s ORDER BY 1) AS tags FROM mlaas.model WHERE id "
+								 "= $1) n WHERE m.id = n.id"
 								 " RETURNING m.tags, to_jsonb(m.tags)::text, m.tags IS DISTINCT FROM n.former", query),
 						SPI_OK_UPDATE_RETURNING, value);
 	writing = MemoryContextSwitchTo(caller);
@@ -395,7 +353,7 @@ change_status(FunctionCallInfo fcinfo, const char *command, RegistryPrivilege pr
 	row[0] = CStringGetTextDatum(name);
 	row[1] = Int32GetDatum(version.version);
 	row[2] = CStringGetTextDatum(status);
-	PG_RETURN_DATUM(result_row(fcinfo, lengthof(row), row));
+	PG_RETURN_DATUM(result_row(fcinfo, lengthof(row), row, NULL));
 }
 
 /*

@@ -58,8 +58,8 @@ refuse_classes(const char *detail)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("probabilities of classes cannot be read"),
 			 errdetail("%s", detail),
-			 errhint("Give {\"class\": probability, ...} as ml_probabilities returns it, or an array of probabilities and an"
-					 " array of as many classes.")));
+			 errhint("Give {\"class\": probability, ...} as ml_probabilities returns it, or an array of probabilities "
+					 "and an array of as many classes.")));
 }
 
 /* Make room for the classes of a row, in the memory of one call. */
@@ -376,7 +376,7 @@ ml_roc_auc_classes_final(PG_FUNCTION_ARGS)
 		memcpy(areas + (Size) k * n, found, sizeof(double) * n);
 		host_context_delete(ctx);
 	}
-	area = ml_multiclass_area(n, areas, rest, totals, scores->setting & SETTING_OVO ? ML_MULTICLASS_OVO : ML_MULTICLASS_OVR,
-							  (scores->setting & SETTING_WEIGHTED) != 0);
+	area = ml_multiclass_area(n, areas, rest, totals, scores->setting & SETTING_OVO ? ML_MULTICLASS_OVO :
+							  ML_MULTICLASS_OVR, (scores->setting & SETTING_WEIGHTED) != 0);
 	return metric_datum(fcinfo, area);
 }

@@ -44,25 +44,36 @@ typedef struct Points
 	Size		capacity;
 	double	   *values;			/* [capacity x dimensions] */
 	uint32	   *cluster;		/* [capacity] */
+	double	   *weights;		/* [capacity]; NULL = points have none */
+	bool		weighted;
 } Points;
 
-/* The flat form: this, labels (length and bytes each), clusters of points, values; all aligned. */
+/* The flat form: this, labels (length and bytes each), clusters of points, values, weights; all aligned. */
 typedef struct FlatPoints
 {
 	uint32		dimensions;
 	uint32		nclusters;
 	uint64		n;
 	uint64		label_size;
+	uint64		weighted;		/* 0 or 1 */
 } FlatPoints;
 
 static Points *
-points_create(uint32 dimensions, MemoryContext memory)
+points_create(uint32 dimensions, bool weighted, MemoryContext memory)
 {
 	Points	   *points = MemoryContextAllocZero(memory, sizeof(Points));
 
 	points->memory = memory;
 	points->dimensions = dimensions;
+	points->weighted = weighted;
 	return points;
+}
+
+/* The bytes of a point's numbers. */
+static inline Size
+point_size(const Points *points)
+{
+	return (points->dimensions + points->weighted) * sizeof(double);
 }
 
 /* Make room for more points. */
@@ -74,16 +85,20 @@ reserve_points(Points *points, Size more)
 
 	if (points->capacity - points->n >= more)
 		return;
-	check_state_memory(capacity * (row + sizeof(uint32)), points->n);
+	check_state_memory(capacity * (point_size(points) + sizeof(uint32)), points->n);
 	if (points->values == NULL)
 	{
 		points->values = MemoryContextAllocHuge(points->memory, capacity * row);
 		points->cluster = MemoryContextAllocHuge(points->memory, capacity * sizeof(uint32));
+		if (points->weighted)
+			points->weights = MemoryContextAllocHuge(points->memory, capacity * sizeof(double));
 	}
 	else
 	{
 		points->values = repalloc_huge(points->values, capacity * row);
 		points->cluster = repalloc_huge(points->cluster, capacity * sizeof(uint32));
+		if (points->weighted)
+			points->weights = repalloc_huge(points->weights, capacity * sizeof(double));
 	}
 	points->capacity = capacity;
 }
@@ -127,7 +142,7 @@ points_flat_size(void *state)
 	Points	   *points = state;
 
 	return sizeof(FlatPoints) + MAXALIGN(points->label_bytes) + MAXALIGN(points->n * sizeof(uint32)) +
-		points->n * points->dimensions * sizeof(double);
+		points->n * point_size(points);
 }
 
 static void
@@ -137,7 +152,9 @@ points_flatten(void *state, char *bytes, Size size)
 	char	   *at = bytes + sizeof(FlatPoints);
 
 	memset(bytes, 0, size);
-	*(FlatPoints *) bytes = (FlatPoints) {points->dimensions, points->nclusters, points->n, points->label_bytes};
+	*(FlatPoints *) bytes = (FlatPoints) {
+		points->dimensions, points->nclusters, points->n, points->label_bytes, points->weighted
+	};
 	for (uint32 i = 0; i < points->nclusters; i++)
 	{
 		memcpy(at, &points->clusters[i].length, sizeof(uint32));
@@ -148,6 +165,9 @@ points_flatten(void *state, char *bytes, Size size)
 	memcpy(at, points->cluster, points->n * sizeof(uint32));
 	at += MAXALIGN(points->n * sizeof(uint32));
 	memcpy(at, points->values, points->n * points->dimensions * sizeof(double));
+	at += points->n * points->dimensions * sizeof(double);
+	if (points->weighted)
+		memcpy(at, points->weights, points->n * sizeof(double));
 }
 
 /* Read labels from flat bytes. */
@@ -183,14 +203,18 @@ points_unflatten(const char *bytes, Size size, MemoryContext memory)
 	check_flat(head->dimensions > 0 && head->n > 0 && head->n <= size && head->label_size <= size &&
 			   head->dimensions <= size, "number of points");
 	check_flat((size - sizeof(FlatPoints)) / sizeof(double) / head->dimensions >= head->n, "size");
+	check_flat(head->weighted <= 1, "mark of weights");
 	check_flat(size == sizeof(FlatPoints) + MAXALIGN(head->label_size) + MAXALIGN(head->n * sizeof(uint32)) +
-			   head->n * head->dimensions * sizeof(double), "size");
-	points = points_create(head->dimensions, memory);
+			   head->n * (head->dimensions + head->weighted) * sizeof(double), "size");
+	points = points_create(head->dimensions, head->weighted == 1, memory);
 	read_flat_labels(points, at, head->label_size, head->nclusters);
 	at += MAXALIGN(head->label_size);
 	reserve_points(points, head->n);
 	memcpy(points->cluster, at, head->n * sizeof(uint32));
-	memcpy(points->values, at + MAXALIGN(head->n * sizeof(uint32)), head->n * head->dimensions * sizeof(double));
+	at += MAXALIGN(head->n * sizeof(uint32));
+	memcpy(points->values, at, head->n * head->dimensions * sizeof(double));
+	if (points->weighted)
+		memcpy(points->weights, at + head->n * head->dimensions * sizeof(double), head->n * sizeof(double));
 	points->n = head->n;
 	seen = palloc0(sizeof(bool) * head->nclusters);
 	for (uint64 i = 0; i < head->n; i++)
@@ -202,6 +226,8 @@ points_unflatten(const char *bytes, Size size, MemoryContext memory)
 		check_flat(seen[i], "cluster, which has no point");
 	for (uint64 i = 0; i < head->n * head->dimensions; i++)
 		check_flat(isfinite(points->values[i]), "value");
+	for (uint64 i = 0; points->weighted && i < head->n; i++)
+		check_flat(valid_weight(points->weights[i]), "weight");
 	pfree(seen);
 	return points;
 }
@@ -218,7 +244,7 @@ const StateKind points_state_kind = {
 
 /* The state of a transition function, made at the first row. */
 static ExpandedState *
-points_state(FunctionCallInfo fcinfo, uint32 dimensions)
+points_state(FunctionCallInfo fcinfo, uint32 dimensions, bool weighted)
 {
 	MemoryContext memory = state_aggregate_memory(fcinfo);
 	ExpandedState *expanded;
@@ -226,7 +252,7 @@ points_state(FunctionCallInfo fcinfo, uint32 dimensions)
 	if (PG_ARGISNULL(0))
 	{
 		expanded = state_create(&points_state_kind, memory);
-		expanded->state = points_create(dimensions, expanded->hdr.eoh_context);
+		expanded->state = points_create(dimensions, weighted, expanded->hdr.eoh_context);
 		return expanded;
 	}
 	expanded = state_get(PG_GETARG_DATUM(0), &points_state_kind, memory);
@@ -235,12 +261,16 @@ points_state(FunctionCallInfo fcinfo, uint32 dimensions)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("points must all have as many values"),
 				 errdetail("One has %u, another %u.", ((Points *) expanded->state)->dimensions, dimensions)));
+	if (((Points *) expanded->state)->weighted != weighted)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("aggregate states with and without weights cannot be combined")));
 	return expanded;
 }
 
 /* Keep one row's point. */
 static Datum
-points_add(FunctionCallInfo fcinfo, const char *label, uint32 length)
+points_add(FunctionCallInfo fcinfo, const char *label, uint32 length, const double *weight)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
 	const double *values = (const double *) ARR_DATA_PTR(array);
@@ -258,46 +288,60 @@ points_add(FunctionCallInfo fcinfo, const char *label, uint32 length)
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("value of a point is not finite")));
-	expanded = points_state(fcinfo, dimensions);
+	expanded = points_state(fcinfo, dimensions, weight != NULL);
 	points = expanded->state;
 	reserve_points(points, 1);
 	memcpy(points->values + points->n * dimensions, values, dimensions * sizeof(double));
+	if (weight != NULL)
+		points->weights[points->n] = *weight;
 	points->cluster[points->n++] = cluster_number(points, label, length);
 	return state_datum(expanded);
 }
 
-PG_FUNCTION_INFO_V1(ml_points_text);
-PG_FUNCTION_INFO_V1(ml_points_bigint);
+/* Add a row whose cluster is text, or a number; weight NULL = it has none. */
+static Datum
+text_add(FunctionCallInfo fcinfo, const double *weight)
+{
+	text	   *label = PG_GETARG_TEXT_PP(2);
+
+	return points_add(fcinfo, VARDATA_ANY(label), VARSIZE_ANY_EXHDR(label), weight);
+}
+
+static Datum
+bigint_add(FunctionCallInfo fcinfo, const double *weight)
+{
+	int64		label = PG_GETARG_INT64(2);
+
+	return points_add(fcinfo, (const char *) &label, sizeof label, weight);
+}
+
+#define POINTS_TRANSITIONS(name, add) \
+	PG_FUNCTION_INFO_V1(name); \
+	PG_FUNCTION_INFO_V1(name##_w); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		return arguments_present(fcinfo, 2) ? add(fcinfo, NULL) : skip_row(fcinfo); \
+	} \
+	Datum \
+	name##_w(PG_FUNCTION_ARGS) \
+	{ \
+		double		weight; \
+		return weighted_row(fcinfo, 2, &weight) ? add(fcinfo, &weight) : skip_row(fcinfo); \
+	} \
+	extern Datum name(PG_FUNCTION_ARGS)
+
+POINTS_TRANSITIONS(ml_points_text, text_add);
+POINTS_TRANSITIONS(ml_points_bigint, bigint_add);
+
 PG_FUNCTION_INFO_V1(ml_points_combine);
-
-Datum
-ml_points_text(PG_FUNCTION_ARGS)
-{
-	text	   *label;
-
-	if (!arguments_present(fcinfo, 2))
-		return skip_row(fcinfo);
-	label = PG_GETARG_TEXT_PP(2);
-	return points_add(fcinfo, VARDATA_ANY(label), VARSIZE_ANY_EXHDR(label));
-}
-
-Datum
-ml_points_bigint(PG_FUNCTION_ARGS)
-{
-	int64		label;
-
-	if (!arguments_present(fcinfo, 2))
-		return skip_row(fcinfo);
-	label = PG_GETARG_INT64(2);
-	return points_add(fcinfo, (const char *) &label, sizeof label);
-}
 
 /* Append the points of the second state to the first. */
 Datum
 ml_points_combine(PG_FUNCTION_ARGS)
 {
 	Points	   *from = state_get(PG_GETARG_DATUM(1), &points_state_kind, CurrentMemoryContext)->state;
-	ExpandedState *expanded = points_state(fcinfo, from->dimensions);
+	ExpandedState *expanded = points_state(fcinfo, from->dimensions, from->weighted);
 	Points	   *into = expanded->state;
 	uint32	   *numbers = palloc(sizeof(uint32) * (from->nclusters + 1));
 
@@ -305,6 +349,8 @@ ml_points_combine(PG_FUNCTION_ARGS)
 		numbers[i] = cluster_number(into, from->clusters[i].label, from->clusters[i].length);
 	reserve_points(into, from->n);
 	memcpy(into->values + into->n * into->dimensions, from->values, from->n * from->dimensions * sizeof(double));
+	if (into->weighted)
+		memcpy(into->weights + into->n, from->weights, from->n * sizeof(double));
 	for (Size i = 0; i < from->n; i++)
 		into->cluster[into->n + i] = numbers[from->cluster[i]];
 	into->n += from->n;
@@ -319,7 +365,8 @@ ml_points_combine(PG_FUNCTION_ARGS)
 	{ \
 		Points	   *points = final_state(fcinfo, &points_state_kind); \
 		MlContext  *ctx = host_context_create(CurrentMemoryContext, "ml_points", true); \
-		MlPoints	view = {points->n, points->dimensions, points->values, points->cluster, points->nclusters}; \
+		MlPoints	view = {points->n, points->dimensions, points->values, points->cluster, points->nclusters, \
+			points->weights}; \
 		double		value = function(ctx, &view); \
 		host_context_delete(ctx); \
 		if (isinf(value)) \

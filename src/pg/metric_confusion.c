@@ -182,8 +182,13 @@ agreement(FunctionCallInfo fcinfo, MlAgreement *out)
 	MlCell	   *cells = ml_alloc_array(ctx, c->npairs + 1, sizeof(MlCell));
 
 	for (uint32 i = 0; i < c->npairs; i++)
-		cells[i] = (MlCell) {c->pairs[i].actual, c->pairs[i].predicted, c->pairs[i].rows};
-	ml_agreement(ctx, cells, c->npairs, c->nlabels, out);
+	{
+		const Pair *pair = &c->pairs[i];
+
+		cells[i] = (MlCell) {pair->actual, pair->predicted,
+			c->weighted ? ml_sum_value(&pair->weight) : (double) pair->rows};
+	}
+	ml_agreement(ctx, cells, c->npairs, c->nlabels, c->weighted ? ml_sum_value(&c->squares) : (double) c->rows, out);
 	host_context_delete(ctx);
 }
 
@@ -194,6 +199,8 @@ agreement(FunctionCallInfo fcinfo, MlAgreement *out)
 	{ \
 		MlAgreement found; \
 		agreement(fcinfo, &found); \
+		if (isinf(found.member)) \
+			float_overflow_error(); \
 		return metric_datum(fcinfo, found.member); \
 	} \
 	extern Datum name(PG_FUNCTION_ARGS)

@@ -42,6 +42,7 @@ typedef struct FlatClassification
 	uint32		weighted;
 	uint32		average;
 	double		beta;
+	MlSum		squares;
 } FlatClassification;
 
 /* Let a state hold so many bytes more. */
@@ -209,7 +210,10 @@ count_row(Classification *c, uint32 actual, uint32 predicted, double weight)
 	pair = number > 0 ? &c->pairs[number - 1] : add_pair(c, actual, predicted);
 	pair->rows++;
 	if (c->weighted)
+	{
 		ml_sum_add(&pair->weight, weight);
+		ml_sum_add(&c->squares, weight * weight);
+	}
 	c->rows++;
 }
 
@@ -250,6 +254,7 @@ classification_flatten(void *state, char *bytes, Size size)
 	head->weighted = c->weighted;
 	head->average = c->average;
 	head->beta = c->beta;
+	head->squares = c->squares;
 	memcpy(at + flat_labels_size(c), c->pairs, c->npairs * sizeof(Pair));
 	if (label_is_string(c->type))
 	{
@@ -307,7 +312,8 @@ string_label(Label *label, const char *string, Size length)
 	*label = (Label) {.string = string,.length = (uint32) length};
 	string_ends(string, length, &label->bits, &label->tail);
 	if (length <= 2 * sizeof(uint64))
-		label->hash = ml_mum64(label->bits ^ UINT64_C(0xa0761d6478bd642f), label->tail ^ UINT64_C(0xe7037ed1a0b428db) ^ length);
+		label->hash = ml_mum64(label->bits ^ UINT64_C(0xa0761d6478bd642f),
+							   label->tail ^ UINT64_C(0xe7037ed1a0b428db) ^ length);
 	else
 		label->hash = ml_hash_bytes(string, length, 0);
 }
@@ -423,10 +429,12 @@ classification_unflatten(const char *bytes, Size size, MemoryContext memory)
 	check_flat(head->weighted <= 1, "mark of weights");
 	check_flat(head->average <= ML_AVERAGE_WEIGHTED, "average");
 	check_flat(isfinite(head->beta) && head->beta >= 0.0, "beta");
+	check_flat(head->weighted == 1 || (head->squares.sum == 0.0 && head->squares.rest == 0.0), "square of weights");
 	c = classification_create((LabelType) head->type, memory);
 	c->weighted = head->weighted == 1;
 	c->average = (MlAverage) head->average;
 	c->beta = head->beta;
+	c->squares = head->squares;
 	used += read_flat_labels(c, bytes + used, size - used, head->nlabels);
 	check_flat((size - used) % sizeof(Pair) == 0 && (size - used) / sizeof(Pair) == head->npairs, "size");
 	pairs = (const Pair *) (bytes + used);
@@ -624,7 +632,8 @@ classification_state(FunctionCallInfo fcinfo, LabelType type, bool weighted, MlA
 
 /* Count one row. */
 static pg_attribute_always_inline Datum
-classification_add(FunctionCallInfo fcinfo, LabelType type, LabelReader read_actual, LabelReader read_predicted, int with)
+classification_add(FunctionCallInfo fcinfo, LabelType type, LabelReader read_actual, LabelReader read_predicted,
+				   int with)
 {
 	ExpandedState *expanded;
 	Classification *c;
@@ -680,13 +689,15 @@ ml_classification_combine(PG_FUNCTION_ARGS)
 	ExpandedState *other = state_get(PG_GETARG_DATUM(1), &classification_state_kind, CurrentMemoryContext);
 	Classification *from = other->state;
 	ExpandedState *expanded;
-	Classification *into = classification_state(fcinfo, from->type, from->weighted, from->average, from->beta, &expanded);
+	Classification *into = classification_state(fcinfo, from->type, from->weighted, from->average, from->beta,
+												&expanded);
 	uint32	   *numbers = palloc(sizeof(uint32) * (from->nlabels + 1));
 
 	for (uint32 i = 0; i < from->nlabels; i++)
 		numbers[i] = label_number(into, &from->labels[i]);
 	for (uint32 i = 0; i < from->npairs; i++)
 		merge_pair(into, numbers[from->pairs[i].actual], numbers[from->pairs[i].predicted], &from->pairs[i]);
+	ml_sum_merge(&into->squares, &from->squares);
 	pfree(numbers);
 	return state_datum(expanded);
 }

@@ -63,6 +63,7 @@ typedef struct Classification
 	MlAverage	average;
 	double		beta;
 	uint64		rows;
+	MlSum		squares;		/* of the weights of rows, where they have weights */
 	Size		bytes;			/* of tables and strings */
 
 	uint32		nlabels;

@@ -111,7 +111,8 @@ scores_state(FunctionCallInfo fcinfo, ScoresUse use, bool weighted, int32 settin
 	if (likely(expanded != NULL))
 	{
 		scores = expanded->state;
-		if (likely(scores->use == use && scores->weighted == weighted && scores->setting == setting && scores->may_spill))
+		if (likely(scores->use == use && scores->weighted == weighted && scores->setting == setting &&
+				   scores->may_spill))
 			return expanded;
 	}
 	context = AggCheckCallContext(fcinfo, &memory);

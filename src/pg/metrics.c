@@ -210,8 +210,8 @@ metric_rows_add(MetricRows *rows, const Datum *values, const bool *nulls)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many rows for an array"),
-				 errdetail("After %d rows it has %zu MB; a value can have at most %zu MB.", rows->count, rows->bytes >> 20,
-						   (Size) MaxAllocSize >> 20),
+				 errdetail("After %d rows it has %zu MB; a value can have at most %zu MB.", rows->count,
+						   rows->bytes >> 20, (Size) MaxAllocSize >> 20),
 				 errhint("Round the scores, so that there are fewer of them.")));
 	rows->rows[rows->count++] = HeapTupleGetDatum(tuple);
 }

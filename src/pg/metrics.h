@@ -3,7 +3,7 @@
  *
  * Families of states, a file each:
  *
- *   metric_labels.c      labels and how often each pair (actual, predicted) was seen; metric_confusion.c has the results
+ *   metric_labels.c labels and how often each pair (actual, predicted) was seen; metric_confusion.c has the results
  *   metric_errors.c      compensated sums: mae, mse, rmse, mape, r2, log_loss, brier, ...
  *   metric_losses.c      one mean loss with a parameter: smape, rmsle, pinball, huber, deviances
  *   metric_scores.c      sorted scores: roc_auc, average_precision, ks, curves, median_absolute_error

@@ -4,6 +4,7 @@
 #include "commands/extension.h"
 #include "nodes/makefuncs.h"
 
+#include "model/automatic.h"
 #include "pg/fitstate.h"
 #include "pg/host.h"
 #include "pg/onepass.h"
@@ -27,8 +28,11 @@ one_pass_algorithm(MlContext *ctx, const MlTrainSpec *spec)
 {
 	const MlAlgorithm *algorithm = spec->algorithm;
 
-	/* what a model has learned before is not in the rows */
-	if (spec->retrain != NULL)
+	/*
+	 * what a model has learned before is not in the rows, and which class is positive is for the path of all rows to
+	 * refuse
+	 */
+	if (spec->retrain != NULL || spec->positive != NULL)
 		return NULL;
 	if (spec->split.kind != ML_SPLIT_NONE || spec->target_kind != ML_TARGET_NUMBER)
 		return NULL;
@@ -37,7 +41,10 @@ one_pass_algorithm(MlContext *ctx, const MlTrainSpec *spec)
 		return NULL;
 	/* with 'auto', integers may turn out to be classes, which only the rows tell */
 	if (algorithm == NULL && !spec->target_integer)
+	{
 		algorithm = ml_algorithm_auto(ML_TASK_REGRESSION);
+		ml_auto_check_params(ctx, algorithm, spec->params);
+	}
 	return algorithm != NULL && algorithm->fit_factor != NULL ? algorithm : NULL;
 }
 

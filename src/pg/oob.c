@@ -175,8 +175,8 @@ ml_oob_predict(PG_FUNCTION_ARGS)
 	make_args(ctx, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), &args);
 	keys = ml_alloc_zero(ctx, sizeof *keys);
 	keys->ctx = ctx;
-	table = train_load(ctx, &args, PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)), &keys->reader, receive_row,
-					   keys, &spec);
+	table = train_load(ctx, &args, PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)), &keys->reader,
+					   receive_row, keys, &spec);
 	ml_pipeline_out_of_bag(ctx, table, &spec, model, &oob);
 	emit_rows((ReturnSetInfo *) fcinfo->resultinfo, model, &oob, keys);
 	host_context_delete(ctx);

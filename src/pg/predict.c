@@ -94,8 +94,8 @@ predict_check_predicts(const MlModel *model)
 }
 
 /* Refuse a model that cannot give what a call wants. */
-void
-predict_check_model(const MlModel *model, PredictWhat what)
+static void
+check_model(const MlModel *model, PredictWhat what)
 {
 	const MlSignature *signature = model->signature;
 
@@ -128,7 +128,8 @@ predict_check_model(const MlModel *model, PredictWhat what)
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("the model estimates no quantiles"),
-					 errhint("Train one with algorithm => 'gradient_boosting' and params => '{\"objective\": \"quantile\", \"quantiles\": [0.1, 0.5, 0.9]}'.")));
+					 errhint("Train one with algorithm => 'gradient_boosting' and params => '{\"objective\": "
+							 "\"quantile\", \"quantiles\": [0.1, 0.5, 0.9]}'.")));
 	}
 	else if (signature->nclasses == 0)
 		ereport(ERROR,
@@ -170,7 +171,7 @@ create_plan(ModelEntry *entry, const PredictCall *call, FunctionCallInfo fcinfo,
 	const double *levels;
 	Size		outputs;
 
-	predict_check_model(model, what);
+	check_model(model, what);
 	outputs = (Size) (what == PREDICT_QUANTILES ? ml_model_quantiles(model, &levels) : ml_model_outputs(model));
 	plan = MemoryContextAllocZero(entry->memory, sizeof(PredictPlan));
 	plan->model = model;
@@ -466,7 +467,8 @@ gather_unknown(PredictPlan *plan, const PredictCall *call, FunctionCallInfo fcin
 		ereport(ERROR,
 				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
 				 errmsg("could not tell whether an untyped literal that begins with \"{\" is an array or a text"),
-				 errhint("Cast it: an array as in '{1,2}'::float8[], a text as in '{...}'::text, an object to jsonb.")));
+				 errhint("Cast it: an array as in '{1,2}'::float8[], a text as in '{...}'::text, an object to "
+						 "jsonb.")));
 	if (plan->inputs == NULL)
 		plan_values(plan, call, fcinfo, first);
 	gather_values(plan, fcinfo->args + first, call->count);

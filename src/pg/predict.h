@@ -94,9 +94,6 @@ extern PredictPlan *predict_read_values(FunctionCallInfo fcinfo, int first);
 /* Refuse a model that only transforms. */
 extern void predict_check_predicts(const MlModel *model);
 
-/* Refuse a model that cannot give what a call wants. */
-extern void predict_check_model(const MlModel *model, PredictWhat what);
-
 /* Refuse a class that the model does not have. */
 extern void predict_error_class(const MlModel *model, const char *name) pg_attribute_noreturn();
 

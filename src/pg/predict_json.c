@@ -334,7 +334,8 @@ push_block(JsonBlock *block, size_t n, void *arg)
 		JsonbValue	null = {.type = jbvNull};
 
 		if (block->given[i])
-			result->last = push_prediction(&result->state, block->model, block->out + i, block->capacity, block->version);
+			result->last = push_prediction(&result->state, block->model, block->out + i, block->capacity,
+										   block->version);
 		else
 			pushJsonbValue(&result->state, WJB_ELEM, &null);
 	}

@@ -80,7 +80,8 @@ read_source(const RegistryVersion *version, Oid *relation, char **key)
 
 	ScanKeyInit(&scan_key, Anum_published_model_id, BTEqualStrategyNumber, F_UUID_EQ,
 				UUIDPGetDatum(&version->model_id));
-	scan = systable_beginscan(table, get_relname_relid("published_pkey", schema), true, GetActiveSnapshot(), 1, &scan_key);
+	scan = systable_beginscan(table, get_relname_relid("published_pkey", schema), true, GetActiveSnapshot(), 1,
+							  &scan_key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{

@@ -61,10 +61,10 @@ typedef struct LongNumbers
 	Oid			base;
 	MlLongNumbers numbers;
 	size_t	   *rows;
-	int32	   *codes;
+	uint64	   *keys;
 	size_t		capacity;
-	MlDictionary *texts;
-	Numeric		min;			/* NULL while there is none */
+	MlDictionary *texts;		/* of a numeric; of integers keys are the numbers */
+	Numeric		min;			/* of a numeric, NULL while there is none */
 	Numeric		max;
 } LongNumbers;
 
@@ -99,27 +99,42 @@ long_text(Numeric number)
 	/* three groups of four digits, two bytes each, and a header of two */
 	if (VARSIZE_ANY_EXHDR(number) <= 8 || numeric_is_nan(number) || numeric_is_inf(number))
 		return NULL;
-	text = DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number))));
+	text = DatumGetCString(DirectFunctionCall1(numeric_out,
+											   DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number))));
 	for (const char *c = text; *c != '\0'; c++)
 		digits += (*c > '0' && *c <= '9') || (*c == '0' && digits > 0);
 	return digits > PLAIN_DIGITS ? text : NULL;
 }
 
-/* Keep a number that has too many digits. */
-static void
-add_long(Loaded *loaded, LongNumbers *l, Numeric number, const char *text)
-{
-	MemoryContext row = CurrentMemoryContext;
-	Datum		value = NumericGetDatum(number);
+/* An integer as a key of the same order, and back. */
+#define INTEGER_KEY(integer) ((uint64) (integer) ^ (UINT64CONST(1) << 63))
+#define KEY_INTEGER(key) ((int64) ((key) ^ (UINT64CONST(1) << 63)))
 
+/* Keep the key of a number that has too many digits. */
+static void
+add_long(Loaded *loaded, LongNumbers *l, uint64 key)
+{
 	if (l->numbers.n == l->capacity)
 	{
 		l->capacity = Max(2 * l->capacity, 1024);
 		l->rows = ml_realloc(loaded->ctx, l->rows, l->capacity * sizeof(size_t));
-		l->codes = ml_realloc(loaded->ctx, l->codes, l->capacity * sizeof(int32));
+		l->keys = ml_realloc(loaded->ctx, l->keys, l->capacity * sizeof(uint64));
 	}
 	l->rows[l->numbers.n] = loaded->rows;
-	l->codes[l->numbers.n++] = ml_dictionary_add(loaded->ctx, l->texts, text, strlen(text), PG_INT32_MAX);
+	l->keys[l->numbers.n++] = key;
+}
+
+/* Keep a numeric, if it has too many digits. */
+static void
+add_numeric(Loaded *loaded, LongNumbers *l, Numeric number)
+{
+	MemoryContext row = CurrentMemoryContext;
+	Datum		value = NumericGetDatum(number);
+	char	   *text = long_text(number);
+
+	if (text == NULL)
+		return;
+	add_long(loaded, l, (uint64) ml_dictionary_add(loaded->ctx, l->texts, text, strlen(text), PG_INT32_MAX));
 	MemoryContextSwitchTo(loaded->memory);
 	if (l->min == NULL || DatumGetBool(DirectFunctionCall2(numeric_lt, value, NumericGetDatum(l->min))))
 		l->min = DatumGetNumericCopy(value);
@@ -137,27 +152,14 @@ keep_long(TupleTableSlot *slot, void *arg)
 	for (int i = 0; i < loaded->nlongs; i++)
 	{
 		LongNumbers *l = &loaded->longs[i];
-		Numeric		number;
-		char	   *text;
-		int64		integer;
+		Datum		value = slot->tts_values[l->place];
 
 		if (slot->tts_isnull[l->place])
 			continue;
-		if (l->base == INT8OID)
-		{
-			integer = DatumGetInt64(slot->tts_values[l->place]);
-			if (integer > -LONG_INTEGER && integer < LONG_INTEGER)
-				continue;
-			number = int64_to_numeric(integer);
-			text = psprintf(INT64_FORMAT, integer);
-		}
-		else
-		{
-			number = DatumGetNumeric(slot->tts_values[l->place]);
-			text = long_text(number);
-		}
-		if (text != NULL)
-			add_long(loaded, l, number, text);
+		if (l->base == NUMERICOID)
+			add_numeric(loaded, l, DatumGetNumeric(value));
+		else if (DatumGetInt64(value) >= LONG_INTEGER || DatumGetInt64(value) <= -LONG_INTEGER)
+			add_long(loaded, l, INTEGER_KEY(DatumGetInt64(value)));
 	}
 	loaded->rows++;
 }
@@ -170,7 +172,8 @@ watch_column(Loaded *loaded, int column)
 
 	if (loaded->readers[column].kind == ML_KIND_NUMBER && (base == INT8OID || base == NUMERICOID))
 		loaded->longs[loaded->nlongs++] = (LongNumbers) {
-			.column = column,.place = loaded->places[column],.base = base,.texts = ml_dictionary_create(loaded->ctx)
+			.column = column,.place = loaded->places[column],.base = base,
+			.texts = base == NUMERICOID ? ml_dictionary_create(loaded->ctx) : NULL
 		};
 }
 
@@ -217,7 +220,7 @@ load(MlContext *ctx, const char *text, const char *target, Loaded *loaded)
 	{
 		LongNumbers *l = &loaded->longs[i];
 
-		l->numbers = (MlLongNumbers) {l->numbers.n, l->rows, l->codes, l->texts};
+		l->numbers = (MlLongNumbers) {l->numbers.n, l->rows, l->keys, l->texts};
 	}
 }
 
@@ -235,25 +238,41 @@ value_text(const Loaded *loaded, int column, double value)
 							value);
 }
 
-/* The least (greatest) number of a column as text, of which plain is the least (greatest) that double precision tells. */
+/* The least or the greatest number of a column as text. */
 static char *
-extreme_text(const Loaded *loaded, int column, double plain, bool greatest)
+extreme_text(const Loaded *loaded, int column, const MlProfile *profile, bool greatest)
 {
 	const LongNumbers *l = find_long(loaded, column);
-	char	   *text = isnan(plain) ? NULL : value_text(loaded, column, plain);
-	Datum		number;
+	double		plain = greatest ? profile->plain_max : profile->plain_min;
+	Numeric		number;
+	char	   *text;
 	Datum		other;
 
 	if (l == NULL)
-		return text;
-	number = NumericGetDatum(greatest ? l->max : l->min);
-	if (text != NULL)
+		return value_text(loaded, column, greatest ? profile->max : profile->min);
+	number = l->base == NUMERICOID ? (greatest ? l->max : l->min) :
+		int64_to_numeric(KEY_INTEGER(greatest ? profile->long_max : profile->long_min));
+	if (!isnan(plain))
 	{
+		text = value_text(loaded, column, plain);
 		other = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		if (DatumGetBool(DirectFunctionCall2(greatest ? numeric_gt : numeric_lt, other, number)))
+		if (DatumGetBool(DirectFunctionCall2(greatest ? numeric_gt : numeric_lt, other, NumericGetDatum(number))))
 			return text;
 	}
-	return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall1(numeric_trim_scale, number)));
+	return DatumGetCString(DirectFunctionCall1(numeric_out,
+											   DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number))));
+}
+
+/* One of the most frequent values of a column as text. */
+static char *
+top_text(const Loaded *loaded, int column, const MlProfile *profile, int i)
+{
+	const LongNumbers *l = find_long(loaded, column);
+
+	if (!profile->top_long[i])
+		return value_text(loaded, column, profile->top[i]);
+	return l->texts != NULL ? l->texts->strings[profile->top_key[i]] :
+		psprintf(INT64_FORMAT, KEY_INTEGER(profile->top_key[i]));
 }
 
 /* [{"value": .., "count": ..}, ...] */
@@ -267,7 +286,7 @@ top_json(const Loaded *loaded, int column, const MlProfile *profile)
 	for (int i = 0; i < profile->ntop; i++)
 	{
 		appendStringInfo(&json, "%s{\"value\": ", i > 0 ? ", " : "");
-		escape_json(&json, profile->top_text[i] != NULL ? profile->top_text[i] : value_text(loaded, column, profile->top[i]));
+		escape_json(&json, top_text(loaded, column, profile, i));
 		appendStringInfo(&json, ", \"count\": %zu}", profile->top_count[i]);
 	}
 	appendStringInfoChar(&json, ']');
@@ -298,7 +317,7 @@ histogram_array(const MlProfile *profile)
 
 /* ---- warnings ---- */
 
-/* Is a column one of whole numbers that tell rows apart, without many gaps, or all with too many digits to measure anything? */
+/* Is a column one of whole numbers that tell rows apart, without many gaps, or too long to measure anything? */
 static bool
 counts_rows(const Loaded *loaded, int column, const MlProfile *profile, size_t values)
 {
@@ -379,7 +398,8 @@ warnings_array(const Loaded *loaded, int column, const MlProfile *profile)
 	if (missing != NULL)
 		warnings[count++] = CStringGetTextDatum(missing);
 	if (nonfinite > 0)
-		warnings[count++] = CStringGetTextDatum(psprintf("%zu %s NaN or infinite, which no model learns from", nonfinite, nonfinite == 1 ? "value is" : "values are"));
+		warnings[count++] = CStringGetTextDatum(psprintf("%zu %s NaN or infinite, which no model learns from", nonfinite,
+														 nonfinite == 1 ? "value is" : "values are"));
 	if (values > 1 && profile->distinct == 1)
 		warnings[count++] = CStringGetTextDatum("constant: it tells nothing");
 	else if (values >= FEW_ROWS && reader->kind == ML_KIND_CATEGORY && (double) profile->distinct >= NEARLY_ALL * (double) values)
@@ -417,7 +437,8 @@ put_profile(const Loaded *loaded, int column, Datum *values, bool *nulls)
 	const LongNumbers *l = find_long(loaded, column);
 	MlProfile	profile;
 
-	ml_profile_column(loaded->ctx, loaded->table->columns[loaded->places[column]], l != NULL ? &l->numbers : NULL, &profile);
+	ml_profile_column(loaded->ctx, loaded->table->columns[loaded->places[column]], l != NULL ? &l->numbers : NULL,
+					  &profile);
 	values[COLUMN_NULLS] = Int64GetDatum((int64) profile.nulls);
 	values[COLUMN_DISTINCT] = Int64GetDatum((int64) profile.distinct);
 	values[COLUMN_TOP] = top_json(loaded, column, &profile);
@@ -426,8 +447,8 @@ put_profile(const Loaded *loaded, int column, Datum *values, bool *nulls)
 	if (!number || isnan(profile.mean))
 		return;
 	nulls[COLUMN_MIN] = nulls[COLUMN_MAX] = nulls[COLUMN_QUANTILES] = nulls[COLUMN_HISTOGRAM] = false;
-	values[COLUMN_MIN] = CStringGetTextDatum(extreme_text(loaded, column, l != NULL ? profile.plain_min : profile.min, false));
-	values[COLUMN_MAX] = CStringGetTextDatum(extreme_text(loaded, column, l != NULL ? profile.plain_max : profile.max, true));
+	values[COLUMN_MIN] = CStringGetTextDatum(extreme_text(loaded, column, &profile, false));
+	values[COLUMN_MAX] = CStringGetTextDatum(extreme_text(loaded, column, &profile, true));
 	put_number(values, nulls, COLUMN_MEAN, profile.mean);
 	put_number(values, nulls, COLUMN_SD, profile.sd);
 	put_number(values, nulls, COLUMN_SKEW, profile.skew);

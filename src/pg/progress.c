@@ -230,7 +230,8 @@ put_double(Datum *value, bool *null, double number)
 static void
 put_row(ReturnSetInfo *result, int pid, const int64 *report, TimestampTz now)
 {
-	enum {PID, ROLE, NAME, JOB, PHASE, ROWS_READ, ITERATION, ITERATIONS, LOSS, FRACTION, SECONDS, SECONDS_LEFT, COLUMNS};
+	enum {PID, ROLE, NAME, JOB, PHASE, ROWS_READ, ITERATION, ITERATIONS, LOSS, FRACTION, SECONDS, SECONDS_LEFT,
+		  COLUMNS};
 	double		fraction = bits_double(report[SLOT_FRACTION]);
 	double		left = NAN;
 	Datum		values[COLUMNS];

@@ -59,7 +59,8 @@ check_found(const Writer *writer, const char *doing)
 	initStringInfo(&shown);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		RegistryModel model = {.id = *DatumGetUUIDP(writer_result(i, 1)), .owner = DatumGetObjectId(writer_result(i, 2))};
+		RegistryModel model = {.id = *DatumGetUUIDP(writer_result(i, 1)),
+							   .owner = DatumGetObjectId(writer_result(i, 2))};
 
 		if (i >= MAX_SHOWN || !registry_has_rights(&model, writer->caller, REGISTRY_PREDICT))
 			hidden++;
@@ -68,7 +69,8 @@ check_found(const Writer *writer, const char *doing)
 							 DatumGetInt32(writer_result(i, 4)));
 	}
 	if (hidden > 0)
-		appendStringInfo(&shown, "%s%d %s", shown.len > 0 ? " and " : "", hidden, shown.len > 0 ? "more" : "of other roles");
+		appendStringInfo(&shown, "%s%d %s", shown.len > 0 ? " and " : "", hidden,
+						 shown.len > 0 ? "more" : "of other roles");
 	column = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 7);
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

@@ -210,12 +210,14 @@ define(Definition *definition, const MlModel *model, const char *name)
 	const MlSignature *signature = model->signature;
 	bool		classes = signature->nclasses > 0;
 
+	predict_check_predicts(model);
 	initStringInfo(&definition->arguments);
 	initStringInfo(&definition->returns);
 	initStringInfo(&definition->row);
 	initStringInfo(&definition->comment);
 	if (classes)
-		appendStringInfo(&definition->comment, "Predict with the model %s: the label and its probability, 0 to 1\n\n", name);
+		appendStringInfo(&definition->comment, "Predict with the model %s: the label and its probability, 0 to 1\n\n",
+						 name);
 	else
 		appendStringInfo(&definition->comment, "Predict a number with the model %s\n\n", name);
 	if (signature->nfeatures <= FUNC_MAX_ARGS)
@@ -580,16 +582,13 @@ ml_publish(PG_FUNCTION_ARGS)
 Datum
 ml_unpublish(PG_FUNCTION_ARGS)
 {
-	RegistryModel model;
 	Published	published;
 	Writer		writer;
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	bool		found;
 
 	rights_check_role(RIGHTS_DEPLOY);
-	registry_need_model(name, REGISTRY_MANAGE, &model);
-	writer_begin(&writer, "ml_unpublish()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
+	registry_begin_change(&writer, name, "ml_unpublish()");
 	found = read_published(&writer, &published);
 	if (found)
 	{

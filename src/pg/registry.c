@@ -68,6 +68,8 @@ typedef struct RegistryOids
 	Oid			alias_pkey;
 	Oid			privilege;
 	Oid			privilege_pkey;
+	Oid			route;
+	Oid			route_pkey;
 } RegistryOids;
 
 static RegistryOids registry_oids;
@@ -97,7 +99,7 @@ forget_relation(Datum arg, Oid relation)
 	(void) arg;
 	if (!OidIsValid(relation) || relation == registry_oids.model ||
 		relation == registry_oids.version || relation == registry_oids.alias ||
-		relation == registry_oids.privilege)
+		relation == registry_oids.privilege || relation == registry_oids.route)
 		forget_oids();
 }
 
@@ -156,9 +158,19 @@ get_registry_oids(void)
 		registry_oids.alias_pkey = registry_relation("alias_pkey", schema);
 		registry_oids.privilege = registry_relation("privilege", schema);
 		registry_oids.privilege_pkey = registry_relation("privilege_pkey", schema);
+		registry_oids.route = registry_relation("route", schema);
+		registry_oids.route_pkey = registry_relation("route_pkey", schema);
 		registry_oids.valid = (changes == registry_changes);
 	} while (!registry_oids.valid);
 	return &registry_oids;
+}
+
+/* The table of routes, and its index. */
+Oid
+registry_routes(Oid *index)
+{
+	*index = get_registry_oids()->route_pkey;
+	return get_registry_oids()->route;
 }
 
 /* A name as a text datum in the buffer; it is no longer than a name may be. */
@@ -196,31 +208,61 @@ read_snapshot(void)
 	return GetActiveSnapshot();
 }
 
+/* A row that is looked up by index: there is one at most. */
+typedef struct Lookup
+{
+	Relation	table;
+	SysScanDesc scan;
+	HeapTuple	tuple;			/* NULL = there is none */
+	TupleDesc	desc;
+} Lookup;
+
+/* Look a row up; it can be read until lookup_end. */
+static void
+lookup_begin(Lookup *lookup, Oid table, Oid index, int nkeys, ScanKeyData *keys)
+{
+	lookup->table = table_open(table, AccessShareLock);
+	lookup->desc = RelationGetDescr(lookup->table);
+	lookup->scan = systable_beginscan(lookup->table, index, true, read_snapshot(), nkeys, keys);
+	lookup->tuple = systable_getnext(lookup->scan);
+}
+
+/* A column of the row, which is never NULL. */
+static Datum
+lookup_column(const Lookup *lookup, int column)
+{
+	return column_datum(lookup->tuple, column, lookup->desc);
+}
+
+/* Tell whether there was a row. */
+static bool
+lookup_end(Lookup *lookup)
+{
+	bool		found = HeapTupleIsValid(lookup->tuple);
+
+	systable_endscan(lookup->scan);
+	table_close(lookup->table, NoLock);
+	return found;
+}
+
 /* The row of a model; false when there is none. */
 static bool
 find_model(const char *name, RegistryModel *row)
 {
 	const RegistryOids *oids = get_registry_oids();
-	Oid			index = oids->model_pkey;
-	Relation	table = table_open(oids->model, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(table);
 	NameText	buffer;
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Lookup		lookup;
 
 	ScanKeyInit(&key, Anum_model_name, BTEqualStrategyNumber, F_TEXTEQ, name_datum(&buffer, name));
-	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	lookup_begin(&lookup, oids->model, oids->model_pkey, 1, &key);
+	if (lookup.tuple != NULL)
 	{
-		row->id = *DatumGetUUIDP(column_datum(tuple, Anum_model_id, desc));
-		row->owner = DatumGetObjectId(column_datum(tuple, Anum_model_owner, desc));
+		row->id = *DatumGetUUIDP(lookup_column(&lookup, Anum_model_id));
+		row->owner = DatumGetObjectId(lookup_column(&lookup, Anum_model_owner));
 		strlcpy(row->name, name, sizeof(row->name));
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	return lookup_end(&lookup);
 }
 
 /* The row of a model by its identifier; false when there is none. */
@@ -228,26 +270,18 @@ bool
 registry_find_model_id(const pg_uuid_t *id, RegistryModel *row)
 {
 	const RegistryOids *oids = get_registry_oids();
-	Oid			index = oids->model_id_key;
-	Relation	table = table_open(oids->model, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(table);
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Lookup		lookup;
 
 	ScanKeyInit(&key, Anum_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
-	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	lookup_begin(&lookup, oids->model, oids->model_id_key, 1, &key);
+	if (lookup.tuple != NULL)
 	{
 		row->id = *id;
-		row->owner = DatumGetObjectId(column_datum(tuple, Anum_model_owner, desc));
-		text_to_cstring_buffer(DatumGetTextPP(column_datum(tuple, Anum_model_name, desc)),
-							   row->name, sizeof(row->name));
+		row->owner = DatumGetObjectId(lookup_column(&lookup, Anum_model_owner));
+		text_to_cstring_buffer(DatumGetTextPP(lookup_column(&lookup, Anum_model_name)), row->name, sizeof(row->name));
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	return lookup_end(&lookup);
 }
 
 /* The version an alias of a model points at; false when there is no such alias. */
@@ -255,57 +289,40 @@ bool
 registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersion *found)
 {
 	const RegistryOids *oids = get_registry_oids();
-	Oid			index = oids->alias_pkey;
-	Relation	table = table_open(oids->alias, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(table);
 	NameText	buffer;
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Lookup		lookup;
 
-	ScanKeyInit(&keys[0], Anum_alias_model_id, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(&model->id));
-	ScanKeyInit(&keys[1], Anum_alias_alias, BTEqualStrategyNumber, F_TEXTEQ,
-				name_datum(&buffer, alias));
-	scan = systable_beginscan(table, index, true, read_snapshot(), 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	ScanKeyInit(&keys[0], Anum_alias_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&model->id));
+	ScanKeyInit(&keys[1], Anum_alias_alias, BTEqualStrategyNumber, F_TEXTEQ, name_datum(&buffer, alias));
+	lookup_begin(&lookup, oids->alias, oids->alias_pkey, 2, keys);
+	if (lookup.tuple != NULL)
 	{
-		found->id = *DatumGetUUIDP(column_datum(tuple, Anum_alias_version_id, desc));
-		found->version = DatumGetInt32(column_datum(tuple, Anum_alias_version, desc));
-		found->routed = DatumGetBool(column_datum(tuple, Anum_alias_routed, desc));
+		found->id = *DatumGetUUIDP(lookup_column(&lookup, Anum_alias_version_id));
+		found->version = DatumGetInt32(lookup_column(&lookup, Anum_alias_version));
+		found->routed = DatumGetBool(lookup_column(&lookup, Anum_alias_routed));
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	return lookup_end(&lookup);
 }
 
 /* A version of a model by its number; false when there is none. */
-bool
-registry_find_version(const RegistryModel *model, int32 version, RegistryVersion *found)
+static bool
+find_version(const RegistryModel *model, int32 version, RegistryVersion *found)
 {
 	const RegistryOids *oids = get_registry_oids();
-	Oid			index = oids->version_number_key;
-	Relation	table = table_open(oids->version, AccessShareLock);
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Lookup		lookup;
 
-	ScanKeyInit(&keys[0], Anum_version_model_id, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(&model->id));
-	ScanKeyInit(&keys[1], Anum_version_version, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(version));
-	scan = systable_beginscan(table, index, true, read_snapshot(), 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	ScanKeyInit(&keys[0], Anum_version_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&model->id));
+	ScanKeyInit(&keys[1], Anum_version_version, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(version));
+	lookup_begin(&lookup, oids->version, oids->version_number_key, 2, keys);
+	if (lookup.tuple != NULL)
 	{
-		found->id = *DatumGetUUIDP(column_datum(tuple, Anum_version_id, RelationGetDescr(table)));
+		found->id = *DatumGetUUIDP(lookup_column(&lookup, Anum_version_id));
 		found->version = version;
 		found->routed = false;
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	return lookup_end(&lookup);
 }
 
 /* ---------------------------------------------------------------- rights */
@@ -386,8 +403,8 @@ registry_check_rights(const RegistryModel *model, Oid user, RegistryPrivilege pr
 				 errmsg("permission denied for model %s", model->name),
 				 errdetail("It takes the privilege \"%s\", or membership in the role that owns the model.",
 						   registry_privilege_name(privilege)),
-				 errhint("Who manages the model can give it: SELECT ml_grant(%s, %s, %s);", quote_literal_cstr(model->name),
-						 quote_literal_cstr(GetUserNameFromId(user, false)),
+				 errhint("Who manages the model can give it: SELECT ml_grant(%s, %s, %s);",
+						 quote_literal_cstr(model->name), quote_literal_cstr(GetUserNameFromId(user, false)),
 						 quote_literal_cstr(registry_privilege_name(privilege)))));
 }
 
@@ -584,18 +601,22 @@ registry_name_fault(const char *name)
 	return NULL;
 }
 
+/* Error when something is wrong with the name of what it is for. */
+void
+registry_refuse_name(const char *what, const char *name, const char *fault)
+{
+	if (fault != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid %s \"%.*s\"", what, pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1), name),
+				 errdetail("%s", fault)));
+}
+
 /* Error unless name is fit for a model. */
 void
 registry_check_name(const char *name)
 {
-	const char *fault = registry_name_fault(name);
-
-	if (fault != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid model name \"%.*s\"",
-						pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1), name),
-				 errdetail("%s", fault)));
+	registry_refuse_name("model name", name, registry_name_fault(name));
 }
 
 /* Tell that a string has digits only. */
@@ -613,12 +634,7 @@ registry_check_alias(const char *alias)
 
 	if (fault == NULL && is_number(alias))
 		fault = "A number after \"@\" is a version.";
-	if (fault != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid alias \"%.*s\"",
-						pg_mbcliplen(alias, strlen(alias), NAMEDATALEN - 1), alias),
-				 errdetail("%s", fault)));
+	registry_refuse_name("alias", alias, fault);
 }
 
 /* The number that a string of digits is; 0, which no version has, when it is too large. */
@@ -669,7 +685,7 @@ registry_try_resolve(const char *spec, RegistryPrivilege privilege, RegistryVers
 	name[length] = '\0';
 	if (!find_model(name, &model) || !registry_has_rights(&model, GetUserId(), privilege))
 		return false;
-	if (is_number(alias) ? !registry_find_version(&model, version_number(alias), found) :
+	if (is_number(alias) ? !find_version(&model, version_number(alias), found) :
 		registry_name_fault(alias) != NULL || !registry_find_alias(&model, alias, found))
 		return false;
 	registry_set_model(found, &model);
@@ -701,7 +717,7 @@ registry_resolve(const char *spec, RegistryPrivilege privilege, RegistryVersion 
 	at++;
 	if (is_number(at))
 	{
-		if (!registry_find_version(&model, version_number(at), found))
+		if (!find_version(&model, version_number(at), found))
 			raise_no_version(&model, at);
 	}
 	else
@@ -720,7 +736,7 @@ registry_resolve_version(const char *name, int32 version, RegistryPrivilege priv
 	RegistryModel	model;
 
 	registry_need_model(name, privilege, &model);
-	if (!registry_find_version(&model, version, found))
+	if (!find_version(&model, version, found))
 		raise_no_version(&model, psprintf("%d", version));
 	registry_set_model(found, &model);
 }
@@ -730,20 +746,15 @@ static struct varlena *
 read_model_bytes(const pg_uuid_t *id)
 {
 	const RegistryOids *oids = get_registry_oids();
-	Oid			index = oids->version_pkey;
-	Relation	table = table_open(oids->version, AccessShareLock);
 	struct varlena *bytes = NULL;
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	Lookup		lookup;
 
 	ScanKeyInit(&key, Anum_version_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
-	scan = systable_beginscan(table, index, true, read_snapshot(), 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		bytes = PG_DETOAST_DATUM_COPY(column_datum(tuple, Anum_version_model, RelationGetDescr(table)));
-	systable_endscan(scan);
-	table_close(table, NoLock);
+	lookup_begin(&lookup, oids->version, oids->version_pkey, 1, &key);
+	if (lookup.tuple != NULL)
+		bytes = PG_DETOAST_DATUM_COPY(lookup_column(&lookup, Anum_version_model));
+	(void) lookup_end(&lookup);
 	return bytes;
 }
 

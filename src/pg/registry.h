@@ -81,6 +81,7 @@ typedef struct RegistryEntry
 	const char *parent;
 	const char *lineage_json;	/* {"operation":.., "arguments":.., ...}; NULL = {} */
 	struct varlena *model;		/* an ml_model datum */
+	const char *action;			/* for the history; NULL for "train" */
 	const char *reason;			/* for the history: what was done to which version; NULL for a training */
 } RegistryEntry;
 
@@ -103,10 +104,6 @@ extern bool registry_is_deployed(const char *name, RegistryVersion *deployed);
  * until now.
  */
 extern int32 registry_rollback(const char *name, const char *alias, RegistryVersion *restored);
-
-/* Drop a model whole, or one version that no alias points at; return the versions dropped. */
-extern int32 registry_drop(const char *name);
-extern int32 registry_drop_version(const char *name, int32 version);
 
 /* Error unless name is fit for a model: 1..63 bytes, no '@', no control character, no space at an end. */
 extern void registry_check_name(const char *name);

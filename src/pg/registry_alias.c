@@ -1,6 +1,5 @@
 /*
- * Moving aliases and dropping versions and models: each under the model's lock, with its
- * entry in the history.
+ * Moving aliases: each move under the model's lock, with its entry in the history.
  */
 #include "postgres.h"
 
@@ -19,28 +18,16 @@
 static int32
 alias_version(const Writer *writer, const char *alias)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
-
-	writer_execute("SELECT version FROM mlaas.alias WHERE model_id = $1 AND alias = $2",
-				   SPI_OK_SELECT, lengthof(values), values);
-	return SPI_processed == 0 ? 0 : DatumGetInt32(writer_result(0, 1));
+	return writer_execute_model(writer, "SELECT version FROM mlaas.alias WHERE model_id = $1 AND alias = $2",
+								SPI_OK_SELECT, column_text("alias", alias)) ? DatumGetInt32(writer_result(0, 1)) : 0;
 }
 
 /* Put the identifier of a version of the locked model into id; false when it is gone. */
 bool
 registry_version_exists(const Writer *writer, int32 version, pg_uuid_t *id)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_version("version", version)
-	};
-
-	writer_execute("SELECT id FROM mlaas.version WHERE model_id = $1 AND version = $2",
-				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed == 0)
+	if (!writer_execute_model(writer, "SELECT id FROM mlaas.version WHERE model_id = $1 AND version = $2",
+							  SPI_OK_SELECT, column_version("version", version)))
 		return false;
 	*id = *DatumGetUUIDP(writer_result(0, 1));
 	return true;
@@ -81,7 +68,8 @@ check_status(const RegistryVersion *version, const char *alias, const char *stat
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of model \"%s\" is not approved", version->version, version->name),
-				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.", REGISTRY_DEFAULT_ALIAS),
+				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.",
+						   REGISTRY_DEFAULT_ALIAS),
 				 errhint("A member of that role approves it with ml_approve(%s, %d).",
 						 quote_literal_cstr(version->name), version->version)));
 }
@@ -105,14 +93,8 @@ check_deployable(const RegistryVersion *version, const char *alias)
 static bool
 has_routes(const Writer *writer, const char *alias)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
-
-	writer_execute("SELECT 1 FROM mlaas.alias WHERE model_id = $1 AND alias = $2 AND routed",
-				   SPI_OK_SELECT, lengthof(values), values);
-	return SPI_processed > 0;
+	return writer_execute_model(writer, "SELECT 1 FROM mlaas.alias WHERE model_id = $1 AND alias = $2 AND routed",
+								SPI_OK_SELECT, column_text("alias", alias));
 }
 
 /* Lock the model, see what the alias points at and which guards it has. */
@@ -150,6 +132,7 @@ registry_resume(Writer *writer)
 	writer->model = locked.model;
 	writer->last_version = locked.last_version;
 	writer->event = locked.event;
+	writer->keep = locked.keep;
 }
 
 /* Point the alias at the version and write the history. */
@@ -168,15 +151,29 @@ alias_move_finish(AliasMove *move, const char *reason, const char *detail_json)
 	write_alias(&move->writer, move->alias, version->version, &version->id);
 	registry_write_event(&move->writer, "deploy", move->alias, version->version, move->previous.version, reason,
 						 detail_json);
+	/* what a rollback would have brought back until now is needed no more */
+	if (move->writer.keep > 0)
+		(void) registry_drop_old(&move->writer, move->writer.keep);
 	writer_end(&move->writer);
 }
 
-/* Leave all as it was. */
+/* Leave all as it was, but for what the history says of the version's training. */
 void
-alias_move_abandon(AliasMove *move)
+alias_move_abandon(AliasMove *move, const char *detail_json)
 {
 	registry_resume(&move->writer);
 	registry_return_event(&move->writer);
+	if (detail_json != NULL)
+	{
+		ColumnValue values[] = {
+			column_uuid("model_id", &move->version->model_id),
+			column_version("version", move->version->version),
+			column_json("detail", detail_json)
+		};
+
+		writer_execute("UPDATE mlaas.event SET detail = $3 WHERE model_id = $1 AND version = $2 AND action IN "
+					   "('train', 'register')", SPI_OK_UPDATE, lengthof(values), values);
+	}
 	writer_end(&move->writer);
 }
 
@@ -184,35 +181,24 @@ alias_move_abandon(AliasMove *move)
 static bool
 is_usable(const Writer *writer, int32 version)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_version("version", version)
-	};
-
-	writer_execute("SELECT 1 FROM mlaas.version WHERE model_id = $1 AND version = $2 AND status <> 'archived'",
-				   SPI_OK_SELECT, lengthof(values), values);
-	return SPI_processed > 0;
+	return writer_execute_model(writer, "SELECT 1 FROM mlaas.version WHERE model_id = $1 AND version = $2"
+								" AND status <> 'archived'", SPI_OK_SELECT, column_version("version", version));
 }
 
 /*
  * The version to roll back to: the history is played like a stack, a deployment pushing and a
  * rollback popping, so that rollbacks in a row walk back.  0 when nothing is left.
  */
-static int32
-version_before(const Writer *writer, const char *alias, int32 current)
+int32
+registry_version_before(const Writer *writer, const char *alias, int32 current)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
 	int32	   *stack;
 	int64		depth = 0;
 
 	/* a rollback that ended a canary moved nothing */
-	writer_execute("SELECT version, action = 'deploy' FROM mlaas.event WHERE model_id = $1"
-				   " AND alias = $2 AND action IN ('deploy', 'rollback') AND version IS DISTINCT FROM from_version"
-				   " ORDER BY number",
-				   SPI_OK_SELECT, lengthof(values), values);
+	(void) writer_execute_model(writer, "SELECT version, action = 'deploy' FROM mlaas.event WHERE model_id = $1"
+								" AND alias = $2 AND action IN ('deploy', 'rollback') AND version IS DISTINCT FROM "
+								"from_version ORDER BY number", SPI_OK_SELECT, column_text("alias", alias));
 	stack = palloc((SPI_processed + 1) * sizeof(int32));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -237,7 +223,7 @@ version_before(const Writer *writer, const char *alias, int32 current)
 static int32
 roll_alias_back(const Writer *writer, const char *alias, int32 current)
 {
-	int32		target = version_before(writer, alias, current);
+	int32		target = registry_version_before(writer, alias, current);
 	pg_uuid_t	id;
 
 	if (target == 0)
@@ -259,20 +245,17 @@ roll_alias_back(const Writer *writer, const char *alias, int32 current)
 int32
 registry_rollback(const char *name, const char *alias, RegistryVersion *restored)
 {
-	RegistryModel	model;
 	Writer		writer;
 	int32		current;
 	int32		target;
 	int32		until_now;
 
-	registry_need_model(name, REGISTRY_MANAGE, &model);
 	registry_check_alias(alias);
 	rights_check_role(RIGHTS_DEPLOY);
-	writer_begin(&writer, "ml_rollback()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
+	registry_begin_change(&writer, name, "ml_rollback()");
 	current = alias_version(&writer, alias);
 	if (current == 0)
-		registry_raise_alias(&model, alias);
+		registry_raise_alias(&writer.model, alias);
 	until_now = route_end(&writer, alias);
 	if (until_now != 0)
 		target = current;
@@ -291,86 +274,12 @@ registry_rollback(const char *name, const char *alias, RegistryVersion *restored
 	return until_now;
 }
 
-/* Drop a model with all its versions and aliases; its history stays. */
-int32
-registry_drop(const char *name)
-{
-	RegistryModel	model;
-	Writer		writer;
-	ColumnValue id;
-	int32		dropped;
-
-	registry_need_model(name, REGISTRY_MANAGE, &model);
-	writer_begin(&writer, "ml_drop()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
-	id = column_uuid("model_id", &writer.model.id);
-	registry_write_event(&writer, "drop", NULL, 0, 0, NULL, NULL);
-	writer_execute("DELETE FROM mlaas.route WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	writer_execute("DELETE FROM mlaas.alias WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	publish_model_changed(&writer);
-	writer_execute("DELETE FROM mlaas.version WHERE model_id = $1", SPI_OK_DELETE, 1, &id);
-	dropped = (int32) SPI_processed;
-	writer_execute("DELETE FROM mlaas.model WHERE id = $1", SPI_OK_DELETE, 1, &id);
-	rights_forget_model(&writer);
-	writer_end(&writer);
-	return dropped;
-}
-
 /* The aliases of the locked model that point at a version, quoted in a list; NULL when none does. */
 char *
 registry_aliases_of(const Writer *writer, int32 version)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_version("version", version)
-	};
-
-	writer_execute("SELECT string_agg(format('\"%s\"', alias), ', ' ORDER BY alias) FROM mlaas.alias"
-				   " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0",
-				   SPI_OK_SELECT, lengthof(values), values);
-	return SPI_processed > 0 ? TextDatumGetCString(writer_result(0, 1)) : NULL;
-}
-
-/* Error when an alias of the locked model points at a version. */
-static void
-check_no_alias(const Writer *writer, int32 version)
-{
-	char	   *aliases = registry_aliases_of(writer, version);
-
-	if (aliases != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop version %d of model \"%s\" because it is deployed",
-						version, writer->model.name),
-				 errdetail("It is what these aliases point at: %s.", aliases),
-				 errhint("Deploy another version under them first, or drop the whole model with ml_drop(%s).",
-						 quote_literal_cstr(writer->model.name))));
-}
-
-/* Drop one version that no alias points at. */
-int32
-registry_drop_version(const char *name, int32 version)
-{
-	RegistryVersion found;
-	Writer		writer;
-	ColumnValue id;
-
-	registry_resolve_version(name, version, REGISTRY_MANAGE, &found);
-	writer_begin(&writer, "ml_drop()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
-	check_no_alias(&writer, version);
-	route_check_unused(&writer, version);
-	id = column_uuid("id", &found.id);
-	writer_execute("DELETE FROM mlaas.version WHERE id = $1", SPI_OK_DELETE, 1, &id);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("version %d of model \"%s\" does not exist any more", version, name)));
-	id = column_uuid("id", &writer.model.id);
-	writer_execute("UPDATE mlaas.model SET versions = versions - 1, latest_version ="
-				   " (SELECT max(v.version) FROM mlaas.version v WHERE v.model_id = $1) WHERE id = $1",
-				   SPI_OK_UPDATE, 1, &id);
-	registry_write_event(&writer, "drop", NULL, version, 0, NULL, NULL);
-	writer_end(&writer);
-	return 1;
+	return writer_execute_model(writer,
+								"SELECT string_agg(format('\"%s\"', alias), ', ' ORDER BY alias) FROM mlaas.alias"
+								" WHERE model_id = $1 AND version = $2 HAVING count(*) > 0", SPI_OK_SELECT,
+								column_version("version", version)) ? TextDatumGetCString(writer_result(0, 1)) : NULL;
 }

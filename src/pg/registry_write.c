@@ -72,6 +72,16 @@ writer_execute(const char *sql, int expected, int count, const ColumnValue *valu
 		elog(ERROR, "writing to the model registry failed: %s", SPI_result_code_string(result));
 }
 
+/* Run one statement about the locked model. */
+bool
+writer_execute_model(const Writer *writer, const char *sql, int expected, ColumnValue value)
+{
+	ColumnValue values[] = {column_uuid("model_id", &writer->model.id), value};
+
+	writer_execute(sql, expected, lengthof(values), values);
+	return SPI_processed > 0;
+}
+
 /* Insert one row into a table of the registry. */
 void
 writer_insert(const char *table, int count, const ColumnValue *values)
@@ -191,7 +201,8 @@ lock_model(Writer *writer, const char *name, RegistryPrivilege privilege, int32 
 	writer_execute("UPDATE mlaas.model SET last_event = last_event + 1, last_version = last_version + $2,"
 				   " versions = versions + $2,"
 				   " latest_version = CASE WHEN $2 > 0 THEN last_version + $2 ELSE latest_version END"
-				   " WHERE name = $1 RETURNING id, owner, last_version, last_event",
+				   " WHERE name = $1 RETURNING id, owner, last_version, last_event,"
+				   " CASE WHEN versions > keep_versions THEN keep_versions ELSE 0 END",
 				   SPI_OK_UPDATE_RETURNING, lengthof(values), values);
 	if (SPI_processed == 0)
 		return false;
@@ -200,6 +211,7 @@ lock_model(Writer *writer, const char *name, RegistryPrivilege privilege, int32 
 	strlcpy(writer->model.name, name, sizeof(writer->model.name));
 	writer->last_version = DatumGetInt32(writer_result(0, 3));
 	writer->event = DatumGetInt32(writer_result(0, 4));
+	writer->keep = DatumGetInt32(writer_result(0, 5));
 	registry_check_rights(&writer->model, writer->caller, privilege);
 	return true;
 }
@@ -212,6 +224,17 @@ registry_lock(Writer *writer, const char *name, RegistryPrivilege privilege)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" does not exist any more", name)));
+}
+
+/* Lock a model for a change by one who may manage it. */
+void
+registry_begin_change(Writer *writer, const char *name, const char *command)
+{
+	RegistryModel model;
+
+	registry_need_model(name, REGISTRY_MANAGE, &model);
+	writer_begin(writer, command);
+	registry_lock(writer, name, REGISTRY_MANAGE);
 }
 
 /* Lock a model for a new version, made when the name is new. */
@@ -246,12 +269,12 @@ registry_write_event(const Writer *writer, const char *action, const char *alias
 	ColumnValue values[] = {
 		column_uuid("model_id", &writer->model.id),
 		{"number", INT4OID, Int32GetDatum(writer->event), false},
-		{"owner", REGROLEOID, ObjectIdGetDatum(writer->model.owner), false},
 		column_version("version", version),
 		column_version("from_version", from_version),
 		column_time("at"),
 		column_text("action", action),
 		column_text("name", writer->model.name),
+		column_text("owner", GetUserNameFromId(writer->model.owner, true)),
 		column_text("who", GetUserNameFromId(writer->caller, false)),
 		column_text("alias", alias),
 		column_text("reason", reason),
@@ -339,7 +362,10 @@ registry_store(const RegistryEntry *entry)
 	stored.version = writer.last_version;
 	registry_set_model(&stored, &writer.model);
 	write_version(&writer, entry, &stored.id, snapshot);
-	registry_write_event(&writer, "train", NULL, stored.version, 0, entry->reason, NULL);
+	registry_write_event(&writer, entry->action != NULL ? entry->action : "train", NULL, stored.version, 0,
+						 entry->reason, NULL);
+	if (writer.keep > 0)
+		(void) registry_drop_old(&writer, writer.keep);
 	writer_end(&writer);
 	return stored;
 }

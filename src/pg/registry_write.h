@@ -31,6 +31,7 @@ typedef struct Writer
 	RegistryModel model;
 	int32		last_version;
 	int32		event;			/* number of this change in the history */
+	int32		keep;			/* how many of its versions are to stay; 0 = all that there are */
 } Writer;
 
 /* A value for $n of a statement, or for a column of that name. */
@@ -55,6 +56,9 @@ extern void writer_end(Writer *writer);
 
 /* Run one statement with values for $1, $2, ...; anything but the expected SPI_OK_... is an error. */
 extern void writer_execute(const char *sql, int expected, int count, const ColumnValue *values);
+
+/* The same of the locked model, whose id is $1, with one more value, $2; tells whether there was a row. */
+extern bool writer_execute_model(const Writer *writer, const char *sql, int expected, ColumnValue value);
 
 /* Insert one row into mlaas.table. */
 extern void writer_insert(const char *table, int count, const ColumnValue *values);
@@ -85,6 +89,9 @@ extern pg_uuid_t registry_new_uuid(void);
 extern void registry_lock(Writer *writer, const char *name, RegistryPrivilege privilege);
 extern void registry_lock_or_create(Writer *writer, const char *name);
 
+/* Begin a change of a model by one who may manage it: an error where he may not, writer_begin and registry_lock. */
+extern void registry_begin_change(Writer *writer, const char *name, const char *command);
+
 /*
  * Write the history of the change: version and from_version are 0, and detail_json, an object with
  * what the other columns do not tell, is NULL where there is none.
@@ -94,6 +101,15 @@ extern void registry_write_event(const Writer *writer, const char *action, const
 
 /* Give the number of a change that changed nothing back: the history has no gap. */
 extern void registry_return_event(const Writer *writer);
+
+/*
+ * Drop old versions of the locked model (registry_drop.c says which), each with its entry in the history; returns how
+ * many.
+ */
+extern int32 registry_drop_old(const Writer *writer, int32 keep);
+
+/* The version that a rollback of an alias of the locked model, which points at current, would bring back; 0 = none. */
+extern int32 registry_version_before(const Writer *writer, const char *alias, int32 current);
 
 /* Put the identifier of a version of the locked model into id; false when it is gone. */
 extern bool registry_version_exists(const Writer *writer, int32 version, pg_uuid_t *id);
@@ -120,15 +136,17 @@ extern void registry_check_rights(const RegistryModel *model, Oid user, Registry
 extern RegistryPrivilege registry_privilege(const char *name);
 extern const char *registry_privilege_name(RegistryPrivilege privilege);
 
-/* The version of a model under an alias, or by its number; false when there is none. */
+/* The version of a model under an alias; false when there is none. */
 extern bool registry_find_alias(const RegistryModel *model, const char *alias, RegistryVersion *found);
-extern bool registry_find_version(const RegistryModel *model, int32 version, RegistryVersion *found);
 
 /* Fill in what all versions of a model share. */
 extern void registry_set_model(RegistryVersion *found, const RegistryModel *model);
 
 /* Tell what is wrong with a name of a model or alias; NULL when nothing is. */
 extern const char *registry_name_fault(const char *name);
+
+/* Error when something is wrong with a name of a model, an alias or a tag; NULL is nothing. */
+extern void registry_refuse_name(const char *what, const char *name, const char *fault);
 
 /* Error unless name is fit for an alias: as for a model, and not a version's number. */
 extern void registry_check_alias(const char *alias);
@@ -141,5 +159,8 @@ extern Oid	registry_model_type(void);
 
 /* The role that owns the tables of the registry. */
 extern Oid	registry_tables_owner(void);
+
+/* The table of routes (route.c), and its index. */
+extern Oid	registry_routes(Oid *index);
 
 #endif

@@ -52,6 +52,32 @@ typedef struct Reproduction
 
 /* ---- making it again ---- */
 
+/*
+ * The preprocess of then, with the transform that it names as that is called now: names can change hands, versions do
+ * not.
+ */
+static Jsonb *
+preprocess_now(Reproduction *r)
+{
+	char	   *id = lineage_string(r->arguments, "transform_version_id");
+	char	   *name;
+	StringInfoData json;
+
+	if (id == NULL)
+		return lineage_object(r->arguments, "preprocess");
+	name = lineage_version_name(id);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("transform \"%s\" does not exist any more, or you may not describe it",
+						lineage_string(r->arguments, "transform"))));
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"transform\": ");
+	escape_json(&json, name);
+	appendStringInfoChar(&json, '}');
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
 /* Train as ml_train did. */
 static void
 train_again(Reproduction *r)
@@ -67,7 +93,7 @@ train_again(Reproduction *r)
 	lineage_call_text(call, 2, lineage_string(r->arguments, "algorithm"));
 	lineage_call_texts(call, 3, features, count);
 	lineage_call_json(call, 4, lineage_object(r->arguments, "params"));
-	lineage_call_json(call, 5, lineage_object(r->arguments, "preprocess"));
+	lineage_call_json(call, 5, preprocess_now(r));
 	lineage_call_json(call, 6, lineage_object(r->arguments, "validation"));
 	lineage_call_text(call, 7, lineage_string(r->arguments, "weight"));
 	train_read_args(r->ctx, call, 0, &args);
@@ -83,7 +109,8 @@ open_parent(Reproduction *r, RegistryVersion *parent)
 	if (r->origin.parent == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version %d of model \"%s\" has lost the version it was made from", r->version.version, r->version.name)));
+				 errmsg("version %d of model \"%s\" has lost the version it was made from", r->version.version,
+						r->version.name)));
 	registry_resolve(r->origin.parent, REGISTRY_DESCRIBE, parent);
 	return cache_model(parent, CurrentMemoryContext);
 }
@@ -162,6 +189,11 @@ run_again(Reproduction *r)
 	static const char *const edited[] = {"truncate", "prune"};
 	char	   *operation = lineage_string(r->origin.lineage, "operation");
 
+	if (lineage_is_value(r->origin.lineage))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of model \"%s\" was registered as a value", r->version.version, r->version.name),
+				 errdetail("How it was trained is not known, so it cannot be made again.")));
 	if (operation == NULL || r->arguments == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -223,7 +255,8 @@ check_role(const Reproduction *r)
 	if (role != NULL && strcmp(role, GetUserNameFromId(GetUserId(), false)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("version %d of model \"%s\" was made by role \"%s\"", r->version.version, r->version.name, role),
+				 errmsg("version %d of model \"%s\" was made by role \"%s\"", r->version.version, r->version.name,
+						role),
 				 errdetail("Its source would run with your rights."),
 				 errhint("SET ROLE to that role, or give a source of your own as the second argument.")));
 }
@@ -310,7 +343,8 @@ changed_metrics(const MlModel *a, const MlModel *b)
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	for (size_t i = 0; then != NULL && now != NULL && ml_node_type(then) == ML_NODE_OBJECT && i < ml_node_count(then); i++)
+	for (size_t i = 0; then != NULL && now != NULL && ml_node_type(then) == ML_NODE_OBJECT &&
+		 i < ml_node_count(then); i++)
 	{
 		const MlNode *x = ml_node_at(then, i);
 		const MlNode *y = ml_node_find(now, ml_node_key(then, i));
@@ -322,8 +356,10 @@ changed_metrics(const MlModel *a, const MlModel *b)
 		if (json.len > 1)
 			appendStringInfoString(&json, ", ");
 		escape_json(&json, ml_node_key(then, i));
-		appendStringInfo(&json, ": {\"then\": %s, \"now\": %s, \"difference\": %s}", isfinite(from) ? number_text(from) : "null",
-						 isfinite(to) ? number_text(to) : "null", isfinite(to - from) ? number_text(to - from) : "null");
+		appendStringInfo(&json, ": {\"then\": %s, \"now\": %s, \"difference\": %s}",
+						 isfinite(from) ? number_text(from) : "null",
+						 isfinite(to) ? number_text(to) : "null", isfinite(to - from) ? number_text(to - from) :
+						 "null");
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
@@ -409,11 +445,8 @@ compare(FunctionCallInfo fcinfo, Reproduction *r)
 		CStringGetTextDatum(reason_text(r, bytes, identical, rows, parameters, features))
 	};
 	bool		nulls[REPRODUCE_COLUMNS] = {[2] = !read,[3] = !read,[4] = !read};
-	TupleDesc	descriptor;
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE || descriptor->natts != REPRODUCE_COLUMNS)
-		elog(ERROR, "a row of %d columns is expected by the call", REPRODUCE_COLUMNS);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return result_row(fcinfo, REPRODUCE_COLUMNS, values, nulls);
 }
 
 /* Make a version again and say what changed. */

@@ -47,8 +47,8 @@ PG_FUNCTION_INFO_V1(ml_rest_cancel);
 /* ---- errors ---- */
 
 /* Is this transaction a request that PostgREST sends? */
-bool
-rest_in_request(void)
+static bool
+in_request(void)
 {
 	const char *method = GetConfigOption("request.method", true, false);
 
@@ -145,7 +145,7 @@ rest_begin(RestCall *call, RestKind kind)
 	call->callback.callback = error_callback;
 	call->callback.arg = call;
 	call->callback.previous = error_context_stack;
-	if (rest_in_request())
+	if (in_request())
 		error_context_stack = &call->callback;
 }
 
@@ -364,7 +364,8 @@ ml_rest_deploy(PG_FUNCTION_ARGS)
 
 	rest_begin(&call, REST_COMMAND);
 	check_source(fcinfo, 7);
-	result = query_row(fcinfo, "SELECT d.name, d.alias, d.version, d.previous_version, d.deployed, d.metric, d.value, d.previous_value"
+	result = query_row(fcinfo, "SELECT d.name, d.alias, d.version, d.previous_version, d.deployed, d.metric, d.value, "
+					   "d.previous_value"
 					   " FROM %s.ml_deploy(name => $1, version => $2, alias => $3, reason => $4, strategy => $5,"
 					   " metric => $6, margin => $7, holdout => $8) AS d");
 	rest_end(&call);
@@ -415,7 +416,7 @@ submit_job(FunctionCallInfo fcinfo)
 					" NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.float8, NULL::pg_catalog.bool"
 					" FROM %s.ml_submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($12, 0)) AS j(job)");
 	job = DatumGetInt64(GetAttributeByNum(DatumGetHeapTupleHeader(row), 1, &isnull));
-	if (rest_in_request())
+	if (in_request())
 	{
 		set_response("response.status", "202");
 		set_response("response.headers", psprintf("[{\"Location\": \"/jobs?job=eq." INT64_FORMAT "\"}]", job));

@@ -31,15 +31,13 @@ typedef struct RestCall
 extern void rest_begin(RestCall *call, RestKind kind);
 extern void rest_end(RestCall *call);
 
-/* Is this transaction a request that PostgREST sends? */
-extern bool rest_in_request(void);
-
 /* Refuse a body, or a number of rows, beyond the settings. */
 extern void rest_check_size(const struct varlena *value);
 extern void rest_check_rows(uint32 rows);
 
 /* Add the object that describes one prediction, as ml_predict_json has it; out[k * ldout]. */
-extern void rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout, int32 version);
+extern void rest_append_prediction(StringInfo json, const MlModel *model, const double *out, size_t ldout,
+								   int32 version);
 
 /* The schema that the extension's functions are in, as SQL text has it. */
 extern const char *rest_functions_schema(void);

@@ -10,7 +10,10 @@
 
 #include "pg/train.h"
 
-/* The arguments of a training that learns on from retrain->from, out of a call's (model, source, how, validation, weight). */
+/*
+ * The arguments of a training that learns on from retrain->from, out of a call's (model, source, how, validation,
+ * weight).
+ */
 extern void retrain_read_args(MlContext *ctx, FunctionCallInfo fcinfo, MlRetrain *retrain, TrainArgs *args);
 
 #endif

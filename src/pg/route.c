@@ -17,15 +17,12 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -52,65 +49,7 @@
 /* The setting that PostgREST puts the claims of a request's token into. */
 #define CLAIMS_SETTING "request.jwt.claims"
 
-static struct
-{
-	bool		valid;
-	Oid			table;
-	Oid			index;
-}			route_oids;
-static uint64 route_changes = 0;	/* invalidations taken in */
-
 /* ---- the table ---- */
-
-/* Forget where the table is when it may have changed. */
-static void
-forget_relation(Datum arg, Oid relation)
-{
-	(void) arg;
-	if (!OidIsValid(relation) || relation == route_oids.table)
-	{
-		route_oids.valid = false;
-		route_changes++;
-	}
-}
-
-/* Forget where the table is when a schema was made, dropped or renamed. */
-static void
-forget_schema(Datum arg, int cache, uint32 hash)
-{
-	(void) cache;
-	(void) hash;
-	forget_relation(arg, InvalidOid);
-}
-
-/* Find the table and its index. */
-static void
-find_table(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_schema, (Datum) 0);
-		registered = true;
-	}
-	/* a look-up may itself take in an invalidation: then look again */
-	do
-	{
-		uint64		changes = route_changes;
-		Oid			schema = get_namespace_oid("mlaas", false);
-
-		route_oids.table = get_relname_relid("route", schema);
-		route_oids.index = get_relname_relid("route_pkey", schema);
-		if (!OidIsValid(route_oids.table) || !OidIsValid(route_oids.index))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation \"mlaas.route\" does not exist"),
-					 errhint("Create the extension with CREATE EXTENSION mlaas.")));
-		route_oids.valid = (changes == route_changes);
-	} while (!route_oids.valid);
-}
 
 /* A text column as a C string; NULL for a null. */
 static char *
@@ -203,6 +142,7 @@ static Route *
 read_routes(const RegistryVersion *own, const char *alias, MemoryContext memory)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	Oid			index_oid;
 	Relation	table;
 	Relation	index;
 	ScanKeyData keys[2];
@@ -210,10 +150,8 @@ read_routes(const RegistryVersion *own, const char *alias, MemoryContext memory)
 	HeapTuple	tuple;
 	Route	   *route = NULL;
 
-	if (unlikely(!route_oids.valid))
-		find_table();
-	table = table_open(route_oids.table, AccessShareLock);
-	index = index_open(route_oids.index, AccessShareLock);
+	table = table_open(registry_routes(&index_oid), AccessShareLock);
+	index = index_open(index_oid, AccessShareLock);
 	ScanKeyInit(&keys[0], Anum_route_model_id, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&own->model_id));
 	ScanKeyInit(&keys[1], Anum_route_alias, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(alias));
 	scan = systable_beginscan_ordered(table, index, GetActiveSnapshot(), 2, keys);

@@ -57,7 +57,8 @@ check_weight(double weight)
 static void
 check_request(const RouteRequest *request)
 {
-	int			ways = request->weighted + OidIsValid(request->role) + (request->claim != NULL) + (request->condition != NULL);
+	int			ways = request->weighted + OidIsValid(request->role) + (request->claim != NULL) +
+		(request->condition != NULL);
 
 	if (ways != 1)
 		ereport(ERROR,
@@ -104,14 +105,10 @@ read_request(FunctionCallInfo fcinfo, RouteRequest *request)
 static void
 check_sum(const Writer *writer, const char *alias)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
 	double		sum;
 
-	writer_execute("SELECT coalesce(sum(weight), 0)::float8, count(*) FROM mlaas.route WHERE model_id = $1 AND alias = $2",
-				   SPI_OK_SELECT, lengthof(values), values);
+	(void) writer_execute_model(writer, "SELECT coalesce(sum(weight), 0)::float8, count(*) FROM mlaas.route"
+								" WHERE model_id = $1 AND alias = $2", SPI_OK_SELECT, column_text("alias", alias));
 	sum = DatumGetFloat8(writer_result(0, 1));
 	if (sum > 1 + ROUTE_ROUNDING)
 		ereport(ERROR,
@@ -150,12 +147,13 @@ check_no_weight(const Writer *writer, const char *alias, int32 version)
 		column_version("version", version)
 	};
 
-	writer_execute("SELECT 1 FROM mlaas.route WHERE model_id = $1 AND alias = $2 AND version = $3 AND weight IS NOT NULL",
-				   SPI_OK_SELECT, lengthof(values), values);
+	writer_execute("SELECT 1 FROM mlaas.route WHERE model_id = $1 AND alias = $2 AND version = $3 AND weight IS NOT "
+				   "NULL", SPI_OK_SELECT, lengthof(values), values);
 	if (SPI_processed > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("alias \"%s\" of model \"%s\" already has a weight for version %d", alias, writer->model.name, version),
+				 errmsg("alias \"%s\" of model \"%s\" already has a weight for version %d", alias, writer->model.name,
+						version),
 				 errhint("Change it with ml_shift.")));
 }
 
@@ -163,13 +161,9 @@ check_no_weight(const Writer *writer, const char *alias, int32 version)
 static void
 mark_alias(const Writer *writer, const char *alias)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
-
-	writer_execute("UPDATE mlaas.alias SET routed = EXISTS (SELECT FROM mlaas.route WHERE model_id = $1 AND alias = $2)"
-				   " WHERE model_id = $1 AND alias = $2", SPI_OK_UPDATE, lengthof(values), values);
+	(void) writer_execute_model(writer, "UPDATE mlaas.alias SET routed = EXISTS"
+								" (SELECT FROM mlaas.route WHERE model_id = $1 AND alias = $2)"
+								" WHERE model_id = $1 AND alias = $2", SPI_OK_UPDATE, column_text("alias", alias));
 }
 
 /* Write a route; returns its number. */
@@ -198,11 +192,14 @@ write_route(const Writer *writer, const RouteRequest *request, const RegistryVer
 	values[2] = column_version("number", number);
 	writer_insert("route", lengthof(values), values);
 	mark_alias(writer, request->alias);
-	/* the weights of an alias divide one range, so they share key and salt: those of the oldest, or the key given now */
+	/*
+	 * the weights of an alias divide one range, so they share key and salt: those of the oldest, or the key given now
+	 */
 	if (request->weighted)
 		writer_execute("UPDATE mlaas.route r SET key = coalesce($3, first.key), salt = first.salt FROM"
 					   " (SELECT key, salt FROM mlaas.route WHERE model_id = $1 AND alias = $2 AND weight IS NOT NULL"
-					   " ORDER BY number LIMIT 1) first WHERE r.model_id = $1 AND r.alias = $2 AND r.weight IS NOT NULL",
+					   " ORDER BY number LIMIT 1) first WHERE r.model_id = $1 AND r.alias = $2 AND r.weight IS NOT "
+					   "NULL",
 					   SPI_OK_UPDATE, 3, (ColumnValue[]) {values[0], values[1], column_text("key", request->key)});
 	return number;
 }
@@ -211,10 +208,13 @@ write_route(const Writer *writer, const RouteRequest *request, const RegistryVer
 static void
 check_same_kind(const RegistryVersion *version, const RegistryVersion *own)
 {
-	const MlSignature *a = cache_model(version, CurrentMemoryContext)->signature;
-	const MlSignature *b = cache_model(own, CurrentMemoryContext)->signature;
+	const MlModel *one = cache_model(version, CurrentMemoryContext);
+	const MlModel *other = cache_model(own, CurrentMemoryContext);
+	const MlSignature *a = one->signature;
+	const MlSignature *b = other->signature;
 
-	if (a->task != b->task || a->target_kind != b->target_kind)
+	if (a->task != b->task || a->target_kind != b->target_kind ||
+		one->algorithm->transforms != other->algorithm->transforms)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("versions %d and %d of model \"%s\" predict different things", version->version, own->version,
@@ -239,7 +239,8 @@ warn_of_letters(const char *column, void *arg)
 	if (feature != NULL)
 		ereport(WARNING,
 				(errmsg("the condition reads column \"%s\", while the model's feature is \"%s\"", column, feature),
-				 errhint("Names without quotes are in small letters, as in SQL: write %s.", quote_identifier(feature))));
+				 errhint("Names without quotes are in small letters, as in SQL: write %s.",
+						 quote_identifier(feature))));
 }
 
 /* ml_route(name, alias, version, ...): let some calls of an alias go to another version. */
@@ -286,25 +287,18 @@ ml_route(PG_FUNCTION_ARGS)
 Datum
 ml_shift(PG_FUNCTION_ARGS)
 {
-	char	   *name;
-	char	   *alias;
+	char	   *name = need_text(fcinfo, 0, "model name");
+	char	   *alias = need_text(fcinfo, 1, "alias");
 	int32		version;
-	RegistryModel model;
 	Writer		writer;
 	int32		number;
 
-	need_argument(fcinfo, 0, "model name");
-	need_argument(fcinfo, 1, "alias");
 	need_argument(fcinfo, 2, "version");
 	need_argument(fcinfo, 3, "weight");
-	name = optional_text(fcinfo, 0);
-	alias = optional_text(fcinfo, 1);
 	version = PG_GETARG_INT32(2);
 	check_weight(PG_GETARG_FLOAT8(3));
-	registry_need_model(name, REGISTRY_MANAGE, &model);
 	rights_check_role(RIGHTS_DEPLOY);
-	writer_begin(&writer, "ml_shift()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
+	registry_begin_change(&writer, name, "ml_shift()");
 	{
 		ColumnValue values[] = {
 			column_uuid("model_id", &writer.model.id),
@@ -333,19 +327,14 @@ ml_shift(PG_FUNCTION_ARGS)
 int32
 route_end(const Writer *writer, const char *alias)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_text("alias", alias)
-	};
 	int32		version;
 
-	writer_execute("SELECT version FROM mlaas.route WHERE model_id = $1 AND alias = $2"
-				   " ORDER BY weight IS NULL, number LIMIT 1",
-				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed == 0)
+	if (!writer_execute_model(writer, "SELECT version FROM mlaas.route WHERE model_id = $1 AND alias = $2"
+							  " ORDER BY weight IS NULL, number LIMIT 1", SPI_OK_SELECT, column_text("alias", alias)))
 		return 0;
 	version = DatumGetInt32(writer_result(0, 1));
-	writer_execute("DELETE FROM mlaas.route WHERE model_id = $1 AND alias = $2", SPI_OK_DELETE, lengthof(values), values);
+	(void) writer_execute_model(writer, "DELETE FROM mlaas.route WHERE model_id = $1 AND alias = $2", SPI_OK_DELETE,
+								column_text("alias", alias));
 	mark_alias(writer, alias);
 	return version;
 }
@@ -365,7 +354,8 @@ route_need(const Writer *writer, const char *alias, int32 version)
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no route of alias \"%s\" of model \"%s\" leads to version %d", alias, writer->model.name, version),
+				 errmsg("no route of alias \"%s\" of model \"%s\" leads to version %d", alias, writer->model.name,
+						version),
 				 errhint("Point it at a version with ml_deploy.")));
 }
 
@@ -373,20 +363,13 @@ route_need(const Writer *writer, const char *alias, int32 version)
 Datum
 ml_unroute(PG_FUNCTION_ARGS)
 {
-	char	   *name;
-	char	   *alias;
-	RegistryModel model;
+	char	   *name = need_text(fcinfo, 0, "model name");
+	char	   *alias = need_text(fcinfo, 1, "alias");
 	Writer		writer;
 	int32		ended;
 
-	need_argument(fcinfo, 0, "model name");
-	need_argument(fcinfo, 1, "alias");
-	name = optional_text(fcinfo, 0);
-	alias = optional_text(fcinfo, 1);
-	registry_need_model(name, REGISTRY_MANAGE, &model);
 	rights_check_role(RIGHTS_DEPLOY);
-	writer_begin(&writer, "ml_unroute()");
-	registry_lock(&writer, name, REGISTRY_MANAGE);
+	registry_begin_change(&writer, name, "ml_unroute()");
 	{
 		ColumnValue values[] = {
 			column_uuid("model_id", &writer.model.id),
@@ -407,7 +390,8 @@ ml_unroute(PG_FUNCTION_ARGS)
 	{
 		mark_alias(&writer, alias);
 		registry_write_event(&writer, "route", alias, 0, 0,
-							 PG_ARGISNULL(2) ? "all routes ended" : psprintf("route %d ended", PG_GETARG_INT32(2)), NULL);
+							 PG_ARGISNULL(2) ? "all routes ended" : psprintf("route %d ended", PG_GETARG_INT32(2)),
+							 NULL);
 	}
 	else
 		registry_return_event(&writer);
@@ -419,15 +403,9 @@ ml_unroute(PG_FUNCTION_ARGS)
 void
 route_check_unused(const Writer *writer, int32 version)
 {
-	ColumnValue values[] = {
-		column_uuid("model_id", &writer->model.id),
-		column_version("version", version)
-	};
-
-	writer_execute("SELECT string_agg(DISTINCT format('\"%s\"', alias), ', ') FROM mlaas.route"
-				   " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0",
-				   SPI_OK_SELECT, lengthof(values), values);
-	if (SPI_processed > 0)
+	if (writer_execute_model(writer, "SELECT string_agg(DISTINCT format('\"%s\"', alias), ', ') FROM mlaas.route"
+							 " WHERE model_id = $1 AND version = $2 HAVING count(*) > 0", SPI_OK_SELECT,
+							 column_version("version", version)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("version %d of model \"%s\" is in use because routes lead to it", version, writer->model.name),
@@ -444,7 +422,8 @@ ml_bucket(PG_FUNCTION_ARGS)
 	text	   *key = PG_GETARG_TEXT_PP(0);
 	text	   *salt = PG_GETARG_TEXT_PP(1);
 
-	PG_RETURN_FLOAT8(route_bucket(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), VARDATA_ANY(salt), VARSIZE_ANY_EXHDR(salt)));
+	PG_RETURN_FLOAT8(route_bucket(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), VARDATA_ANY(salt),
+								  VARSIZE_ANY_EXHDR(salt)));
 }
 
 /* ml_routed_version(name, key): the version that the weights of an alias give a key. */

@@ -466,7 +466,9 @@ result_datum(int column, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, isnull);
 }
 
-/* Have enough rows changed for the schedule in the first row? Columns: relations, on_change, rows_then, changes_then. */
+/*
+ * Have enough rows changed for the schedule in the first row? Columns: relations, on_change, rows_then, changes_then.
+ */
 static bool
 enough_changed(int column)
 {

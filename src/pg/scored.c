@@ -14,6 +14,8 @@
 #include "utils/float.h"
 #include "utils/lsyscache.h"
 
+#include "pg/predict.h"
+
 #define MAX_BY_VALUES 10000
 
 /* ---- reading ---- */
@@ -136,17 +138,19 @@ check_alike(const MlModel *first, const MlModel *model)
 {
 	const MlSignature *a = first->signature;
 	const MlSignature *b = model->signature;
-	bool		alike = strcmp(a->target, b->target) == 0 && a->task == b->task && a->nclasses == b->nclasses;
+	bool		alike = strcmp(a->target, b->target) == 0 && a->task == b->task;
 
-	for (int k = 0; alike && k < a->nclasses; k++)
-		alike = strcmp(a->class_labels[k], b->class_labels[k]) == 0;
-	if (!alike)
+	if (!alike || !ml_signature_same_classes(a, b))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the models do not predict the same"),
+				 alike && a->nclasses == 2 ?
+				 errdetail("The classes of one are \"%s\" and \"%s\", those of another \"%s\" and \"%s\".",
+						   a->class_labels[0], a->class_labels[1], b->class_labels[0], b->class_labels[1]) :
 				 errdetail("One predicts \"%s\" (%s), another \"%s\" (%s).", a->target, ml_task_name(a->task),
 						   b->target, ml_task_name(b->task)),
-				 errhint("Only models of one target, one task and the same classes can be compared.")));
+				 errhint("Only models of one target, one task and the same classes, the same one last, can be "
+						 "compared.")));
 }
 
 /* Set a model up; its columns of the source follow the ncolumns there are.  Returns how many there are now. */
@@ -177,6 +181,7 @@ scored_create(MlContext *ctx, const MlModel *const *models, int nmodels, const S
 	scored->by_column = -1;
 	for (int m = 0; m < nmodels; m++)
 	{
+		predict_check_predicts(models[m]);
 		if (models[m]->signature->target_kind == ML_TARGET_NONE)
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -290,7 +295,8 @@ scored_metrics(const Scored *scored, int number, const uint32 *rows, size_t n, c
 	if (!model->target.classes)
 		count = ml_metrics_regression(ctx, actual, predicted, weights, n, metrics);
 	else
-		count = ml_metrics_decided(ctx, model->scorer.model->decision, (int) outputs, actual, predicted, weights, n, metrics);
+		count = ml_metrics_decided(ctx, model->scorer.model->decision, (int) outputs, actual, predicted, weights, n,
+								   metrics);
 	ml_free(ctx, predicted);
 	ml_free(ctx, actual);
 	return count;

@@ -48,8 +48,8 @@ typedef struct Scored
 extern Scored *scored_read(MlContext *ctx, const MlModel *const *models, int nmodels, Source *source, const char *by);
 
 /*
- * The same in steps, for a scan that also does something else: scored_create adds its columns behind those that the scan
- * reads anyway, scored_add is to be called with each row, and scored_finish after the last.
+ * The same in steps, for a scan that also does something else: scored_create adds its columns behind those that the
+ * scan reads anyway, scored_add is to be called with each row, and scored_finish after the last.
  */
 extern Scored *scored_create(MlContext *ctx, const MlModel *const *models, int nmodels, const Source *source,
 							 const char *by, int **columns, int *ncolumns);
@@ -64,8 +64,8 @@ extern int	scored_metrics(const Scored *scored, int model, const uint32 *rows, s
 						   MlMetric *metrics);
 
 /*
- * The same rows (n of them, NULL = all) in an order that is not that of the scan, by the target and what the models say.
- * Rows that are equal in these are equal to all metrics.
+ * The same rows (n of them, NULL = all) in an order that is not that of the scan, by the target and what the models
+ * say. Rows that are equal in these are equal to all metrics.
  */
 extern uint32 *scored_order(const Scored *scored, const uint32 *rows, size_t n);
 

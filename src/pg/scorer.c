@@ -39,7 +39,8 @@ scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *
 	{
 		source_check_unique(source, columns[f], "feature");
 		feature_input_init(&scorer->inputs[f], model, f, source->columns[columns[f]].type, CurrentMemoryContext);
-		scorer->all_float8 = scorer->all_float8 && scorer->inputs[f].how == FEATURE_FLOAT8 && scorer->inputs[f].slot == f;
+		scorer->all_float8 = scorer->all_float8 && scorer->inputs[f].how == FEATURE_FLOAT8 &&
+			scorer->inputs[f].slot == f;
 	}
 
 	row_bytes = sizeof(double) * (scorer->slots + scorer->outputs);

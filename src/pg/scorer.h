@@ -43,7 +43,8 @@ typedef struct Scorer
 
 /*
  * Set up for a source: columns[0 .. nfeatures) become the numbers of the columns to read for the
- * features, in order, which stand in the slot's first columns unless first is set afterwards.  Errors: missing columns, types that do not fit.
+ * features, in order, which stand in the slot's first columns unless first is set afterwards.  Errors: missing columns,
+ * types that do not fit.
  */
 extern void scorer_init(Scorer *scorer, MlContext *ctx, const MlModel *model, const Source *source,
 						int *columns);

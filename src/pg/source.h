@@ -95,12 +95,12 @@ extern MlTable *source_table(MlContext *ctx, const Source *source, const int *co
 extern void source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, MlStream *stream);
 
 /* The same without a stream, handing each row to a function too, with further columns after those of the table. */
-extern void source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row,
-							 void *arg);
+extern void source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table,
+							 SourceRow row, void *arg);
 
 /*
- * The relations and columns that a scan of columns reads, as JSON: [{"schema": .., "relation": .., "columns": [..]}, ...]
- * (source_dependencies.c).  Temporary relations are left out.
+ * The relations and columns that a scan of columns reads, as JSON: [{"schema": .., "relation": .., "columns": [..]},
+ * ...] (source_dependencies.c).  Temporary relations are left out.
  */
 extern char *source_dependencies(Source *source, const int *columns, int ncolumns);
 

@@ -364,7 +364,8 @@ source_load(MlContext *ctx, Source *source, const int *columns, MlTable *table, 
 }
 
 void
-source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row, void *arg)
+source_load_with(MlContext *ctx, Source *source, const int *columns, int ncolumns, MlTable *table, SourceRow row,
+				 void *arg)
 {
 	Loader		loader = {.ctx = ctx,.table = table,.row = row,.arg = arg};
 

@@ -68,7 +68,8 @@ value_cost(Datum datum)
 		return -1.0;
 	/* a model made of models has no columns: each member has about as many as it has features */
 	return model_cost(member_count(bytes, ML_SECTION_PREPARATION, "kind") +
-					  (double) member_count(bytes, ML_SECTION_PAYLOAD, "members") * member_count(bytes, ML_SECTION_SIGNATURE, "features"),
+					  (double) member_count(bytes, ML_SECTION_PAYLOAD, "members") *
+					  member_count(bytes, ML_SECTION_SIGNATURE, "features"),
 					  member_count(bytes, ML_SECTION_SIGNATURE, "classes"));
 }
 

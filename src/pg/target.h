@@ -22,7 +22,8 @@ typedef struct TargetReader
  * Set up for the target column, which is read as column number place of the slot; its number in the source goes to
  * *column.  Errors: no such column, a type that cannot be a target.
  */
-extern void target_reader_init(TargetReader *target, const MlModel *model, const Source *source, int place, int *column);
+extern void target_reader_init(TargetReader *target, const MlModel *model, const Source *source, int place,
+							   int *column);
 
 /*
  * Set up for the column of groups of a ranking, which is read as column number place of the slot; its number in the

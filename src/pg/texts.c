@@ -2,8 +2,8 @@
  * Texts of the database -> terms of the engine.
  *
  * Words are the lexemes that to_tsvector would find: its parser and dictionaries are called in the same way, but the
- * lexemes are taken in their order and as often as they come.  They are found on the backend's own thread, as dictionaries
- * may read the catalog.
+ * lexemes are taken in their order and as often as they come.  They are found on the backend's own thread, as
+ * dictionaries may read the catalog.
  *
  * A long text goes through the parser by pieces that end at white space, so that memory is bounded and a cancel is
  * answered; no n-gram goes over the end of a piece.
@@ -156,7 +156,8 @@ piece_characters(const MlTextOptions *options, const char *bytes, size_t length,
 		bytes = str_tolower(bytes, length, DEFAULT_COLLATION_OID);
 		length = strlen(bytes);
 	}
-	ml_text_characters(options, bytes, length, character_bytes, palloc(length + 3), palloc(sizeof(size_t) * (length + 3)), term, arg);
+	ml_text_characters(options, bytes, length, character_bytes, palloc(length + 3),
+					   palloc(sizeof(size_t) * (length + 3)), term, arg);
 }
 
 /* Where a text is cut: behind the last white space of a piece's second half, else at a character. */

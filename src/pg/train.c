@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "model/binned.h"
+#include "pg/cache.h"
 #include "pg/crossval.h"
 #include "pg/deploy.h"
 #include "pg/features.h"
@@ -44,6 +45,7 @@ PG_FUNCTION_INFO_V1(ml_train);
 #define WEIGHT_ROLE "weight column"
 #define GROUP_ROLE "group column"
 #define START_ROLE "start score column"
+#define TIME_ROLE "order_by column of preprocess"
 
 static const char *const deploy_names[] = {"first", "if_better", "always", "never"};
 
@@ -66,10 +68,26 @@ static void read_and_fit(MlContext *ctx, TrainPlan *plan, MlTrainResult *result)
 static RegistryVersion store_version(const TrainArgs *args, const char *features,
 									 const MlTrainResult *result, const char *metrics, double seconds);
 static char *features_json(const TrainPlan *plan);
-static bool deploy_version(const TrainArgs *args, const RegistryVersion *version);
+static char *dependencies(const TrainArgs *args, const TrainPlan *plan);
 static char *metrics_json(const MlMetric *metrics, int count);
 
 /* ---- the call ---- */
+
+/* Say that numbers were estimated that look like those of classes, and what would make them classes. */
+static void
+notice_few_values(const TrainArgs *args, const MlTrainResult *result)
+{
+	const char *target;
+
+	if (result->few_values == 0)
+		return;
+	target = quote_identifier(args->target);
+	ereport(NOTICE,
+			(errmsg("target column \"%s\" has %d distinct values and is predicted as a number", args->target,
+					result->few_values),
+			 errhint("Where they are classes, %scast the column in the source: SELECT %s::text AS %s, ...",
+					 args->algorithm == NULL ? "name a classifier such as \"logistic_regression\", or " : "", target, target)));
+}
 
 /* Train, store and perhaps deploy; returns the row. */
 Datum
@@ -82,9 +100,9 @@ train_register(FunctionCallInfo fcinfo, MlContext *ctx, TrainArgs *args, instr_t
 	memset(&result, 0, sizeof result);
 	progress_begin(ctx, args->name);
 	read_and_fit(ctx, &plan, &result);
+	notice_few_values(args, &result);
 	ml_progress(ctx, "storing", 0, 0, NAN);
-	args->lineage = lineage_add(args->lineage, "dependencies",
-								source_dependencies(plan.source, plan.columns, plan.ncolumns));
+	args->lineage = lineage_add(args->lineage, "dependencies", dependencies(args, &plan));
 	return train_store(fcinfo, ctx, args, &result, features_json(&plan), start);
 }
 
@@ -117,7 +135,7 @@ train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArgs *args, cons
 	values[5] = Int64GetDatum((int64) result->n_train);
 	values[6] = Int64GetDatum((int64) result->n_test);
 	values[7] = Float8GetDatum(seconds);
-	values[8] = BoolGetDatum(deploy_version(args, &version));
+	values[8] = BoolGetDatum(train_deploy(args, &version, "trained"));
 	row = heap_form_tuple(BlessTupleDesc(descriptor), values, nulls);
 	progress_end(ctx);
 	host_context_delete(ctx);
@@ -173,8 +191,10 @@ train_cross_validate(MlContext *ctx, TrainArgs *args, int *count)
 {
 	MlTrainSpec spec;
 	MlTable    *table = train_read_table(ctx, args, &spec);
+	MlFold	   *folds = crossval_folds(ctx, table, &spec, count);
 
-	return crossval_folds(ctx, table, &spec, count);
+	ml_pipeline_warn(ctx, table, &spec);
+	return folds;
 }
 
 /* Check the arguments of a call as a training would, without reading a row. */
@@ -299,6 +319,84 @@ train_read_params(MlContext *ctx, TrainArgs *args)
 	ml_prep_options_parse(ctx, args->algorithm, params, args->preprocess, &options);
 }
 
+/* Is a name among those of the features argument? */
+static bool
+names_feature(const TrainArgs *args, const char *name)
+{
+	for (int i = 0; i < args->nfeatures; i++)
+		if (strcmp(args->features[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Error unless the features argument, where it is given, has just the features of a transform. */
+static void
+check_transform_features(const TrainArgs *args, const MlSignature *signature, const char *name)
+{
+	for (int f = 0; f < signature->nfeatures; f++)
+	{
+		if (args->target != NULL && strcmp(signature->features[f].name, args->target) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("target column \"%s\" is a feature of transform \"%s\"", args->target, name)));
+		if (args->features != NULL && !names_feature(args, signature->features[f].name))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("features lacks \"%s\", which transform \"%s\" takes", signature->features[f].name, name),
+					 errhint("Leave the argument features out: the features are those of the transform.")));
+	}
+	if (args->features != NULL && args->nfeatures != signature->nfeatures)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features has columns that transform \"%s\" does not take", name),
+				 errhint("Leave the argument features out: the features are those of the transform.")));
+}
+
+/* Take the features and the preparation of a model. */
+void
+train_take_transform(TrainArgs *args, const MlModel *model, const char *name)
+{
+	check_transform_features(args, model->signature, name);
+	args->transform = args->like = model;
+	args->transform_name = name;
+	args->features = model_feature_names(model->signature);
+	args->nfeatures = model->signature->nfeatures;
+}
+
+/* Find the transform that preprocess names, and name the very version. */
+static void
+read_transform(MlContext *ctx, TrainArgs *args)
+{
+	const char *name = ml_prep_transform_name(ctx, args->preprocess);
+	RegistryVersion *found = palloc(sizeof(RegistryVersion));
+	const MlModel *model;
+	StringInfoData json;
+
+	if (name == NULL)
+		return;
+	registry_resolve(name, REGISTRY_DESCRIBE, found);
+	model = cache_model(found, CurrentMemoryContext);
+	if (!model->algorithm->transforms)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is no transform", name),
+				 errdetail("It is a model of algorithm \"%s\".", model->algorithm->name),
+				 errhint("ml_fit_preprocess makes a transform, and ml_register gives it a name.")));
+	train_take_transform(args, model, psprintf("%s@%d", found->name, found->version));
+	args->transform_id = &found->id;
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"transform\": ");
+	escape_json(&json, args->transform_name);
+	appendStringInfoChar(&json, '}');
+	args->preprocess = json.data;
+	if (ml_prep_knows_target(model->prep))
+		ereport(WARNING,
+				(errmsg("transform \"%s\" encodes by the target", args->transform_name),
+				 errdetail("It has seen the target of every row that it was fitted to: such rows, learned from or held out, "
+						   "look better predicted than new ones will be."),
+				 errhint("Encode by the target in preprocess itself, or fit the transform to other rows.")));
+}
+
 /* The policy of that name; an error names the nearest. */
 DeployPolicy
 train_deploy_policy(MlContext *ctx, const char *name)
@@ -330,11 +428,12 @@ train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *a
 		train_read_params(ctx, args);
 	}
 	check_target(args);
+	read_transform(ctx, args);
 	train_read_validation(ctx, PG_ARGISNULL(first + 6) ? empty_object() : PG_GETARG_JSONB_P(first + 6), args);
 }
 
 /* The lineage of a call with the arguments from the source on. */
-char *
+static char *
 train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const TrainArgs *args)
 {
 	StringInfoData json;
@@ -348,12 +447,18 @@ train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const T
 	lineage_json(&json, "preprocess", json_argument(fcinfo, first + 5));
 	lineage_json(&json, "validation", json_argument(fcinfo, first + 6));
 	lineage_text(&json, "weight", text_argument(fcinfo, first + 7, NULL));
+	if (args->transform_id != NULL)
+	{
+		lineage_text(&json, "transform", args->transform_name);
+		lineage_text(&json, "transform_version_id",
+					 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(args->transform_id))));
+	}
 	return lineage_end(&json, (int64) args->split.seed);
 }
 
 /* Error when the caller asks for a deployment that he may not make: before any row is read. */
-static void
-need_deployment(const TrainArgs *args)
+void
+train_need_deployment(const TrainArgs *args)
 {
 	if (args->deploy != DEPLOY_ALWAYS)
 		return;
@@ -379,7 +484,7 @@ read_args(MlContext *ctx, FunctionCallInfo fcinfo, TrainArgs *args)
 	registry_check_train(args->name);
 	train_read_args(ctx, fcinfo, 1, args);
 	args->deploy = train_deploy_policy(ctx, text_argument(fcinfo, 9, "first"));
-	need_deployment(args);
+	train_need_deployment(args);
 	args->lineage = train_lineage(fcinfo, 1, "train", args);
 }
 
@@ -588,7 +693,7 @@ plan_number(TrainPlan *plan, int column, const char *role)
 	return plan_column(plan, column);
 }
 
-/* The text of a value that means the same under any DateStyle, IntervalStyle and TimeZone; that of other types is given. */
+/* The text of a value that means the same under any DateStyle, IntervalStyle and TimeZone; of other types that given. */
 static char *
 settled_text(const ValueReader *reader, Datum value, char *given)
 {
@@ -615,8 +720,8 @@ settled_text(const ValueReader *reader, Datum value, char *given)
 }
 
 /*
- * The number that a text stands for in the type of the column that orders the rows.  The text of a time becomes one that
- * means the same on any day and under any settings.
+ * The number that a text stands for in the type of the column that orders the rows.  The text of a time becomes one
+ * that means the same on any day and under any settings.
  */
 static double
 read_after(const ValueReader *reader, char **after)
@@ -664,6 +769,44 @@ plan_split(TrainPlan *plan, int column, TrainArgs *args)
 	return plan_column(plan, column);
 }
 
+/* The columns that order rows for steps of preprocess; returns how many. */
+static int
+need_times(const TrainArgs *args, TrainPlan *plan, int target, int *columns)
+{
+	MlContext  *ctx = host_context_create(CurrentMemoryContext, "mlaas preprocess", false);
+	int			count;
+	const char **names = ml_prep_orders(ctx, args->preprocess, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		const SourceColumn *source;
+		ValueReader reader;
+
+		columns[i] = need_other(plan, names[i], TIME_ROLE, target);
+		source_check_unique(plan->source, columns[i], TIME_ROLE);
+		source = &plan->source->columns[columns[i]];
+		if (!value_reader_init(&reader, source->type, CurrentMemoryContext) || reader.kind != ML_KIND_NUMBER)
+			refuse_type(source, TIME_ROLE, "It must be a number, a date or a time.");
+	}
+	host_context_delete(ctx);
+	return count;
+}
+
+/* Add columns that order rows, as far as they are not read yet. */
+static void
+plan_times(TrainPlan *plan, const int *columns, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		bool		read = false;
+
+		for (int j = 0; j < plan->ncolumns; j++)
+			read |= plan->columns[j] == columns[i];
+		if (!read)
+			plan_column(plan, columns[i]);
+	}
+}
+
 /* Open the source and give every column its part; args says from then on what it means under any settings. */
 static void
 make_plan(TrainArgs *args, TrainPlan *plan)
@@ -674,6 +817,8 @@ make_plan(TrainArgs *args, TrainPlan *plan)
 	int			split;
 	int			group;
 	int			start;
+	int		   *others;			/* columns that are no features by default: the five above, then what orders rows */
+	int			ntimes;
 
 	memset(plan, 0, sizeof *plan);
 	plan->source = source_open(args->source);
@@ -685,10 +830,13 @@ make_plan(TrainArgs *args, TrainPlan *plan)
 	spec->params = args->params;
 	spec->preprocess = args->preprocess;
 	spec->decision = args->decision;
+	spec->positive = args->positive;
 	spec->sampling = args->sampling;
 	spec->sampling_ratio = args->sampling_ratio;
 	spec->split = args->split;
 	spec->retrain = args->retrain;
+	spec->transform = args->transform;
+	spec->transform_name = args->transform_name;
 	spec->weight_name = args->weight;
 
 	if (args->target != NULL)
@@ -697,10 +845,13 @@ make_plan(TrainArgs *args, TrainPlan *plan)
 	split = need_other(plan, args->split_column, split_role(args->split.kind), target);
 	group = need_other(plan, args->group, GROUP_ROLE, target);
 	start = need_other(plan, args->start, START_ROLE, target);
+	others = palloc(sizeof(int) * (Size) (plan->source->ncolumns + 5));
+	memcpy(others, (int[]) {target, weight, split, group, start}, sizeof(int) * 5);
+	ntimes = need_times(args, plan, target, others + 5);
 	if (args->features != NULL)
 		plan_named_features(args, plan, target);
 	else
-		plan_all_features(args, plan, (int[]) {target, weight, split, group, start}, 5);
+		plan_all_features(args, plan, others, 5 + ntimes);
 	spec->target = -1;
 	spec->target_kind = ML_TARGET_NONE;
 	if (target >= 0)
@@ -709,6 +860,7 @@ make_plan(TrainArgs *args, TrainPlan *plan)
 	spec->group = plan_group(plan, group);
 	spec->start = plan_number(plan, start, START_ROLE);
 	spec->split_column = plan_split(plan, split, args);
+	plan_times(plan, others + 5, ntimes);
 	spec->validation = train_validation_json(args);
 }
 
@@ -823,6 +975,17 @@ train_held_out(MlContext *ctx, TrainArgs *args, const MlModel *const *models, in
 
 /* ---- the registry ---- */
 
+/* What the source reads, and what a transform depends on. */
+static char *
+dependencies(const TrainArgs *args, const TrainPlan *plan)
+{
+	char	   *of_source = source_dependencies(plan->source, plan->columns, plan->ncolumns);
+
+	if (args->transform_id == NULL)
+		return of_source;
+	return lineage_dependencies(lineage_depend_on(lineage_depend(NIL, args->transform_id), of_source));
+}
+
 /* {"name": value, ...}; a metric that is not defined is null. */
 static char *
 metrics_json(const MlMetric *metrics, int count)
@@ -926,13 +1089,13 @@ may_deploy(void)
 }
 
 /* Deploy the version if the caller's policy says so and it is good enough; tells whether it was. */
-static bool
-deploy_version(const TrainArgs *args, const RegistryVersion *version)
+bool
+train_deploy(const TrainArgs *args, const RegistryVersion *version, const char *made)
 {
 	DeployRequest request = {
 		.version = version,
 		.alias = REGISTRY_DEFAULT_ALIAS,
-		.reason = psprintf("trained with deploy => '%s'", deploy_names[args->deploy]),
+		.reason = psprintf("%s with deploy => '%s'", made, deploy_names[args->deploy]),
 		.if_better = args->deploy == DEPLOY_IF_BETTER,
 		.lenient = true
 	};

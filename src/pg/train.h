@@ -13,6 +13,7 @@
 
 #include "model/retrain.h"
 #include "pg/explain.h"
+#include "pg/registry.h"
 #include "pg/scored.h"
 #include "pg/source.h"
 
@@ -41,12 +42,16 @@ typedef struct TrainArgs
 	const char *start;
 	MlSplit		split;
 	char	   *split_column;	/* of order_by, column or group_by; NULL = none */
-	char	   *after;			/* a value of the order_by column, as text: once planned, as any session reads it; NULL = none */
+	char	   *after;			/* a value of the order_by column: once planned, as any session reads it; NULL = none */
 	MlSampling	sampling;
 	double		sampling_ratio;
 	char	   *decision;		/* JSON, "threshold" or "costs" of validation; NULL = none */
+	char	   *positive;		/* label of the class of two that matters; NULL = the second in order */
 	DeployPolicy deploy;
 	const MlRetrain *retrain;	/* NULL = a model of its own */
+	const MlModel *transform;	/* whose preparation is taken as it is; NULL = none */
+	const char *transform_name;	/* its name@version */
+	const pg_uuid_t *transform_id;	/* NULL = it is not looked up in the registry */
 	const MlModel *like;		/* features are texts as they are of this model; NULL = as preprocess says */
 	const char *reason;			/* for the history; NULL = none */
 	const char *lineage;		/* JSON (lineage.h); NULL = none */
@@ -60,8 +65,8 @@ typedef struct TrainArgs
  */
 extern void train_read_args(MlContext *ctx, FunctionCallInfo fcinfo, int first, TrainArgs *args);
 
-/* The lineage of a call with those arguments; operation is "train" or another that trains anew. */
-extern char *train_lineage(FunctionCallInfo fcinfo, int first, const char *operation, const TrainArgs *args);
+/* Take the features and the preparation of a model that is called name. */
+extern void train_take_transform(TrainArgs *args, const MlModel *model, const char *name);
 
 /* Read an array of names of features into args. */
 extern void train_read_features(ArrayType *array, TrainArgs *args);
@@ -119,6 +124,12 @@ extern Datum train_store(FunctionCallInfo fcinfo, MlContext *ctx, const TrainArg
 
 /* [{"name": .., "kind": .., "type": ..}, ...] of a model. */
 extern char *train_features_json(const MlSignature *signature);
+
+/* Error when the policy is one that the caller may not ask for: before any row is read. */
+extern void train_need_deployment(const TrainArgs *args);
+
+/* Deploy a version if args's policy says so and it is good enough; tells whether it was.  made: "trained", for the history. */
+extern bool train_deploy(const TrainArgs *args, const RegistryVersion *version, const char *made);
 
 /* Check the arguments of ml_train, which come first in the call, without reading a row; returns the source. */
 extern Source *train_check(FunctionCallInfo fcinfo);

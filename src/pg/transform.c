@@ -51,6 +51,11 @@ ml_fit_preprocess(PG_FUNCTION_ARGS)
 	args.split.kind = ML_SPLIT_NONE;
 	args.algorithm = &ml_transform_model;
 	ml_prep_options_parse(ctx, args.algorithm, NULL, args.preprocess, &options);
+	if (options.fitted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a transform cannot be fitted from another"),
+				 errdetail("\"transform\" of preprocess is for learners, which take it as it is.")));
 	table = train_read_table(ctx, &args, &spec);
 	ml_pipeline_fit_transform(ctx, table, &spec, &result);
 	model = PointerGetDatum(model_datum(result.bytes, result.size));
@@ -59,14 +64,6 @@ ml_fit_preprocess(PG_FUNCTION_ARGS)
 }
 
 /* ---- transforming ---- */
-
-/* What transforming takes besides the row. */
-typedef struct Transform
-{
-	double	   *x;				/* [columns] */
-	Datum	   *values;
-	bool	   *nulls;
-} Transform;
 
 /* Refuse a model without prepared columns. */
 static void
@@ -78,51 +75,70 @@ check_columns(const MlModel *model)
 				 errmsg("a model of algorithm \"%s\" has no preparation of its own", model->algorithm->name)));
 }
 
-/* The prepared columns of the row in the arguments; NULL when the model or the row is NULL. */
+/* Read the row in the arguments, for a model with prepared columns; NULL when the model or the row is NULL. */
 static PredictPlan *
-transform_row(FunctionCallInfo fcinfo)
+read_row(FunctionCallInfo fcinfo)
 {
 	PredictPlan *plan = predict_read_values(fcinfo, 1);
-	Transform  *transform;
-	Size		columns;
 
-	if (plan == NULL)
-		return NULL;
-	columns = (Size) ml_prep_columns(plan->model->prep);
-	if (plan->derived == NULL)
-	{
+	if (plan != NULL)
 		check_columns(plan->model);
-		transform = MemoryContextAlloc(plan->memory, sizeof(Transform));
-		transform->x = MemoryContextAlloc(plan->memory, sizeof(double) * columns);
-		transform->values = MemoryContextAlloc(plan->memory, sizeof(Datum) * columns);
-		transform->nulls = MemoryContextAlloc(plan->memory, sizeof(bool) * columns);
-		plan->derived = transform;
-	}
-	transform = plan->derived;
-	ml_prep_apply(plan->model->prep, plan->raw, 1, 1, transform->x, 1);
 	return plan;
 }
 
-/* A row's prepared columns as an array. */
+/* An array of float8 with room for n elements, none of them NULL. */
+static ArrayType *
+create_array(int n)
+{
+	Size		size = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * (Size) n;
+	ArrayType  *array = palloc(size);
+
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = FLOAT8OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+/* The array with NULL where a number is NaN. */
+static ArrayType *
+null_missing(const double *x, int n)
+{
+	Datum	   *values = palloc(sizeof(Datum) * (Size) n);
+	bool	   *nulls = palloc(sizeof(bool) * (Size) n);
+	int			dims[1] = {n};
+	int			bounds[1] = {1};
+
+	for (int j = 0; j < n; j++)
+	{
+		nulls[j] = isnan(x[j]);
+		values[j] = Float8GetDatum(x[j]);
+	}
+	return construct_md_array(values, nulls, 1, dims, bounds, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
+							  TYPALIGN_DOUBLE);
+}
+
+/* A row's prepared columns as an array, in whose place they are computed. */
 Datum
 ml_transform(PG_FUNCTION_ARGS)
 {
-	PredictPlan *plan = transform_row(fcinfo);
-	Transform  *transform;
-	int			dims[1];
-	int			bounds[1] = {1};
+	PredictPlan *plan = read_row(fcinfo);
+	ArrayType  *array;
+	double	   *x;
+	bool		missing = false;
+	int			n;
 
 	if (plan == NULL)
 		PG_RETURN_NULL();
-	transform = plan->derived;
-	dims[0] = ml_prep_columns(plan->model->prep);
-	for (int j = 0; j < dims[0]; j++)
-	{
-		transform->nulls[j] = isnan(transform->x[j]);
-		transform->values[j] = Float8GetDatum(transform->x[j]);
-	}
-	PG_RETURN_ARRAYTYPE_P(construct_md_array(transform->values, transform->nulls, 1, dims, bounds, FLOAT8OID, sizeof(float8),
-											 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	n = ml_prep_columns(plan->model->prep);
+	array = create_array(n);
+	x = (double *) ARR_DATA_PTR(array);
+	ml_prep_apply(plan->model->prep, plan->raw, 1, 1, x, 1);
+	for (int j = 0; j < n; j++)
+		missing |= isnan(x[j]);
+	PG_RETURN_ARRAYTYPE_P(missing ? null_missing(x, n) : array);
 }
 
 /* Add a member with a number, or null, to an object. */
@@ -140,7 +156,8 @@ push_number(JsonbParseState **state, const char *name, double number)
 	{
 		value.type = jbvNumeric;
 		/* by way of text, which tells a float8 to the last bit */
-		value.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, DirectFunctionCall1(float8out, Float8GetDatum(number)),
+		value.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in,
+																DirectFunctionCall1(float8out, Float8GetDatum(number)),
 																 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	}
 	pushJsonbValue(state, WJB_VALUE, &value);
@@ -150,16 +167,17 @@ push_number(JsonbParseState **state, const char *name, double number)
 Datum
 ml_transform_json(PG_FUNCTION_ARGS)
 {
-	PredictPlan *plan = transform_row(fcinfo);
-	Transform  *transform;
+	PredictPlan *plan = read_row(fcinfo);
 	JsonbParseState *state = NULL;
+	double	   *x;
 
 	if (plan == NULL)
 		PG_RETURN_NULL();
-	transform = plan->derived;
+	x = palloc(sizeof(double) * (Size) ml_prep_columns(plan->model->prep));
+	ml_prep_apply(plan->model->prep, plan->raw, 1, 1, x, 1);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int j = 0; j < ml_prep_columns(plan->model->prep); j++)
-		push_number(&state, ml_prep_column(plan->model->prep, j)->name, transform->x[j]);
+		push_number(&state, ml_prep_column(plan->model->prep, j)->name, x[j]);
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
@@ -183,11 +201,13 @@ ml_inverse_transform(PG_FUNCTION_ARGS)
 	}
 	model = model_argument_get(argument, PG_GETARG_DATUM(0))->model;
 	check_columns(model);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, &nulls, &count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements,
+					  &nulls, &count);
 	if (count != ml_prep_columns(model->prep))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the model has %d prepared columns, but the array has %d elements", ml_prep_columns(model->prep), count)));
+				 errmsg("the model has %d prepared columns, but the array has %d elements",
+						ml_prep_columns(model->prep), count)));
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int j = 0; j < count; j++)
 	{
@@ -195,7 +215,8 @@ ml_inverse_transform(PG_FUNCTION_ARGS)
 		const MlFeature *feature = &model->signature->features[column->feature];
 		double		number;
 
-		if (feature->kind == ML_KIND_NUMBER && !nulls[j] && ml_prep_invert(model->prep, j, DatumGetFloat8(elements[j]), &number))
+		if (feature->kind == ML_KIND_NUMBER && !nulls[j] &&
+			ml_prep_invert(model->prep, j, DatumGetFloat8(elements[j]), &number))
 			push_number(&state, feature->name, number);
 	}
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));

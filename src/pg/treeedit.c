@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -15,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "edit/trees.h"
+#include "pg/arguments.h"
 #include "pg/cache.h"
 #include "pg/features.h"
 #include "pg/host.h"
@@ -96,7 +96,6 @@ static Datum
 edit_row(FunctionCallInfo fcinfo, const RegistryVersion *from, const RegistryVersion *to, const MlModel *parent,
 		 const MlEdited *edited, double seconds)
 {
-	TupleDesc	descriptor;
 	Datum		values[EDIT_COLUMNS] = {
 		CStringGetTextDatum(to->name),
 		Int32GetDatum(to->version),
@@ -106,11 +105,8 @@ edit_row(FunctionCallInfo fcinfo, const RegistryVersion *from, const RegistryVer
 		Int64GetDatum((int64) edited->leaves),
 		Float8GetDatum(seconds)
 	};
-	bool		nulls[EDIT_COLUMNS] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE || descriptor->natts != EDIT_COLUMNS)
-		elog(ERROR, "a row of %d columns is expected by the call", EDIT_COLUMNS);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	return result_row(fcinfo, EDIT_COLUMNS, values, NULL);
 }
 
 /* Edit a registered model: a new version. */

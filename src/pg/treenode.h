@@ -26,9 +26,7 @@ trees_argument(const MlModel *model)
 static inline bool
 node_null_left(const MlModel *model, const MlForest *forest, size_t node)
 {
-	int			column = forest->feature[node];
-
-	return ml_forest_goes_left(forest, node, forest->levels[column] > 0 ? ml_prep_null(model->prep, column) : NAN);
+	return ml_forest_goes_left(forest, node, ml_prep_of_null(model->prep, forest->feature[node]));
 }
 
 /* Does a string that training never saw go left at a node of a category? */

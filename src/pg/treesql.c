@@ -150,7 +150,8 @@ make_column(SqlWriter *writer, int column)
 	size_t		length = strlen(feature->type);
 	const NumberType *type;
 
-	if (ml_prep_term(writer->model->prep, column) != NULL)
+	if (ml_prep_term(writer->model->prep, column) != NULL ||
+		(prepared->kind != ML_PREPARED_NUMBER && prepared->kind != ML_PREPARED_CATEGORY))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of the model is made by steps of its preparation", prepared->name),
@@ -163,7 +164,8 @@ make_column(SqlWriter *writer, int column)
 	if (feature->kind == ML_KIND_CATEGORY)
 	{
 		/* bytes are compared, whatever the column's collation holds equal */
-		writer->columns[column] = psprintf("%s%s COLLATE \"C\"", name, strcmp(feature->type, "text") == 0 ? "" : "::text");
+		writer->columns[column] = psprintf("%s%s COLLATE \"C\"", name,
+										   strcmp(feature->type, "text") == 0 ? "" : "::text");
 		return;
 	}
 	if (feature->kind == ML_KIND_VECTOR)
@@ -504,7 +506,8 @@ check_size(const SqlWriter *writer)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the model is too large for one expression"),
 				 errdetail("It has %zu trees a score, %zu nodes, and depth %d; "
-						   "at most %d trees, %d nodes and depth %d can be written.", trees, forest->nodes, deepest, SQL_MAX_TREES, SQL_MAX_NODES, SQL_MAX_DEPTH),
+						   "at most %d trees, %d nodes and depth %d can be written.", trees, forest->nodes, deepest,
+						   SQL_MAX_TREES, SQL_MAX_NODES, SQL_MAX_DEPTH),
 				 errhint("Make it smaller with ml_truncate or ml_prune, or call ml_predict.")));
 }
 
@@ -569,7 +572,8 @@ read_output(MlContext *ctx, const MlSignature *signature, const char *name)
 					  "Ask for the output \"label\" or \"probability\".");
 	if ((output == SQL_PROBABILITY || output == SQL_LABEL) && signature->nclasses == 0)
 		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
-					  ml_format(ctx, "a model without classes has no %s", output_names[output]), NULL, "Ask for the output \"prediction\" or \"score\".");
+					  ml_format(ctx, "a model without classes has no %s", output_names[output]), NULL,
+					  "Ask for the output \"prediction\" or \"score\".");
 	return output;
 }
 
@@ -590,14 +594,16 @@ read_class(MlContext *ctx, const MlModel *model, const MlForest *forest, SqlOutp
 		return 1;
 	if (name == NULL)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "the %s of which class is not said", output_names[output]), NULL, "Name it with the option \"class\".");
+					  ml_format(ctx, "the %s of which class is not said", output_names[output]), NULL,
+					  "Name it with the option \"class\".");
 	class = features_find_class(model, name, strlen(name));
 	if (class < 0)
 		ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "class \"%s\" does not exist", name), NULL,
 					  ml_candidates_hint(ctx, "class", name, model->signature->class_labels, (size_t) nclasses));
 	if (output == SQL_SCORE && class == 0 && forest->outputs == 1)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "class \"%s\" has no score of its own", name), NULL, "Of two classes, the second one has the score.");
+					  ml_format(ctx, "class \"%s\" has no score of its own", name), NULL,
+					  "Of two classes, the second one has the score.");
 	return class;
 }
 
@@ -629,8 +635,8 @@ read_quantile(MlContext *ctx, Jsonb *options, SqlWriter *writer)
 			return;
 		}
 	ml_raise_full(ctx, ML_ERROR_UNDEFINED,
-				  ml_format(ctx, "quantile %s does not exist", jsonb_cstring(JsonbPGetDatum(JsonbValueToJsonb(value)))), NULL,
-				  ml_format(ctx, "The model has %d of them; ml_trees shows which.", writer->nquantiles));
+				  ml_format(ctx, "quantile %s does not exist", jsonb_cstring(JsonbPGetDatum(JsonbValueToJsonb(value)))),
+				  NULL, ml_format(ctx, "The model has %d of them; ml_trees shows which.", writer->nquantiles));
 }
 
 /* A model as an SQL expression. */

@@ -50,27 +50,42 @@ check_model(const MlModel *model)
 
 /* The arguments of a training that updates a model. */
 UpdateMethod
-update_read_args(MlContext *ctx, FunctionCallInfo fcinfo, const VersionOrigin *origin, MlRetrain *retrain, TrainArgs *args)
+update_read_args(MlContext *ctx, FunctionCallInfo fcinfo, const VersionOrigin *origin, MlRetrain *retrain,
+				 TrainArgs *args)
 {
 	const MlModel *model = retrain->from;
 	const MlSignature *signature = model->signature;
 	UpdateMethod method = choose_method(model);
+	const char *transform;
 	Jsonb	   *arguments = lineage_object(origin->lineage, "arguments");
-	Jsonb	   *validation = PG_ARGISNULL(ARGUMENT_VALIDATION) ? origin->validation : PG_GETARG_JSONB_P(ARGUMENT_VALIDATION);
+	Jsonb	   *validation = PG_ARGISNULL(ARGUMENT_VALIDATION) ? origin->validation :
+		PG_GETARG_JSONB_P(ARGUMENT_VALIDATION);
 
 	check_model(model);
+	if (method == UPDATE_RETRAINED && lineage_is_value(origin->lineage))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a model that was registered as a value cannot be trained anew"),
+				 errdetail("How it was trained, and its rows prepared, is not known."),
+				 errhint("Train a version with ml_train.")));
 	memset(args, 0, sizeof *args);
 	args->source = need_text(fcinfo, 1, "source");
 	args->target = signature->task == ML_TASK_ANOMALY ? NULL : pstrdup(signature->target);
 	args->algorithm = model->algorithm;
 	args->features = model_feature_names(signature);
 	args->nfeatures = signature->nfeatures;
+	args->like = model;
+	transform = ml_prep_transform_name(ctx, jsonb_cstring(JsonbPGetDatum(origin->preprocess)));
+	/* the model has all of the transform, which may have been dropped */
+	if (method == UPDATE_RETRAINED && transform != NULL)
+		train_take_transform(args, model, pstrdup(transform));
 	args->preprocess = method == UPDATE_RETRAINED ? jsonb_cstring(JsonbPGetDatum(origin->preprocess)) : "{}";
 	args->params = pstrdup(ml_retrain_params(ctx, model, PG_ARGISNULL(ARGUMENT_PARAMS) ? "{}" :
 											 jsonb_cstring(PG_GETARG_DATUM(ARGUMENT_PARAMS))));
 	train_read_params(ctx, args);
 	train_read_validation(ctx, validation, args);
-	args->weight = PG_ARGISNULL(ARGUMENT_WEIGHT) ? lineage_string(arguments, "weight") : optional_text(fcinfo, ARGUMENT_WEIGHT);
+	args->weight = PG_ARGISNULL(ARGUMENT_WEIGHT) ? lineage_string(arguments, "weight") :
+		optional_text(fcinfo, ARGUMENT_WEIGHT);
 	if (method != UPDATE_RETRAINED)
 	{
 		retrain->kind = ML_RETRAIN_CONTINUE;

@@ -93,7 +93,7 @@ check_validation_key(MlContext *ctx, const char *key)
 {
 	static const char *const keys[] = {
 		"split", "test_size", "seed", "order_by", "after", "column", "group_by", "folds", "repeats", "threshold",
-		"costs", "sampling", "sampling_ratio"
+		"costs", "positive", "sampling", "sampling_ratio"
 	};
 
 	for (size_t i = 0; i < lengthof(keys); i++)
@@ -200,9 +200,11 @@ validation_split(MlContext *ctx, Jsonb *object, TrainArgs *args, MlSplitKind whe
 	refuse_both(object, "folds", "after");
 	args->split_column = NULL;
 	if (kind == ML_SPLIT_LAST)
-		need_column(kind, "order_by", args->split_column = order_by, "Name the column that orders the rows, such as a time.");
+		need_column(kind, "order_by", args->split_column = order_by,
+					"Name the column that orders the rows, such as a time.");
 	if (kind == ML_SPLIT_COLUMN)
-		need_column(kind, "column", args->split_column = column, "Name a boolean column that is true in the rows to hold out.");
+		need_column(kind, "column", args->split_column = column,
+					"Name a boolean column that is true in the rows to hold out.");
 	if (kind == ML_SPLIT_GROUP)
 		need_column(kind, "group_by", args->split_column = group_by,
 					"Name the column whose rows of one value stay on one side, such as a customer.");
@@ -224,7 +226,8 @@ validation_integer(Jsonb *object, const char *key, int64 when_absent, double min
 static double
 validation_test_size(Jsonb *object)
 {
-	double		size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, PG_INT32_MAX, TEST_SIZE_WANTED);
+	double		size = validation_number(object, "test_size", DEFAULT_TEST_SIZE, DBL_MIN, PG_INT32_MAX,
+										 TEST_SIZE_WANTED);
 
 	if (size >= 1 && (size < 2 || size != floor(size)))
 		refuse_validation("test_size", validation_member(object, "test_size"), TEST_SIZE_WANTED);
@@ -261,6 +264,18 @@ read_sampling(MlContext *ctx, Jsonb *object, TrainArgs *args)
 				 errmsg("\"sampling_ratio\" of validation needs \"sampling\"")));
 }
 
+/* The label of the class that matters, which a JSON number or boolean may stand for; NULL when absent. */
+static char *
+validation_positive(Jsonb *object)
+{
+	JsonbValue *value = validation_member(object, "positive");
+	char	   *label = value == NULL ? NULL : jsonb_scalar_text(value);
+
+	if (value != NULL && label == NULL)
+		refuse_validation("positive", value, "the label of a class");
+	return label;
+}
+
 /* Which class is to be predicted, as JSON for the engine; NULL = the most probable one. */
 static char *
 validation_decision(Jsonb *object)
@@ -282,6 +297,20 @@ validation_decision(Jsonb *object)
 	return NULL;
 }
 
+/* Error when a member is given that says something of a target that there is not. */
+static void
+refuse_without_target(Jsonb *object)
+{
+	static const char *const keys[] = {"folds", "threshold", "costs", "positive", "sampling"};
+
+	for (size_t i = 0; i < lengthof(keys); i++)
+		if (validation_member(object, keys[i]) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"%s\" of validation needs a target", keys[i]),
+					 errdetail("Without a target there are no classes, and nothing to measure on rows held out.")));
+}
+
 /* How to hold rows out, from the JSON of the argument. */
 void
 train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
@@ -297,6 +326,7 @@ train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 	split->repeats = (int) validation_integer(object, "repeats", 1, 1, MAX_REPEATS, REPEATS_WANTED);
 	args->after = validation_after(object);
 	args->decision = validation_decision(object);
+	args->positive = validation_positive(object);
 	read_sampling(ctx, object, args);
 	split->has_after = args->after != NULL;
 	if (split->folds == 0 && split->repeats > 1)
@@ -304,11 +334,8 @@ train_read_validation(MlContext *ctx, Jsonb *object, TrainArgs *args)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"repeats\" of validation needs \"folds\""),
 				 errhint("A cross-validation is repeated, for example {\"folds\": 5, \"repeats\": 3}.")));
-	if (split->folds > 0 && args->target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"folds\" of validation needs a target"),
-				 errdetail("Without a target there is nothing to measure on rows held out.")));
+	if (args->target == NULL)
+		refuse_without_target(object);
 }
 
 /* Make sure of folds, by default DEFAULT_FOLDS. */
@@ -363,6 +390,11 @@ train_validation_json(const TrainArgs *args)
 	if (args->sampling != ML_SAMPLING_NONE)
 		appendStringInfo(&json, ", \"sampling\": \"%s\", \"sampling_ratio\": %s", sampling_names[args->sampling],
 						 number_text(args->sampling_ratio));
+	if (args->positive != NULL)
+	{
+		appendStringInfoString(&json, ", \"positive\": ");
+		escape_json(&json, args->positive);
+	}
 	/* without its braces it is one more member */
 	if (args->decision != NULL)
 		appendStringInfo(&json, ", %.*s", (int) strlen(args->decision) - 2, args->decision + 1);

@@ -171,6 +171,7 @@ value_reader_init(ValueReader *reader, Oid type, MemoryContext context)
 	}
 	else if (type == UUIDOID)
 		use_output_function(reader, context);
+	reader->text = !reader->output && (reader->base == TEXTOID || reader->base == VARCHAROID);
 	return reader->kind != ML_KIND_INVALID;
 }
 
@@ -301,9 +302,9 @@ bpchar_bytes(Datum value, size_t *length)
 	return bytes;
 }
 
-/* The bytes of a category; they may point into value. */
+/* The bytes of a category that cannot be read in place, whatever its type. */
 const char *
-value_category(ValueReader *reader, Datum value, size_t *length)
+value_category_made(ValueReader *reader, Datum value, size_t *length)
 {
 	struct varlena *text;
 	char	   *bytes;

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 
 #include "base/columns.h"
+#include "pg/compat.h"
 
 typedef struct ValueReader
 {
@@ -24,6 +25,7 @@ typedef struct ValueReader
 	MlKind		kind;			/* ML_KIND_INVALID: unusable */
 	Oid			element;		/* vectors */
 	const char *name;			/* of the column, for errors; NULL = not known */
+	bool		text;			/* category: text or varchar, whose bytes may be read in place */
 	bool		output;			/* category: through the type's output function */
 	FmgrInfo	output_function;
 } ValueReader;
@@ -37,8 +39,20 @@ extern bool value_is_string(const ValueReader *reader);
 /* A number; date/time infinities give infinite doubles. */
 extern double value_number(const ValueReader *reader, Datum value);
 
+/* The bytes of a category that has to be decompressed, fetched or made. */
+extern const char *value_category_made(ValueReader *reader, Datum value, size_t *length);
+
 /* The bytes of a category; may point into value or palloc in the current context. */
-extern const char *value_category(ValueReader *reader, Datum value, size_t *length);
+static inline const char *
+value_category(ValueReader *reader, Datum value, size_t *length)
+{
+	const struct varlena *text = (const struct varlena *) DatumGetPointer(value);
+
+	if (!reader->text || VARATT_IS_EXTERNAL(text) || VARATT_IS_COMPRESSED(text))
+		return value_category_made(reader, value, length);
+	*length = VARSIZE_ANY_EXHDR(text);
+	return VARDATA_ANY(text);
+}
 
 /* The elements of a vector (palloc'd or in place); NULL elements are NaN. Errors on more than one dimension. */
 extern const double *value_vector(const ValueReader *reader, Datum value, int *width);

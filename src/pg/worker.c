@@ -181,7 +181,8 @@ static void
 show_activity(const JobClaim *claim)
 {
 	char	   *text = MemoryContextStrdup(TopMemoryContext,
-										   psprintf("job " INT64_FORMAT ": ml_train('%s', ...)", claim->id, claim->name));
+										   psprintf("job " INT64_FORMAT ": ml_train('%s', ...)", claim->id,
+													claim->name));
 
 	debug_query_string = text;
 	pgstat_report_activity(STATE_RUNNING, text);

@@ -212,6 +212,24 @@ fuzz_explain(MlContext *ctx, const MlModel *model, double value)
 	}
 }
 
+/* Weigh a text by the terms of each feature that is one. */
+static inline void
+fuzz_texts(MlContext *ctx, const MlModel *model)
+{
+	for (int f = 0; f < model->signature->nfeatures; f++)
+	{
+		const MlTextFit *text = ml_prep_text(model->prep, f);
+		double	   *counts = text != NULL ? ml_alloc_array_zero(ctx, (size_t) text->width + 1, sizeof(double)) : NULL;
+		double	   *out = text != NULL ? ml_alloc_array(ctx, (size_t) text->width + 1, sizeof(double)) : NULL;
+
+		for (const char *p = "basic plus"; text != NULL && p[1] != '\0'; p++)
+			if (ml_text_element(text, p, 2) >= 0)
+				counts[ml_text_element(text, p, 2)] += 1;
+		if (text != NULL)
+			ml_text_weigh(text, counts, out, 1);
+	}
+}
+
 /* Use a model that was opened: score and explain rows of zeros, of NULLs and of huge numbers, and describe it. */
 static inline void
 fuzz_use(MlContext *ctx, const MlModel *model)
@@ -221,6 +239,7 @@ fuzz_use(MlContext *ctx, const MlModel *model)
 	fuzz_score(ctx, model, 1e308);
 	fuzz_explain(ctx, model, 0.0);
 	fuzz_explain(ctx, model, NAN);
+	fuzz_texts(ctx, model);
 	(void) strlen(ml_model_describe(ctx, model));
 }
 

@@ -61,7 +61,7 @@ write_file(MlContext *ctx, const char *dir, const char *folder, const char *name
 	}
 }
 
-/* A row of a table: numbers with a NULL now and then, a category, a vector, the target. */
+/* A row of a table: numbers with a NULL now and then, a category, a vector, the target, a time. */
 static void
 add_row(MlContext *ctx, MlColumn **columns, MlTargetKind kind, int classes, MlRandom *random)
 {
@@ -85,6 +85,7 @@ add_row(MlContext *ctx, MlColumn **columns, MlTargetKind kind, int classes, MlRa
 		ml_column_add_category(ctx, columns[3], plans[klass], strlen(plans[klass]));
 	else
 		ml_column_add_number(ctx, columns[3], classes == 0 ? signal : klass);
+	ml_column_add_number(ctx, columns[4], (double) (columns[4]->rows / 3));
 }
 
 /* A table of all kinds of columns. */
@@ -95,17 +96,64 @@ make_table(MlContext *ctx, MlTargetKind kind, int classes)
 	MlRandom	random;
 
 	ml_random_seed(&random, 7);
-	table->ncolumns = 4;
-	table->columns = ml_alloc_array(ctx, 4, sizeof(MlColumn *));
+	table->ncolumns = 5;
+	table->columns = ml_alloc_array(ctx, 5, sizeof(MlColumn *));
 	table->columns[0] = ml_column_create(ctx, "x", ML_KIND_NUMBER);
 	table->columns[1] = ml_column_create(ctx, "plan", ML_KIND_CATEGORY);
 	table->columns[2] = ml_column_create(ctx, "v", ML_KIND_VECTOR);
 	table->columns[3] = ml_column_create(ctx, "y", kind == ML_TARGET_TEXT ? ML_KIND_CATEGORY : ML_KIND_NUMBER);
+	table->columns[4] = ml_column_create(ctx, "t", ML_KIND_NUMBER);
 	for (table->rows = 0; table->rows < ROWS; table->rows++)
 		add_row(ctx, table->columns, kind, classes, &random);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		ml_column_finish(ctx, table->columns[i]);
 	return table;
+}
+
+/* Adds a term to a column. */
+typedef struct Adding
+{
+	MlContext  *ctx;
+	MlColumn   *column;
+} Adding;
+
+static void
+add_term(void *arg, const char *bytes, size_t length)
+{
+	const Adding *adding = arg;
+
+	ml_column_add_term(adding->ctx, adding->column, bytes, length);
+}
+
+/* The strings of a category as texts, by their characters. */
+static MlColumn *
+as_texts(MlContext *ctx, const MlColumn *category, const MlTextOptions *options)
+{
+	MlColumn   *column = ml_column_create(ctx, category->name, ML_KIND_TEXT);
+	Adding		adding = {ctx, column};
+
+	ml_column_set_text(ctx, column, options);
+	for (size_t i = 0; i < category->rows; i++)
+	{
+		double		code;
+		const char *string;
+		size_t		length;
+
+		ml_column_read(category, 0, NULL, i, 1, &code);
+		if (code != code)
+		{
+			ml_column_add_null(ctx, column);
+			continue;
+		}
+		string = category->dictionary->strings[(size_t) code];
+		length = strlen(string);
+		ml_column_begin_text(ctx, column, string, length);
+		ml_text_characters(options, string, length, ml_text_utf8, ml_alloc(ctx, length + 3),
+						   ml_alloc_array(ctx, length + 3, sizeof(size_t)), add_term, &adding);
+		ml_column_end_text(ctx, column);
+	}
+	ml_column_finish(ctx, column);
+	return column;
 }
 
 /* Write a model as bytes and as text. */
@@ -136,9 +184,13 @@ train_model(MlContext *ctx, const MlAlgorithm *algorithm, size_t target, const c
 		.weight = -1,
 		.split_column = -1,.group = -1,.start = -1,
 	};
+	MlTable    *table = make_table(ctx, targets[target].kind, targets[target].classes);
+	const MlTextOptions *text = ml_prep_text_options(ctx, preprocess, "plan");
 	MlTrainResult result;
 
-	ml_pipeline_train(ctx, make_table(ctx, targets[target].kind, targets[target].classes), &spec, &result);
+	if (text != NULL)
+		table->columns[1] = as_texts(ctx, table->columns[1], text);
+	ml_pipeline_train(ctx, table, &spec, &result);
 	return result;
 }
 
@@ -158,11 +210,17 @@ write_prepared(MlContext *ctx, const char *dir)
 	static const char *const steps[] = {
 		"{\"number\": {\"transform\": \"log1p\"}, \"category\": {\"encode\": \"target\"}, \"interactions\": [[\"x\", \"plan\"]]}",
 		"{\"columns\": {\"x\": {\"impute\": \"median\", \"scale\": \"minmax\"}}, \"category\": {\"encode\": \"label\"}, \"polynomial\": {\"degree\": 3}}",
+		"{\"columns\": {\"plan\": {\"text\": {\"tokens\": \"characters\"}}}}",
+		"{\"columns\": {\"plan\": {\"text\": {\"tokens\": \"characters_in_words\", \"weight\": \"count\", \"buckets\": 7}, \"impute\": \"auto\"}}}",
+		"{\"columns\": {\"x\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"group_by\": \"plan\"}, \"plan\": {\"impute\": \"forward_fill\", \"order_by\": \"t\"}}}",
 	};
+	size_t		count = sizeof steps / sizeof steps[0];
 
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+	/* the last one for trees too, which have levels instead of columns of 0 and 1 */
+	for (size_t i = 0; i <= count; i++)
 	{
-		MlTrainResult result = train_model(ctx, &ml_logistic_regression, 1, steps[i], "{\"threshold\": \"f1\"}");
+		MlTrainResult result = i < count ? train_model(ctx, &ml_logistic_regression, 1, steps[i], "{\"threshold\": \"f1\"}") :
+			train_model(ctx, &ml_decision_tree, 1, steps[count - 1], NULL);
 
 		write_bytes(ctx, dir, ml_format(ctx, "prepared_%zu", i), result.bytes, result.size);
 	}

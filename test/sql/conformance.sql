@@ -206,9 +206,10 @@ RESET mlaas.max_threads;
 CREATE FUNCTION differs(a text, b text, number boolean) RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FROM items i WHERE CASE WHEN number THEN abs(ml_predict(a, i) - ml_predict(b, i)) < 1e-6
 	ELSE (SELECT bool_and(abs(p::float8 - (ml_probabilities(b, i)->>c)::float8) < 1e-6) FROM jsonb_each_text(ml_probabilities(a, i)) AS e(c, p)) END IS NOT TRUE $$;
--- in whatever order the features are, where rows are not drawn: a draw goes by the row as it was read
+-- in whatever order the features are, and whether a row is there twice or weighs two, where rows are not drawn
 CREATE FUNCTION whole_rows(algorithm text) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT CASE WHEN EXISTS (SELECT FROM ml_params(algorithm) WHERE name = 'bootstrap') THEN '{"bootstrap": false}' ELSE '{}' END::jsonb $$;
+	SELECT coalesce(jsonb_object_agg(name, CASE name WHEN 'bootstrap' THEN 'false' ELSE '1' END::jsonb), '{}') FROM ml_params(algorithm)
+	WHERE name IN ('bootstrap', 'subsample') $$;
 SELECT model FROM cases WHERE target IS NOT NULL AND (train(model || '_straight', 'items', target, algorithm, '{n,m,k,flag,color,v}', whole_rows(algorithm)) IS NULL
 	OR train(model || '_turned', 'items', target, algorithm, '{v,color,flag,k,m,n}', whole_rows(algorithm)) IS NULL OR differs(model || '_straight', model || '_turned', number) <> 0);
 -- a weight of two is a row that comes twice

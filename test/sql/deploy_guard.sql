@@ -1,4 +1,6 @@
 -- Guards: conditions that a version must pass before an alias points at it.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 CREATE SCHEMA deploy_guard;
 SET search_path = deploy_guard, public;
 
@@ -20,6 +22,15 @@ SELECT ml_guard('deploy_guard', 'microseconds <= 1000', source => 'people');
 SELECT ml_guard('deploy_guard', 'accuracy > 0.8', 'canary', 'SELECT * FROM people WHERE id > 500');
 SELECT alias, number, condition, metric, by, operator, threshold, source FROM mlaas.guards WHERE name = 'deploy_guard' ORDER BY number;
 
+-- names without quotes are in small letters: the error says how to write this one
+SELECT ml_guard('deploy_guard', 'max_gap(accuracy, Area Code) <= 0.1', source => 'SELECT *, region AS "Area Code" FROM people');
+SELECT ml_guard('deploy_guard', 'max_gap(accuracy, Marital) <= 0.1', source => 'SELECT *, region AS "Marital" FROM people');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_guard('deploy_guard', 'max_gap(accuracy, "Maritl") <= 0.1', source => 'SELECT *, region AS "Marital" FROM people');
+BEGIN;
+SELECT ml_guard('deploy_guard', 'max_gap(accuracy, "Marital") <= 0.9', source => 'SELECT *, region AS "Marital" FROM people') > 0 AS taken;
+ROLLBACK;
+
 -- a version that fails is not deployed, and nothing else happens
 CREATE FUNCTION failure(command text, OUT message text, OUT detail text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,11 +45,11 @@ SELECT * FROM failure($$ SELECT ml_deploy('deploy_guard', 3, 'canary') $$);
 SELECT * FROM failure($$ SELECT ml_route('deploy_guard', 'production', 3, weight => 0.5) $$);
 \x off
 SELECT alias, version FROM mlaas.aliases WHERE name = 'deploy_guard' ORDER BY alias;
-SELECT count(*) FROM mlaas.history WHERE name = 'deploy_guard' AND action = 'deploy';
+SELECT count(*) FROM mlaas.history WHERE at >= :'began' AND name = 'deploy_guard' AND action = 'deploy';
 
 -- one that passes is
 SELECT version, previous_version, deployed FROM ml_deploy('deploy_guard', 2);
-SELECT jsonb_object_keys(detail -> 'guards') AS measured FROM mlaas.history WHERE name = 'deploy_guard' AND action = 'deploy' AND version = 2 ORDER BY 1;
+SELECT jsonb_object_keys(detail -> 'guards') AS measured FROM mlaas.history WHERE at >= :'began' AND name = 'deploy_guard' AND action = 'deploy' AND version = 2 ORDER BY 1;
 -- a rollback does not ask
 SELECT version, previous_version FROM ml_rollback('deploy_guard');
 -- an alias without guards takes all
@@ -54,7 +65,7 @@ SELECT ml_drop_guard('deploy_guard', 1);
 SELECT ml_drop_guard('deploy_guard', 1);
 SELECT ml_drop_guard('deploy_guard', NULL);
 SELECT count(*) FROM mlaas.guards WHERE name = 'deploy_guard';
-SELECT action, alias, reason FROM mlaas.history WHERE name = 'deploy_guard' AND action = 'guard' ORDER BY number;
+SELECT action, alias, reason FROM mlaas.history WHERE at >= :'began' AND name = 'deploy_guard' AND action = 'guard' ORDER BY number;
 
 -- a metric that is not defined on the rows fails
 SELECT ml_guard('deploy_guard', 'roc_auc >= 0', 'empty', 'SELECT * FROM people WHERE region = ''south'' AND x < 100');

@@ -1,4 +1,6 @@
 -- Routes: calls of an alias that go to other versions.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 CREATE SCHEMA deploy_route;
 SET search_path = deploy_route, public;
 
@@ -151,8 +153,8 @@ SELECT version, previous_version, deployed FROM ml_promote('deploy_route', versi
 SELECT * FROM shares();
 SELECT version, previous_version FROM ml_rollback('deploy_route');
 SELECT ml_rollback('deploy_route');
-SELECT action, version, from_version, reason, detail FROM mlaas.history WHERE name = 'deploy_route' AND action IN ('deploy', 'rollback') ORDER BY number;
-SELECT action, version, reason, detail FROM mlaas.history WHERE name = 'deploy_route' AND action = 'route' ORDER BY number LIMIT 4;
+SELECT action, version, from_version, reason, detail FROM mlaas.history WHERE at >= :'began' AND name = 'deploy_route' AND action IN ('deploy', 'rollback') ORDER BY number;
+SELECT action, version, reason, detail FROM mlaas.history WHERE at >= :'began' AND name = 'deploy_route' AND action = 'route' ORDER BY number LIMIT 4;
 
 -- what is refused
 SELECT ml_promote('deploy_route');

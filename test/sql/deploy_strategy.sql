@@ -43,12 +43,14 @@ SELECT round(value::numeric, 6) = round((SELECT value FROM ml_evaluate('deploy_s
 	   round(previous_value::numeric, 6) = round((SELECT value FROM ml_evaluate('deploy_strategy', 'points') WHERE metric = 'rmse')::numeric, 6) AS previous
 FROM ml_deploy('deploy_strategy', 3, strategy => 'if_better', holdout => 'points');
 
--- a training does the same
+-- a training does the same, and tells of both figures where the version is not deployed
+\set VERBOSITY terse
 SELECT * FROM learn('{x}', 'if_better');
 SELECT ml_drop('deploy_strategy');
 SELECT * FROM learn('{x}', 'if_better');
 SELECT * FROM learn('{x,z}', 'if_better');
 SELECT * FROM learn('{z}', 'if_better');
+\set VERBOSITY default
 SELECT number, action, version, from_version, reason, detail ->> 'metric' AS metric, detail ->> 'rows' AS rows,
 	   (detail ->> 'value')::float8 < (detail ->> 'previous_value')::float8 AS lower
 FROM mlaas.history WHERE name = 'deploy_strategy' AND model_id = (SELECT id FROM mlaas.model WHERE name = 'deploy_strategy') ORDER BY number;

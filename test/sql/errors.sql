@@ -43,6 +43,11 @@ SELECT ml_train('m', 'good', 'label', 'logistic_regression', '{x1}', params => '
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', features => '{x1}', params => '{"max_itre": 10}');
 \echo :LAST_ERROR_SQLSTATE
+SELECT ml_train('m', 'good', 'label', features => '{x1}', params => '{"max_depth": 3, "l2": 1}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ml_train('m', 'good', 'label', features => '{x1}', params => '{"max_itre": 3}');
+SELECT ml_train('m', 'good', 'y', features => '{x1}', params => '{"learning_rate": 0.1}', validation => '{"split": "none"}');
+SELECT ml_fit('auto', '{"n_estimators": 3}', y, x1) FROM good;
 SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"scaling": "none"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT ml_train('m', 'good', 'y', 'linear_regression', preprocess => '{"scale": "maximum"}');

@@ -117,6 +117,7 @@ SET TimeZone = 'Europe/Berlin';
 SELECT ml_schedule('jobs_line', 'line', 'y', cron => '0 3 1 jan *') > now() AS planned;
 SELECT to_char(next_run, 'MM-DD HH24:MI TZH') AS next, time_zone, every, cron, on_change, last_run, last_job, last_state, failures, relations, arguments
 FROM mlaas.schedules WHERE schedule = 'jobs_line';
+SELECT ml_schedule('jobs_line', 'line', 'y', cron => '@yearly') = date_trunc('year', now()) + interval '1 year' AS new_year;
 SELECT ml_schedule('jobs_line', 'line', 'y', every => '1 hour', time_zone => 'America/New_York', priority => 2) BETWEEN now() + '59 min' AND now() + '61 min' AS planned;
 SELECT time_zone, every, cron, priority FROM mlaas.schedules WHERE schedule = 'jobs_line';
 SELECT ml_schedule('jobs_line', 'line', 'y', on_change => 0.2, schedule => 'jobs_other') > now() AS planned;
@@ -147,6 +148,7 @@ SELECT ml_schedule('jobs_line', 'line', 'y', cron => '61 * * * *');
 SELECT ml_schedule('jobs_line', 'line', 'y', cron => '* * * juno *');
 SELECT ml_schedule('jobs_line', 'line', 'y', cron => '* * *');
 SELECT ml_schedule('jobs_line', 'line', 'y', cron => '0 0 30 2 *');
+SELECT ml_schedule('jobs_line', 'line', 'y', cron => '@dayly');
 \set VERBOSITY terse
 SELECT ml_unschedule('jobs_line'), ml_unschedule('jobs_other'), ml_unschedule('jobs_new'), ml_unschedule('jobs_none');
 
@@ -157,10 +159,10 @@ BEGIN
 	FOR i IN 1 .. 3000 LOOP
 		PERFORM pg_sleep(0.02);
 		COMMIT;
-		EXIT WHEN (SELECT count(*) FROM mlaas.jobs WHERE schedule = 'jobs_often' AND state = 'succeeded') >= 2;
+		EXIT WHEN (SELECT count(*) FROM mlaas.jobs JOIN mlaas.schedules s USING (schedule) WHERE schedule = 'jobs_often' AND state = 'succeeded' AND submitted_at >= s.created_at) >= 2;
 	END LOOP;
 END $$;
-SELECT count(*) >= 2 AS ran FROM mlaas.jobs WHERE schedule = 'jobs_often' AND state = 'succeeded';
+SELECT count(*) >= 2 AS ran FROM mlaas.jobs JOIN mlaas.schedules s USING (schedule) WHERE schedule = 'jobs_often' AND state = 'succeeded' AND submitted_at >= s.created_at;
 SELECT last_run IS NOT NULL AS ran, failures FROM mlaas.schedules WHERE schedule = 'jobs_often';
 SELECT ml_unschedule('jobs_often');
 SELECT bool_and(ml_wait(job) = 'succeeded') AS over FROM mlaas.jobs WHERE schedule = 'jobs_often';

@@ -55,6 +55,12 @@ BEGIN
 END $$;
 SELECT validation, abs(threshold(NULL, validation) - 0.5) < 0.2 AS rows, abs(threshold('w', validation) - 0.5) < 0.2 AS weights FROM (VALUES ('{"threshold": "accuracy"}'::jsonb), ('{"threshold": "accuracy", "folds": 3}')) AS v(validation);
 
+-- of a deployment that depends on the rows held out: as the training measured it
+SELECT name FROM ml_train('better', 'learn', 'y', 'baseline', '{x}', weight => 'w');
+CREATE TABLE second AS SELECT * FROM ml_train('better', 'learn', 'y', 'linear_regression', '{x}', weight => 'w', validation => '{"test_size": 0.4}', deploy => 'if_better');
+SELECT deployed, abs((h.detail ->> 'value')::float8 - (s.metrics ->> 'rmse')::float8) < 1e-9 AS as_measured, h.detail ->> 'rows' AS rows
+FROM second s, mlaas.history h WHERE h.name = 'better' AND h.detail ? 'value';
+
 -- 2. what is chosen on rows that were learned from is said
 
 SELECT name FROM ml_train('threshold', 'learn', 'bought', 'logistic_regression', '{x}', validation => '{"threshold": "f1", "split": "none"}');
@@ -84,6 +90,8 @@ RESET mlaas.max_memory;
 -- the same of a table that is held
 SELECT warned('price', '{kind,size,invoice,code}');
 SELECT warned('price', '{kind,size,delivered,ordered}', '{"order_by": "ordered", "after": "2026-01-18"}');
+-- of a cross-validation once
+SELECT count(*) FROM ml_cross_validate('orders', 'price', 'decision_tree', '{kind,size,invoice}', '{"max_depth": 2}', validation => '{"folds": 2}') WHERE metric = 'rmse';
 -- one pass tells what a straight line says
 SELECT warned('price', '{kind,size,invoice}', '{"split": "none"}', 'linear_regression');
 SELECT warned('price', '{size,copy}', '{"split": "none"}', 'linear_regression', 'SELECT size, price, CASE WHEN id % 3 > 0 THEN invoice END AS copy FROM judging_test.orders WHERE id % 3 > 0');
@@ -153,6 +161,8 @@ SELECT p.column_name, p."distinct" = d.n AS "distinct", p.min = d.low AS min, p.
 		   CASE p.column_name WHEN 'big' THEN max(big)::text WHEN 'snow' THEN max(snow)::text ELSE trim_scale(max(exact))::text END AS high FROM long) d
 WHERE p.column_name IN ('big', 'snow', 'exact');
 SELECT sum((t ->> 'count')::int) FROM ml_profile('SELECT big FROM judging_test.long'), jsonb_array_elements(top) t;
+SELECT column_name, "distinct", min, max, top -> 0 ->> 'value' AS most_frequent
+FROM ml_profile('SELECT -9223372036854775807 - 1 + i % 3 AS low, 9223372036854775807 - i % 2 AS high, 1700000000000000 + i AS micros, CASE WHEN i % 2 = 0 THEN i ELSE -1000000000000000 - i END AS mixed FROM generate_series(1::bigint, 100) i');
 -- of a target with many classes a leak costs no more, and is told
 SELECT column_name, warnings FROM ml_profile('SELECT hashint4(i / 10)::text AS c, i / 10 AS same, i % 10 AS other, hashint4(i / 10)::text || ''x'' AS name FROM generate_series(1, 60000) i', 'c');
 -- whatever the columns and rows
@@ -162,6 +172,6 @@ SELECT column_name, type, kind, rows, nulls, "distinct", min, max, sd, warnings
 FROM ml_profile('SELECT NULL::int AS none, 5 AS one, ''NaN''::float8 AS "a""b", ''{}''::jsonb AS doc, ''<a/>''::xml AS x, ''\x00''::bytea AS bytes, ARRAY[1, 2] AS pair, ARRAY[''a''] AS texts, ''{"a": 1}''::json AS j, ''-inf''::numeric AS low');
 SELECT column_name, rows, nulls, "distinct", top, warnings FROM ml_profile('SELECT NULL::text AS c, NULL::float8[] AS v, NULL::numeric AS n, NULL::timestamptz AS t FROM generate_series(1, 60)');
 
-SELECT ml_drop(name) > 0 AS dropped FROM mlaas.models WHERE name IN ('plain', 'weighed', 'folded', 'hand', 'even', 'none', 'half', 'odd', 'few', 'classes', 'threshold', 'warned', 'after', 'early', 'halves', 'unseen') ORDER BY name;
+SELECT ml_drop(name) > 0 AS dropped FROM mlaas.models WHERE name IN ('plain', 'weighed', 'folded', 'hand', 'even', 'none', 'half', 'odd', 'few', 'better', 'classes', 'threshold', 'warned', 'after', 'early', 'halves', 'unseen') ORDER BY name;
 SET client_min_messages = warning;
 DROP SCHEMA judging_test CASCADE;

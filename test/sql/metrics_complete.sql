@@ -28,7 +28,7 @@ SELECT metric AS missing FROM wanted WHERE metric NOT IN (SELECT metric FROM met
 SELECT DISTINCT metric AS more FROM metrics WHERE metric NOT IN (SELECT metric FROM wanted) ORDER BY 1;
 -- in parts and in parallel, all the functions behind it too
 SELECT metric, arguments FROM metrics m WHERE combine = 0 OR proparallel <> 's' OR EXISTS (SELECT FROM pg_proc f WHERE f.oid IN (m.combine, m.transition, m.final) AND (f.proparallel <> 's' OR f.provolatile <> 'i'));
--- weights: in a form of every kind of argument, but for what is of one query (its weight is that of the mean over queries) or of points and groupings
+-- weights: in a form of every kind of argument, but for what is of one query (its weight is that of the mean over queries)
 SELECT metric, string_agg(DISTINCT split_part(arguments, ',', 1), '; ') AS without_weight FROM metrics m
 WHERE NOT EXISTS (SELECT FROM metrics w WHERE w.metric = m.metric AND w.weighted AND split_part(w.arguments, ',', 1) = split_part(m.arguments, ',', 1)) GROUP BY metric ORDER BY metric;
 -- said what it is
@@ -49,6 +49,26 @@ SELECT metric, d.* FROM (
 	UNION ALL SELECT 'expected_calibration_error', 'ml_expected_calibration_error(t, s, 7)', 'ml_expected_calibration_error(t, s, 7, #)'
 	UNION ALL SELECT 'fbeta', 'ml_fbeta(a::int, p::int, 2, ''macro'')', 'ml_fbeta(a::int, p::int, 2, ''macro'', #)') c, differs(call, weighted) d
 WHERE d.filtered OR d.left_out OR d.counted;
+-- groupings and clusters: a multiple of all weights changes nothing, weights of 1 are none, those of 0 leave rows out; in parts too
+CREATE TABLE points AS SELECT i % 4 AS a, CASE WHEN i % 3 = 0 THEN i % 5 ELSE i % 4 END AS b, ARRAY[i % 4 + i * 37 % 101 / 200.0, i % 2]::float8[] AS p, 0.3 + i % 6 AS w, i % 7 > 0 AS kept FROM generate_series(1, 2000) i;
+CREATE FUNCTION weighs(call text, OUT ones boolean, OUT multiple boolean, OUT left_out boolean, OUT parts boolean, OUT matter boolean) LANGUAGE plpgsql AS $$
+DECLARE
+	v float8[];
+BEGIN
+	EXECUTE format('SELECT ARRAY[%1$s), %1$s, 1), %1$s, w), %1$s, w * 1024), %1$s, CASE WHEN kept THEN w ELSE 0 END), %1$s, w) FILTER (WHERE kept)] FROM points', call) INTO v;
+	ones := v[1] = v[2];
+	multiple := abs(v[3] - v[4]) < 1e-12 * abs(v[3]);
+	left_out := abs(v[5] - v[6]) < 1e-12 * abs(v[5]);
+	matter := abs(v[1] - v[3]) > 1e-6;
+	SET LOCAL parallel_setup_cost = 0;
+	SET LOCAL parallel_tuple_cost = 0;
+	SET LOCAL min_parallel_table_scan_size = 0;
+	SET LOCAL max_parallel_workers_per_gather = 2;
+	EXECUTE format('SELECT abs(%1$s, w) - $1) < 1e-12 * abs($1) FROM points', call) INTO parts USING v[3];
+END $$;
+SELECT call, w.* FROM unnest(ARRAY['ml_ari(a, b', 'ml_nmi(a::text, b::text', 'ml_v_measure(a, b', 'ml_homogeneity(a, b', 'ml_completeness(a, b', 'ml_davies_bouldin(p, b', 'ml_calinski_harabasz(p, b::text', 'ml_silhouette(p, b']) call, weighs(call) w;
+SELECT ml_silhouette(p, a, -1.0) FROM points;
+SELECT ml_ari(a, b, 1e200) FROM points;
 
 \set VERBOSITY terse
 SET client_min_messages = warning;

@@ -1,5 +1,7 @@
 -- A function of mlaas_api for a deployed model: what it looks like, who may call it, and how it follows
 -- deployments, renamings and drops.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 SET client_min_messages = error;
 CREATE SCHEMA publish_test;
 SET search_path = publish_test, public;
@@ -183,7 +185,7 @@ SELECT mlaas_api.predict_by_key('number', '3');
 
 -- what the views tell
 SELECT name, function, key FROM mlaas_api.models ORDER BY name;
-SELECT action, alias FROM mlaas.history WHERE name = 'number' AND action LIKE '%publish' ORDER BY number LIMIT 2;
+SELECT action, alias FROM mlaas.history WHERE at >= :'began' AND name = 'number' AND action LIKE '%publish' ORDER BY number LIMIT 2;
 
 -- under another name, no longer, and with the model
 SELECT ml_publish('number', 'renamed');

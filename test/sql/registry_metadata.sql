@@ -1,4 +1,6 @@
 -- What is said about models: descriptions, tags, names, copies, the status of versions, metrics, and search.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 SET client_min_messages = warning;
 CREATE SCHEMA metadata_test;
 SET search_path = metadata_test, public;
@@ -99,8 +101,8 @@ SELECT name FROM mlaas.models WHERE name IN ('child', 'passing');
 -- the old name is free
 SELECT ml_rename('child', 'meta');
 SELECT name, number, action, version, reason, detail FROM mlaas.history
-WHERE name = 'It''s "renamed"' ORDER BY number;
-SELECT name, number, action, version, detail FROM mlaas.history WHERE name = 'meta' ORDER BY number;
+WHERE at >= :'began' AND name = 'It''s "renamed"' ORDER BY number;
+SELECT name, number, action, version, detail FROM mlaas.history WHERE at >= :'began' AND name = 'meta' ORDER BY number;
 
 -- 5. metrics as rows
 
@@ -142,7 +144,7 @@ SELECT error_of($$SELECT ml_set_owner('meta', 'regress_metadata_owner')$$);
 RESET ROLE;
 SELECT ml_set_owner('meta', 'regress_metadata_owner');
 SELECT number, action, who = current_user AS by_me, detail FROM mlaas.history
-WHERE name = 'meta' AND action IN ('owner', 'grant') ORDER BY number;
+WHERE at >= :'began' AND name = 'meta' AND action IN ('owner', 'grant') ORDER BY number;
 
 -- every function and every column of a view says what it is
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'

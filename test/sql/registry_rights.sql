@@ -1,8 +1,12 @@
 -- Who may do what with a model: privileges, roles, changing roles in a session, row-level security, dropped roles,
 -- and that no function can be made to run another's SQL.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 SET client_min_messages = warning;
 CREATE SCHEMA rights_test;
 SET search_path = rights_test, public;
+CREATE TABLE run AS SELECT timestamptz :'began' AS began;
+GRANT SELECT ON run TO PUBLIC;
 CREATE TABLE points AS SELECT i::float8 AS x, 2.0 * i AS y, 3.0 * i AS z FROM generate_series(1, 50) i;
 CREATE FUNCTION error_of(command text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -78,7 +82,7 @@ CREATE FUNCTION seen() RETURNS text LANGUAGE sql AS $$
 	SELECT format('models %s, aliases %s, metrics %s, versions %s, history %s, privileges %s',
 				  (SELECT count(*) FROM mlaas.models), (SELECT count(*) FROM mlaas.aliases),
 				  (SELECT count(DISTINCT (name, version)) FROM mlaas.metrics), (SELECT count(*) FROM mlaas.versions),
-				  (SELECT count(*) > 0 FROM mlaas.history WHERE name = 'rights'), (SELECT count(*) FROM mlaas.privileges))
+				  (SELECT count(*) > 0 FROM mlaas.history, rights_test.run WHERE name = 'rights' AND at >= began), (SELECT count(*) FROM mlaas.privileges))
 $$;
 
 -- 1. each privilege, with those before it
@@ -133,7 +137,7 @@ SELECT error_of(command) FROM unnest(ARRAY[
 	$$SELECT ml_grant('rights', 'regress_rights_nobody', 'predict')$$, $$SELECT ml_grant('rights', 'regress_rights_bob', 'predit')$$,
 	$$SELECT ml_grant('rights', 'regress_rights_bob', NULL)$$, $$SELECT ml_grant('rights', NULL, 'predict')$$,
 	$$SELECT ml_grant('rihts', 'regress_rights_bob', 'predict')$$, $$SELECT mlaas.has_privilege(gen_random_uuid(), 'all')$$]) command;
-SELECT number, action, detail FROM mlaas.history WHERE name = 'rights' AND action IN ('grant', 'revoke') ORDER BY number;
+SELECT number, action, detail FROM mlaas.history WHERE at >= :'began' AND name = 'rights' AND action IN ('grant', 'revoke') ORDER BY number;
 SELECT mlaas.has_privilege(gen_random_uuid(), 'predict') IS NULL AS no_such_model;
 -- a name that exists and one that does not are told apart, as PostgreSQL does; the nearest name is one's own
 SET ROLE regress_rights_cat;
@@ -252,7 +256,7 @@ SELECT ml_grant('rights', 'regress_rights_cat', 'predict');
 CREATE FUNCTION pg_temp.rows() RETURNS text LANGUAGE sql AS $$
 	SELECT format('model %s, alias %s, version %s, event %s, privilege %s',
 				  (SELECT count(*) FROM mlaas.model WHERE name = 'rights'), (SELECT count(*) FROM mlaas.alias),
-				  (SELECT count(*) FROM mlaas.version), (SELECT count(*) > 0 FROM mlaas.event), (SELECT count(*) FROM mlaas.privilege)) $$;
+				  (SELECT count(*) FROM mlaas.version), (SELECT count(*) > 0 FROM mlaas.event, rights_test.run WHERE at >= began), (SELECT count(*) FROM mlaas.privilege)) $$;
 SET LOCAL ROLE regress_rights_bob;
 SELECT pg_temp.rows();
 SET LOCAL ROLE regress_rights_cat;
@@ -333,7 +337,7 @@ SELECT version FROM ml_train('bobs copy', 'rights_test.points', 'y', 'linear_reg
 SELECT count(*) FROM mlaas.models_of('regress_rights_bob'::pg_catalog.regrole);
 SELECT count(*) FROM mlaas.models;
 SELECT count(*) FROM mlaas.models AS m, mlaas.versions AS v, mlaas.metrics AS x, mlaas.history AS h, mlaas.privileges AS p, mlaas.aliases AS a
-WHERE pg_catalog.starts_with(m.name, 'rights');
+WHERE pg_catalog.starts_with(m.name, 'rights') AND h.at OPERATOR(pg_catalog.>=) :'began';
 SELECT name, tags, description, owner, latest_version FROM mlaas.models ORDER BY name USING OPERATOR(pg_catalog.<);
 SELECT ml_drop('bobs copy');
 -- the trap works: the session's own operators run, as the session's role, and nothing else did
@@ -380,29 +384,29 @@ SELECT ml_set_owner('leaving', 'regress_rights_leaver'), ml_grant('rights', 'reg
 DROP OWNED BY regress_rights_leaver;
 DROP ROLE regress_rights_leaver;
 SELECT name, owner FROM mlaas.models WHERE name = 'leaving';
-SELECT model, grantee, privilege FROM mlaas.privileges;
+SELECT model, grantee, privilege FROM mlaas.privileges ORDER BY model, grantee;
 SELECT ml_revoke('rights', 'public', 'predict') AS nothing;
-SELECT model, grantee, privilege FROM mlaas.privileges;
+SELECT model, grantee, privilege FROM mlaas.privileges ORDER BY model, grantee;
 SELECT round(ml_predict('leaving', '{"x": 10}'::jsonb)::numeric, 6) AS for_a_superuser;
 SET ROLE regress_rights_ann;
 SELECT error_of($$SELECT at_ten('leaving')$$), error_of($$SELECT ml_set_owner('leaving', 'regress_rights_ann')$$);
-SELECT count(*) FROM mlaas.history WHERE name = 'leaving';
+SELECT count(*) FROM mlaas.history WHERE at >= :'began' AND name = 'leaving';
 RESET ROLE;
-SELECT number, action, detail ->> 'to' = 'regress_rights_leaver' AS to_leaver FROM mlaas.history WHERE name = 'leaving' AND action = 'owner' ORDER BY number;
+SELECT number, action, detail ->> 'to' = 'regress_rights_leaver' AS to_leaver FROM mlaas.history WHERE at >= :'began' AND name = 'leaving' AND action = 'owner' ORDER BY number;
 SELECT ml_set_owner('leaving', 'regress_rights_ann');
 SELECT owner FROM mlaas.models WHERE name = 'leaving';
 
 -- 8. the audit: a model's history is for those who manage it, and after its end for those who owned it
 
 SET ROLE regress_rights_cat;
-SELECT count(*) FROM mlaas.history WHERE name = 'leaving';
+SELECT count(*) FROM mlaas.history WHERE at >= :'began' AND name = 'leaving';
 SET ROLE regress_rights_ann;
 SELECT ml_drop('leaving');
-SELECT string_agg(action, ' ' ORDER BY number) FROM mlaas.history WHERE name = 'leaving';
+SELECT string_agg(action, ' ' ORDER BY number) FROM mlaas.history WHERE at >= :'began' AND name = 'leaving';
 SET ROLE regress_rights_cat;
-SELECT count(*) FROM mlaas.history WHERE name = 'leaving';
+SELECT count(*) FROM mlaas.history WHERE at >= :'began' AND name = 'leaving';
 RESET ROLE;
-SELECT who = 'regress_rights_ann' AS by_ann FROM mlaas.history WHERE name = 'leaving' AND action = 'drop';
+SELECT who = 'regress_rights_ann' AS by_ann FROM mlaas.history WHERE at >= :'began' AND name = 'leaving' AND action = 'drop';
 
 SELECT ml_drop('rights'), ml_drop('bobs');
 SELECT proacl IS NULL OR NOT proacl::text LIKE '%regress_rights%' AS no_ties_left FROM pg_proc WHERE oid = 'mlaas.models_of(regrole)'::regprocedure;

@@ -152,8 +152,22 @@ SELECT abs((a.metrics->>'rmse')::float8 - (b.metrics->>'rmse')::float8) < 1e-6 A
 FROM ml_train('weight', 'SELECT area, rooms, price, (id <= 200)::int AS w FROM houses', 'price', weight => 'w', validation => '{"split": "none"}') a,
 	 ml_train('weight', 'SELECT area, rooms, price FROM houses WHERE id <= 200', 'price', validation => '{"split": "none"}') b;
 
+-- few distinct numbers that are estimated are told of, unless what was asked for leaves no doubt
+CREATE TABLE ratings AS
+SELECT i % 5 + 1 AS stars, (i % 2)::float8 AS "Half", i % 12 + 1 AS month, 2006 + i % 5 AS year, (i % 3) / 2.0 AS part, (i * 37 % 101)::float8 AS x
+FROM generate_series(1, 300) i;
+SELECT task FROM ml_train('few', 'ratings', 'stars', features => '{x}');
+SELECT task FROM ml_train('few', 'ratings', 'stars', 'random_forest', features => '{x}', params => '{"n_estimators": 3}');
+SELECT task FROM ml_train('few', 'ratings', 'Half', features => '{x}');
+SELECT t, task FROM unnest('{month,year,part}'::text[]) t, LATERAL ml_train('few', 'ratings', t, features => '{x}') m;
+SELECT task FROM ml_train('few', 'ratings', 'stars', 'linear_regression', features => '{x}');
+SELECT task FROM ml_train('few', 'ratings', 'stars', 'gradient_boosting', features => '{x}', params => '{"objective": "poisson", "n_estimators": 3}');
+SELECT task FROM ml_train('few', 'ratings', 'stars', 'logistic_regression', features => '{x}');
+SELECT task FROM ml_train('few', 'SELECT stars::text AS stars, x FROM ratings', 'stars');
+
 -- 8. deployment
 
+\set VERBOSITY terse
 SELECT version, deployed FROM ml_train('deploy', 'houses', 'price', features => '{rooms}', deploy => 'never');
 SELECT version, deployed FROM ml_train('deploy', 'houses', 'price', features => '{rooms}');
 SELECT version, deployed FROM ml_train('deploy', 'houses', 'price', features => '{rooms}', deploy => 'if_better');
@@ -163,11 +177,15 @@ SELECT version, deployed FROM ml_train('deploy', 'houses', 'price', features => 
 SELECT version, deployed FROM ml_train('deploy', 'houses', 'garden', features => '{id}', deploy => 'if_better');
 SELECT version, deployed FROM ml_train('deploy', 'houses', 'price', features => '{rooms}', deploy => 'always');
 SELECT version, aliases FROM mlaas.versions WHERE name = 'deploy' ORDER BY version;
-SELECT action, version, from_version, reason FROM mlaas.history WHERE name = 'deploy' AND action = 'deploy' ORDER BY number;
+SELECT action, version, from_version, reason FROM mlaas.history WHERE at >= :'started' AND name = 'deploy' AND action = 'deploy' ORDER BY number;
+-- what was measured is told, and kept beside the training
+SELECT version, detail - 'value' - 'previous_value' AS detail, (detail->>'value')::float8 > (detail->>'previous_value')::float8 AS worse
+FROM mlaas.history WHERE at >= :'started' AND name = 'deploy' AND action = 'train' AND detail IS NOT NULL ORDER BY number;
 -- if_better also is the first
 SELECT version, deployed FROM ml_train('better', 'houses', 'garden', features => '{area}', deploy => 'if_better');
 SELECT version, deployed FROM ml_train('better', 'houses', 'garden', features => '{area}', deploy => 'if_better');
 SELECT version, deployed FROM ml_train('better', 'SELECT area, garden, id % 4 AS four FROM houses', 'garden', deploy => 'if_better');
+\set VERBOSITY default
 
 -- 9. transactions
 

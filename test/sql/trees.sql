@@ -1,4 +1,6 @@
 -- Trees to read (rows, text, an SQL expression that predicts the same) and to edit (truncate, prune).
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 SET client_min_messages = error;
 CREATE SCHEMA trees_test;
 SET search_path = trees_test, public;
@@ -146,7 +148,7 @@ UPDATE typed t SET y = (SELECT sum(hashtext(x.key || (x.value #>> '{}')) % 1000)
 	+ coalesce(extract(epoch FROM tod)::float8, 2) / 3e4 + coalesce(extract(epoch FROM ttz)::float8, 2) / 3e4 + coalesce(extract(epoch FROM iv)::float8, 3) / 2e7 + coalesce(n, 1)::float8 / 500
 	+ coalesce(r, 3) / 100 + coalesce(big, 3) / 2e12 + coalesce(sm, 4) / 30.0 + coalesce(v[1], 1) / 10 + coalesce(v[3], 2) / 30 + coalesce(nv[1], 1)::float8 / 10 + coalesce(sh, 2) * 3;
 SELECT n_train FROM ml_train('trees_typed', 'SELECT * FROM typed', 'y', 'gradient_boosting',
-	'{"Time \"Stamp\"",tz,d,tod,ttz,iv,n,b,r,big,sm,v,nv,bv,sh,m,u,ch,qc,nm,vc}', '{"n_estimators": 60}', validation => '{"split": "none"}');
+	'{"Time \"Stamp\"",tz,d,tod,ttz,iv,n,b,r,big,sm,v,nv,bv,sh,m,u,ch,qc,nm,vc}', '{"n_estimators": 60, "min_samples_category": 1}', validation => '{"split": "none"}');
 SELECT count(DISTINCT split_part(feature, '[', 1)) AS features FROM ml_trees('trees_typed');
 UPDATE typed SET n = 'NaN' WHERE id % 37 = 5;
 UPDATE typed SET r = 'NaN', v[2] = 'NaN' WHERE id % 37 = 6 AND v IS NOT NULL;
@@ -165,6 +167,25 @@ SELECT bool_and(guess = ml_predict('trees_made', m)) AS generated FROM made m;
 SELECT task FROM ml_train('trees_flag', 'SELECT a, c, y > 15 AS flag FROM made', 'flag', 'gradient_boosting', params => '{"n_estimators": 5}');
 SELECT run(ml_tree_sql('trees_flag'), 'made', 'SELECT bool_and(%1$s = ml_predict(''trees_flag'', t)) || '' '' || pg_typeof(min(%1$s)) FROM %2$s t') AS number,
 	   run(ml_tree_sql('trees_flag', '{"output": "label"}'), 'made', 'SELECT bool_and(%1$s = ml_predict_label(''trees_flag'', t)) || '' '' || min(%1$s) FROM %2$s t') AS label;
+
+-- a category of more levels than a byte tells apart: rows, SQL, contributions, NULL and what training did not see; the same bytes on any threads
+CREATE TABLE wide AS SELECT i AS id, CASE WHEN i % 97 > 0 THEN 'city ' || i % 1500 END AS city, i % 7 AS k, 10 * sin(i % 1500) + i % 7 + CASE WHEN i % 97 > 0 THEN 0 ELSE 20 END AS y
+FROM generate_series(1, 45000) i;
+SET mlaas.max_threads = 1;
+SELECT n_train FROM ml_train('trees_wide', 'wide', 'y', 'gradient_boosting', '{city,k}', '{"n_estimators": 30, "learning_rate": 0.3}', validation => '{"split": "none"}');
+SET mlaas.max_threads = 8;
+SELECT n_train FROM ml_train('trees_wide', 'wide', 'y', 'gradient_boosting', '{city,k}', '{"n_estimators": 30, "learning_rate": 0.3}', validation => '{"split": "none"}');
+RESET mlaas.max_threads;
+SELECT ml_model('trees_wide@1')::bytea = ml_model('trees_wide@2')::bytea AS same_bytes;
+SELECT n_train FROM ml_train('trees_wide', 'wide', 'y', 'gradient_boosting', '{city,k}', '{"n_estimators": 30, "learning_rate": 0.3}', '{"max_categories": 254}', '{"split": "none"}');
+SELECT version, jsonb_array_length(c->'levels') AS levels, (SELECT sqrt(avg((ml_predict('trees_wide@' || version, w) - y) ^ 2)) < 1 FROM wide w) AS knows
+FROM generate_series(2, 3) version, jsonb_array_elements(ml_describe('trees_wide@' || version) #> '{preparation,columns}') c WHERE c->>'name' = 'city';
+SELECT max(cardinality(categories)) > 255 AS wide_sets FROM ml_trees('trees_wide@2');
+INSERT INTO wide VALUES (0, 'never seen', 3), (-1, NULL, 3);
+SELECT run(ml_tree_sql('trees_wide@2'), 'wide', 'SELECT count(*) || '' '' || (count(DISTINCT %1$s) > 255) || '' '' || bool_and(float8send(%1$s) = float8send(ml_predict(''trees_wide@2'', t))) FROM %2$s t');
+SELECT id, abs(ml_predict('trees_wide@2', w) - CASE WHEN id < 0 THEN 23 ELSE 3 END) < 12 AS about,
+	   abs((SELECT sum(contribution) FROM ml_explain('trees_wide@2', w)) - ml_predict('trees_wide@2', w)) < 1e-9 AS adds_up
+FROM wide w WHERE id IN (-1, 0, 1999) ORDER BY id;
 
 -- forests: the mean of the trees, a probability for each class
 SELECT algorithm FROM ml_train('trees_forest', 'ames', 'sale_price', 'random_forest', params => '{"n_estimators": 12, "max_leaf_nodes": 60}');
@@ -207,7 +228,7 @@ SELECT bool_and(float8send(ml_predict('trees_ames@2', a)) = float8send(ml_predic
 SELECT bool_and(ml_predict(m, a) = ml_predict('trees_ames@2', a)) AS as_value FROM ames_spoilt a, (SELECT ml_truncate(ml_model('trees_ames'), 10) AS m OFFSET 0) v;
 SELECT deployed_version, latest_version FROM mlaas.models WHERE name = 'trees_ames';
 SELECT version, metrics, n_test, source IS NULL AS source, jsonb_array_length(features) > 20 AS features, parameters->>'n_estimators' AS n_estimators FROM mlaas.versions WHERE name = 'trees_ames' AND version IN (2, 3) ORDER BY version;
-SELECT number, action, version, reason FROM mlaas.history WHERE name = 'trees_ames' ORDER BY number;
+SELECT number, action, version, reason FROM mlaas.history WHERE at >= :'began' AND name = 'trees_ames' ORDER BY number;
 SELECT e - 'parent_checksum' AS edit FROM jsonb_array_elements(ml_describe('trees_ames@3') #> '{training,edits}') WITH ORDINALITY AS e(e, o) ORDER BY o;
 SELECT count(*) > 5 AS metrics FROM ml_evaluate('trees_ames@3', 'ames');
 SELECT error_of('SELECT ml_truncate(''trees_ames'', 0)');
@@ -252,7 +273,7 @@ SELECT bool_and(a.feature IS NOT DISTINCT FROM b.feature AND a.threshold IS NOT 
 FROM ml_trees('trees_binary@1') a JOIN ml_trees('trees_binary@2') b USING (tree, node);
 SELECT bool_and(ml_probability(m, 'Yes', t) = ml_probability('trees_binary', 'Yes', t)) AS all_old FROM telco_churn t, (SELECT ml_refit(ml_model('trees_binary'), 'telco_churn', 1) AS m OFFSET 0) v;
 SELECT version, parameters->>'n_estimators' AS n_estimators, source FROM mlaas.versions WHERE name = 'trees_forest' AND version = 3;
-SELECT version, action, reason FROM mlaas.history WHERE name IN ('trees_forest', 'trees_binary') AND reason LIKE '% of version %' ORDER BY name, number;
+SELECT version, action, reason FROM mlaas.history WHERE at >= :'began' AND name IN ('trees_forest', 'trees_binary') AND reason LIKE '% of version %' ORDER BY name, number;
 SELECT e - 'parent_checksum' AS edit FROM jsonb_array_elements(ml_describe('trees_binary@2') #> '{training,edits}') e;
 -- boosting goes on from its scores
 SELECT version, n_train FROM ml_train('trees_ames', 'ames', 'sale_price', 'gradient_boosting', params => '{"n_estimators": 9, "learning_rate": 0.1}');

@@ -1,4 +1,6 @@
 -- Keeping models up to date: exactly where the state can be merged, by more trees, or anew.
+-- the history of a run before stays
+SELECT clock_timestamp() AS began \gset
 CREATE SCHEMA update_;
 SET search_path = update_, public;
 SET client_min_messages = error;
@@ -34,7 +36,7 @@ SELECT version FROM ml_train('update_whole', 'all_', 'y', 'linear_regression', v
 SELECT bool_and(same('update_linear', 'update_whole', r)) AS equal FROM rows_ r;
 SELECT version, parent, lineage ->> 'operation' AS operation, lineage -> 'arguments' ->> 'method' AS method, lineage -> 'arguments' ->> 'source' AS source
 FROM mlaas.versions WHERE name = 'update_linear' ORDER BY version;
-SELECT action, version, reason FROM mlaas.history WHERE name = 'update_linear' ORDER BY number;
+SELECT action, version, reason FROM mlaas.history WHERE at >= :'began' AND name = 'update_linear' ORDER BY number;
 SELECT ml_describe('update_linear') #> '{training,edits,0,operation}' AS edit, ml_describe('update_linear') -> 'learned' ? 'state' AS state_shown;
 -- numbers alone (one pass), weights; ml_continue is the same here
 CREATE VIEW numbers_a AS SELECT x, z, y, 1 + id % 3 AS w FROM rows_ WHERE id <= 500;

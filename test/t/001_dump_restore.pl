@@ -13,7 +13,7 @@ $node->start;
 
 # What must be equal before and after: the registry, and predictions to the last bit.
 my %facts = (
-	'models' => q(SELECT name, owner, description, tags, task, target, algorithm, deployed_version, latest_version, versions, metrics, created_at, trained_at
+	'models' => q(SELECT name, owner, description, tags, task, target, algorithm, deployed_version, latest_version, versions, metrics, created_at, trained_at, keep_versions
 		FROM mlaas.models ORDER BY name),
 	'versions' => q(SELECT * FROM mlaas.versions ORDER BY name, version),
 	'aliases' => q(SELECT * FROM mlaas.aliases ORDER BY name, alias),
@@ -71,6 +71,7 @@ $node->safe_psql(
 	SET ROLE modeller;
 	SELECT ml_train('region', 'houses', 'region', 'logistic_regression', features => '{area,rooms,price}');
 	SELECT ml_publish('region', 'region of', source => 'houses', key => 'id');
+	SELECT ml_keep_versions('region', 3);
 	SET ROLE "Odd ""Role""";
 	SELECT ml_train('It''s "odd"', 'houses', 'price', 'baseline', features => '{area}');
 	SELECT ml_train('gone', 'houses', 'price', 'baseline', features => '{area}');
@@ -83,6 +84,8 @@ $node->safe_psql(
 	SELECT ml_rename('It''s "odd"', 'odd one');
 	SELECT ml_grant('price', 'guest', 'describe'), ml_grant('region', 'public', 'predict');
 	CREATE TABLE kept AS SELECT ml_model('price') AS model;
+	SELECT ml_register('prepared', ml_fit_preprocess('houses', '{"columns": {"rooms": {"impute": "forward_fill", "order_by": "id", "group_by": "region"}}}', '{area,rooms,region}'), 'a preparation');
+	SELECT ml_train('on prepared', 'houses', 'price', 'linear_regression', preprocess => '{"transform": "prepared"}');
 	CREATE VIEW scored AS SELECT id, ml_predict('price', h) AS price FROM houses h;
 ));
 my %before = map { $_ => $node->safe_psql('source', $facts{$_}) } keys %facts;
@@ -112,6 +115,30 @@ $node->command_ok([ 'pg_dump', '-f', "$dir/again.sql", $node->connstr('plain') ]
 my $normal = sub { join "\n", grep { !/^\\(un)?restrict / } split /\n/, slurp_file(shift) };
 ok($normal->("$dir/plain.sql") eq $normal->("$dir/again.sql"), 'a dump of the restored database is the same text');
 
+# what roles left behind that are gone: history by their names, and no route that another role could take
+$node->safe_psql(
+	'source', q(
+	CREATE ROLE leaver;
+	SET search_path = public, ml;
+	SELECT ml_route('price', 'the old one', 2, role => 'leaver');
+	SET ROLE leaver;
+	SELECT ml_train('left behind', 'houses', 'price', 'baseline', features => '{area}');
+	SELECT ml_drop('left behind');
+	RESET ROLE;
+	DROP ROLE leaver;
+));
+$node->command_ok([ 'pg_dump', '-f', "$dir/left.sql", $node->connstr('source') ], 'dump after a role was dropped');
+$node->safe_psql('postgres', 'CREATE DATABASE orphans');
+$node->command_ok(
+	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('orphans'), '-f', "$dir/left.sql" ],
+	'restore what it left');
+my $left = q(SELECT action, who FROM mlaas.history WHERE name = 'left behind' ORDER BY number);
+is($node->safe_psql('orphans', $left), $node->safe_psql('source', $left), 'its history is the same');
+is($node->safe_psql('orphans', q(SELECT DISTINCT owner FROM mlaas.event WHERE name = 'left behind')), 'leaver', 'and bears its name');
+is($node->safe_psql('source', q(SELECT count(*) FROM mlaas.routes WHERE role = '(dropped)')), '1', 'its route was there');
+is($node->safe_psql('orphans', q(SELECT count(*) FROM mlaas.route WHERE role IS NOT NULL AND role <> '"Odd ""Role"""'::regrole)), '0', 'and stays behind');
+is($node->safe_psql('orphans', $facts{'routed predictions'}), $before{'routed predictions'}, 'predictions are routed as before');
+
 # 2. life goes on
 
 is($node->safe_psql('plain', q(SELECT version, deployed FROM ml.ml_train('price', 'houses', 'price', 'baseline'))),
@@ -130,6 +157,9 @@ like($err, qr/privileges for function mlaas.models_of\(regrole\)/, 'a role that 
 is($node->safe_psql('plain', q(SELECT ml.ml_revoke('price', 'guest', 'predict'))), 't', 'a restored privilege can be revoked');
 is($node->safe_psql('plain', $facts{'ties of roles'}), qq(Odd "Role"\nmodeller), 'and then its tie is gone');
 is($node->safe_psql('plain', q(SELECT ml.ml_drop('region'))), '1', 'a restored model can be dropped');
+is($node->safe_psql('plain', q(SELECT ml.ml_transform('prepared', h) = ml.ml_transform('on prepared', h) FROM houses h LIMIT 1)), 't',
+	'a restored transform is what the model trained on it prepares by');
+is($node->safe_psql('plain', q(SET search_path = public, ml; SELECT identical FROM ml_reproduce('on prepared'))), 't', 'and that can be made again');
 
 # 3. models travel by themselves, as text and as bytes
 
@@ -139,6 +169,10 @@ for my $format ('text', 'binary')
 	$node->safe_psql('custom', "CREATE TABLE kept_$format (model ml.ml_model); COPY kept_$format FROM '$dir/kept.$format' (FORMAT $format)");
 	is($node->safe_psql('custom', "SELECT ml.ml_model_send(a.model) = ml.ml_model_send(b.model) FROM kept a, kept_$format b"),
 		't', "a model copied as $format has the same bytes");
+	is($node->safe_psql('custom', "SELECT r.version, r.task, r.deployed FROM kept_$format k, ml.ml_register('from $format', k.model) r"),
+		'1|regression|t', 'and becomes a version');
+	is($node->safe_psql('custom', "SELECT bool_and(ml.ml_predict('from $format', h) = ml.ml_predict(k.model, h)) FROM houses h, kept k"),
+		't', 'that predicts the same');
 }
 
 # 4. DROP EXTENSION leaves nothing

@@ -80,7 +80,7 @@ sample_number(size_t row, char feature, int element)
 static inline bool
 sample_is_category(char feature)
 {
-	return feature == 'c' || feature == 'd';
+	return feature == 'c' || feature == 'd' || feature == 'w';
 }
 
 /* A category in text (64 bytes); NULL = NULL. */
@@ -90,6 +90,11 @@ sample_category(size_t row, char feature, char *text)
 	static const char *const names[] = {"blue", "gr\xc3\xbcn", "red and \"white\""};
 	size_t		choice = (size_t) (sample_uniform(row, feature) * 3);
 
+	if (feature == 'w')
+	{
+		snprintf(text, 64, "place %d", (int) (sample_uniform(row, feature) * 600));
+		return text;
+	}
 	if (feature == 'c' && row % 9 == 5)
 		return NULL;
 	if (feature == 'c' && row % 29 == 7)

@@ -6,7 +6,7 @@
 
 #include "model/binned.h"
 
-#define FEATURES "nmicdvkb"
+#define FEATURES "nmicdvkbw"
 #define ROWS 3000
 
 /* How a training is set up. */
@@ -58,6 +58,8 @@ spec_of(MlContext *ctx, const Case *c, MlTable **table)
 	int			extras = c->extra == NULL ? 0 : (int) strlen(c->extra);
 
 	spec.params = c->params;
+	/* more levels than a byte tells apart */
+	spec.preprocess = "{\"max_categories\": 1000}";
 	spec.split = (MlSplit) {.kind = c->split,.test_size = 0.3,.seed = 7};
 	*table = ml_alloc_zero(ctx, sizeof **table);
 	(*table)->ncolumns = like->ncolumns + extras;

@@ -534,6 +534,35 @@ test_pair(MlContext *ctx)
 	CHECK_NEAR(boost_loss(&b, &b.rows), (1 / log2(3) + 1) / 2, 1e-12);
 }
 
+static long asked;
+
+static bool
+count_asked(MlContext *ctx)
+{
+	(void) ctx;
+	asked++;
+	return false;
+}
+
+/* A group of many rows asks by itself whether the call is to stop: for each place whose pairs are compared. */
+static void
+test_large_group(MlContext *ctx)
+{
+	enum {N = 70000};
+	Rows	   *r = random_rows(ctx, N, 33, grade, ML_TASK_RANKING, 0);
+	const BoostParams *params = ml_params_parse(ctx, &ml_gradient_boosting, "{\"group\": \"g\"}");
+	Boost		b;
+
+	r->design.group = ml_alloc_array_zero(ctx, N, sizeof(uint32_t));
+	boost_create(&b, ctx, &r->design, params, NULL, 0);
+	ctx->interrupted = count_asked;
+	asked = 0;
+	boost_differentiate(&b);
+	CHECK(asked >= 30);
+	asked = 0;
+	CHECK(boost_loss(&b, &b.rows) > 0 && asked > 16);
+}
+
 /* ---------------------------------------------------------------- early stopping */
 
 /* The round that is kept is the best of the history, and what a training of so many rounds gives. */
@@ -597,6 +626,7 @@ test_early_stopping_outputs(MlContext *ctx)
 static void
 test_modes(MlContext *ctx)
 {
+	static const char whole[] = "\"learning_rate\": 0.1, \"subsample\": 1, \"colsample_bytree\": 1";
 	Rows	   *training = random_rows(ctx, 4000, 51, plain, ML_TASK_REGRESSION, 0);
 	Rows	   *other = random_rows(ctx, 2000, 52, plain, ML_TASK_REGRESSION, 0);
 	double		gbdt = mean_loss(ctx, fit(ctx, training, "{}"), other, squared);
@@ -611,9 +641,9 @@ test_modes(MlContext *ctx)
 	CHECK(mean_loss(ctx, rf, other, squared) < 0.15);
 	CHECK(ensemble->scale == 1.0 / 30);
 	/* goss is what its name says only once some rounds have passed */
-	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 10}"), fit(ctx, training, "{\"learning_rate\": 0.1, \"n_estimators\": 10}")));
-	CHECK(!same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 11}"), fit(ctx, training, "{\"learning_rate\": 0.1, \"n_estimators\": 11}")));
-	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"top_rate\": 0.5, \"other_rate\": 0.5}"), fit(ctx, training, "{\"learning_rate\": 0.1}")));
+	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 10}"), fit(ctx, training, ml_format(ctx, "{%s, \"n_estimators\": 10}", whole))));
+	CHECK(!same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"n_estimators\": 11}"), fit(ctx, training, ml_format(ctx, "{%s, \"n_estimators\": 11}", whole))));
+	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"goss\", \"top_rate\": 0.5, \"other_rate\": 0.5}"), fit(ctx, training, ml_format(ctx, "{%s}", whole))));
 	CHECK(same_model(fit(ctx, training, "{\"boosting\": \"dart\", \"skip_drop\": 1}"), fit(ctx, training, "{\"learning_rate\": 0.1}")));
 }
 
@@ -787,9 +817,10 @@ static void
 test_refit(MlContext *ctx)
 {
 	static const char *const params[] = {
-		"{\"n_estimators\": 12}", "{\"n_estimators\": 12, \"objective\": \"absolute_error\"}",
+		"{\"n_estimators\": 12, \"subsample\": 1, \"colsample_bytree\": 1}",
+		"{\"n_estimators\": 12, \"subsample\": 1, \"colsample_bytree\": 1, \"objective\": \"absolute_error\"}",
 		"{\"n_estimators\": 12, \"boosting\": \"rf\", \"colsample_bytree\": 0.6}",
-		"{\"n_estimators\": 6, \"objective\": \"quantile\", \"quantiles\": [0.3, 0.6]}",
+		"{\"n_estimators\": 6, \"subsample\": 1, \"colsample_bytree\": 1, \"objective\": \"quantile\", \"quantiles\": [0.3, 0.6]}",
 	};
 	Rows	   *r = random_rows(ctx, 1500, 93, plain, ML_TASK_REGRESSION, 0);
 	Rows	   *shifted = random_rows(ctx, 1500, 94, plain, ML_TASK_REGRESSION, 0);
@@ -904,5 +935,5 @@ test_targets(MlContext *ctx)
 }
 
 UNIT_MAIN(test_derivatives, test_weighted_quantile, test_constants, test_regressions, test_quantiles, test_ovr, test_ranking, test_pair,
-		  test_early_stopping, test_early_stopping_outputs, test_modes, test_dart_scores, test_threads, test_start, test_class_weights,
+		  test_large_group, test_early_stopping, test_early_stopping_outputs, test_modes, test_dart_scores, test_threads, test_start, test_class_weights,
 		  test_resume, test_refit, test_constraints, test_refused, test_targets)

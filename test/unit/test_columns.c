@@ -217,6 +217,33 @@ test_categories(MlContext *ctx)
 	CHECK(wrong == 0 && column->dictionary->count == 9 && column->nulls == n / 10);
 }
 
+/* Strings of every length, each like the others but for one byte, many times over: met lately or not, the code is theirs. */
+static void
+test_recent_categories(MlContext *ctx)
+{
+	MlColumn   *column = ml_column_create(ctx, "c", ML_KIND_CATEGORY);
+	size_t		wrong = 0;
+
+	for (int round = 0; round < 3; round++)
+		for (size_t length = 0; length <= 40; length++)
+			for (size_t at = 0; at <= length; at++)
+			{
+				char		text[64];
+				double		code;
+
+				memset(text, 'a', length);
+				if (at < length)
+					text[at] = 'b';
+				for (int again = 0; again < 2; again++)
+				{
+					ml_column_add_category(ctx, column, text, length);
+					ml_column_read(column, 0, NULL, column->rows - 1, 1, &code);
+					wrong += code != ml_dictionary_find(column->dictionary, text, length);
+				}
+			}
+	CHECK(wrong == 0 && column->dictionary->count == 41 * 42 / 2);
+}
+
 /* More than 2^20 distinct strings are no categories. */
 static void
 test_too_many_categories(MlContext *ctx)
@@ -380,4 +407,4 @@ test_codes(MlContext *ctx)
 }
 
 UNIT_MAIN(test_codes, test_numbers, test_floats, test_rows, test_not_finite, test_dictionary, test_categories,
-		  test_too_many_categories, test_vectors, test_null_vectors, test_hashes)
+		  test_recent_categories, test_too_many_categories, test_vectors, test_null_vectors, test_hashes)

@@ -215,7 +215,7 @@ check_metrics(MlContext *ctx, const MlTrainResult *result, const MlModel *model,
 		actual[i] = ml_model_find_class(model, column->dictionary->strings[(size_t) actual[i]],
 										column->dictionary->lengths[(size_t) actual[i]]);
 	count = s->task == ML_TASK_REGRESSION ? ml_metrics_regression(ctx, actual, scores, NULL, n, metrics) :
-		ml_metrics_classification(ctx, model->signature->nclasses, actual, scores, NULL, n, metrics);
+		ml_metrics_decided(ctx, NULL, model->signature->nclasses, actual, scores, NULL, n, metrics);
 	CHECK(count > 0 && count == result->nmetrics);
 	for (int i = 0; i < count && i < result->nmetrics; i++)
 	{

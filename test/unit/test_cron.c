@@ -95,6 +95,14 @@ test_fields(MlContext *ctx)
 	CHECK(comes(ctx, "0 0 13 * fri", &utc, "2024-09-20 00:00:00", "2024-09-27 00:00:00"));
 	CHECK(comes(ctx, "0 0 12 * fri", &utc, "2024-09-06 00:00:00", "2024-09-12 00:00:00"));
 	CHECK(comes(ctx, "0 0 13 * */1", &utc, "2024-09-01 00:00:00", "2024-09-13 00:00:00"));
+	/* by name */
+	CHECK(comes(ctx, "@hourly", &utc, "2024-01-01 00:30:00", "2024-01-01 01:00:00"));
+	CHECK(comes(ctx, "@daily", &utc, "2024-02-28 00:00:00", "2024-02-29 00:00:00"));
+	CHECK(comes(ctx, " @Midnight\t", &utc, "2024-02-28 23:59:59", "2024-02-29 00:00:00"));
+	CHECK(comes(ctx, "@weekly", &utc, "2024-08-26 00:00:00", "2024-09-01 00:00:00"));
+	CHECK(comes(ctx, "@monthly", &utc, "2024-01-01 00:00:00", "2024-02-01 00:00:00"));
+	CHECK(comes(ctx, "@yearly", &utc, "2024-01-01 00:00:00", "2025-01-01 00:00:00"));
+	CHECK(comes(ctx, "@annually", &berlin, "2024-12-31 22:00:00", "2024-12-31 23:00:00"));
 	/* before 1970 */
 	CHECK(comes(ctx, "30 4 1 jan *", &utc, "1960-01-01 04:30:00", "1961-01-01 04:30:00"));
 }
@@ -128,6 +136,10 @@ test_errors(MlContext *ctx)
 		{"-1 * * * *", "invalid minute"},
 		{"1.5 * * * *", "invalid minute"},
 		{"9999999999999999999 * * * *", "invalid minute"},
+		{"@", "invalid schedule"},
+		{"@reboot", "invalid schedule"},
+		{"@daily 3", "invalid schedule"},
+		{"0 @daily * * *", "invalid hour"},
 		{"0 0 30 feb *", "never comes"},
 		{"0 0 31 4,6,9,11 *", "never comes"},
 	};

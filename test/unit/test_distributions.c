@@ -235,8 +235,8 @@ test_inverse(MlContext *ctx)
 		{
 			double		t = ml_student_t_quantile(p, df[i]);
 
-			CHECK_NEAR(ml_student_t_cdf(t, df[i]), p, 1e-12);
-			CHECK_NEAR(ml_student_t_cdf(-t, df[i]), 1 - p, 1e-12);
+			CHECK(t < 0);
+			CHECK_NEAR(ml_student_t_two_sided_p(t, df[i]), 2 * p, 1e-12);
 		}
 	}
 	CHECK(ml_normal_quantile(0.5) == 0);

@@ -538,6 +538,47 @@ test_threads(MlContext *ctx)
 	}
 }
 
+static long asked;
+
+static bool
+count_asked(MlContext *ctx)
+{
+	(void) ctx;
+	asked++;
+	return false;
+}
+
+static bool
+always_interrupted(MlContext *ctx)
+{
+	(void) ctx;
+	return true;
+}
+
+/* Where a row takes long, a node of many asks by itself whether the call is to stop, and ends then. */
+static void
+test_cancel(MlContext *ctx)
+{
+	enum {N = 100000};
+	static const char *const params[] = {
+		"{\"criterion\": \"absolute_error\", \"max_depth\": 1}",
+		"{\"criterion\": \"absolute_error\", \"max_depth\": 1, \"splitter\": \"random\"}",
+		"{\"criterion\": \"absolute_error\", \"max_depth\": 1, \"max_features\": 1}"
+	};
+	Rows	   *r = curved_rows(ctx, N, 12, 0);
+
+	for (int i = 0; i < 3; i++)
+	{
+		ctx->interrupted = count_asked;
+		asked = 0;
+		CHECK(forest_of(ctx, &ml_decision_tree, r, params[i])->nodes == 3);
+		CHECK(asked > N / 16384 * 2);
+		ctx->interrupted = always_interrupted;
+		unit_cancel_after(ctx, 0);
+		CHECK_RAISES(ctx, ML_ERROR_INTERNAL, forest_of(ctx, &ml_decision_tree, r, params[i]));
+	}
+}
+
 /* A weight of three is three rows, and a row without weight is none. */
 static void
 test_weights(MlContext *ctx)
@@ -756,4 +797,4 @@ test_isolation_by_hand(MlContext *ctx)
 }
 
 UNIT_MAIN(test_best_split, test_subsets, test_leaves, test_missing, test_quality, test_out_of_bag, test_limits, test_best_first,
-		  test_prune, test_threads, test_weights, test_refused, test_size, test_corrupted, test_isolation, test_isolation_by_hand)
+		  test_prune, test_threads, test_cancel, test_weights, test_refused, test_size, test_corrupted, test_isolation, test_isolation_by_hand)

@@ -181,7 +181,7 @@ test_subset(MlContext *ctx)
 	CHECK_NEAR(score_one(ctx, r, p, &(double) {0}), 5 + 90 / 45.0, 1e-5);
 }
 
-/* More levels than bins: the heaviest have bins, the others are as if missing, at training as in scores. */
+/* A level has a bin of its own whatever max_bins says; those of few rows count as one. */
 static void
 test_many_levels(MlContext *ctx)
 {
@@ -196,10 +196,20 @@ test_many_levels(MlContext *ctx)
 		y[i] = i < 600 ? i % 3 : 9;
 	}
 	r->levels[0] = 23;
-	p = fit(ctx, r, "{" ONE_TREE ", \"max_bins\": 3}");
+	p = fit(ctx, r, "{" ONE_TREE ", \"max_bins\": 3, \"cat_l2\": 0}");
 	for (int level = 0; level < 23; level++)
 		CHECK_NEAR(score_one(ctx, r, p, &(double) {level}), level < 3 ? level : 9, 1e-5);
-	CHECK_NEAR(score_one(ctx, r, p, &(double) {NAN}), 9, 1e-5);
+	/* levels of two rows each count as one, which those that training never saw go with */
+	for (int i = 600; i < 640; i++)
+		y[i] = i % 2 ? 9 : 8;
+	p = fit(ctx, r, "{" ONE_TREE ", \"cat_l2\": 0, \"min_samples_category\": 3}");
+	for (int level = 0; level < 23; level++)
+		CHECK_NEAR(score_one(ctx, r, p, &(double) {level}), level < 3 ? level : 8.5, 1e-5);
+	CHECK_NEAR(score_one(ctx, r, p, &(double) {NAN}), 8.5, 1e-5);
+	/* and too few of them together stay with the most */
+	p = fit(ctx, r, "{" ONE_TREE ", \"cat_l2\": 0, \"min_samples_category\": 50, \"max_cat_to_onehot\": 1}");
+	CHECK_NEAR(score_one(ctx, r, p, &(double) {0}), 0, 1e-5);
+	CHECK(score_one(ctx, r, p, &(double) {5}) == score_one(ctx, r, p, &(double) {22}));
 }
 
 static void
@@ -545,8 +555,8 @@ test_rate_alike(MlContext *ctx)
 			x[2 * j * N + i] = x[(2 * j + 1) * N + i] = from[j * N + i];
 	}
 	once->design.weight = weight;
-	rate = rate_of(ctx, fit(ctx, once, NULL));
-	CHECK(rate < 0.1 && rate_of(ctx, fit(ctx, twice, NULL)) == rate);
+	rate = rate_of(ctx, fit(ctx, once, "{\"subsample\": 1}"));
+	CHECK(rate < 0.1 && rate_of(ctx, fit(ctx, twice, "{\"subsample\": 1}")) == rate);
 	for (size_t i = 0; i < 8 * N; i++)
 		x[i] = floor(5 * x[i]);
 	CHECK(rate_of(ctx, fit(ctx, twice, NULL)) == 0.1);

@@ -325,6 +325,7 @@ test_ridge(MlContext *ctx)
 		}
 	for (int j = 0; j < P; j++)
 		a[j + j * P] += 7.5;
+	ml_linalg_open(ctx);
 	CHECK(ml_cholesky(a, P, P));
 	ml_cholesky_solve(a, P, P, b);
 	for (int j = 0; j < P; j++)
@@ -455,6 +456,7 @@ test_many_rows(MlContext *ctx)
 			for (int k = 0; k <= P; k++)
 				a[j + k * (P + 1)] += xj * (k == 0 ? 1 : x[(size_t) (k - 1) * N + i]);
 		}
+	ml_linalg_open(ctx);
 	CHECK(ml_cholesky(a, P + 1, P + 1));
 	ml_cholesky_solve(a, P + 1, P + 1, b);
 	for (int j = 0; j <= P; j++)

@@ -208,7 +208,7 @@ static void
 test_binary_golden(MlContext *ctx)
 {
 	MlMetric	out[ML_MAX_METRICS];
-	int			count = ml_metrics_classification(ctx, 2, binary_label, two_columns(ctx, binary_score, ROWS),
+	int			count = ml_metrics_decided(ctx, NULL, 2, binary_label, two_columns(ctx, binary_score, ROWS),
 												  NULL, ROWS, out);
 
 	CHECK(count == 10);
@@ -223,7 +223,7 @@ static void
 test_binary_weighted_golden(MlContext *ctx)
 {
 	MlMetric	out[ML_MAX_METRICS];
-	int			count = ml_metrics_classification(ctx, 2, binary_label, two_columns(ctx, binary_score, ROWS),
+	int			count = ml_metrics_decided(ctx, NULL, 2, binary_label, two_columns(ctx, binary_score, ROWS),
 												  row_weight, ROWS, out);
 
 	CHECK_NEAR(metric(out, count, "roc_auc"), 0.8036166557021914, 1e-12);
@@ -245,7 +245,7 @@ test_binary_labels_golden(MlContext *ctx)
 
 	for (int i = 0; i < ROWS; i++)
 		predicted[i] = binary_score[i] >= 0.5 ? 1.0 : 0.0;
-	count = ml_metrics_classification(ctx, 2, binary_label, two_columns(ctx, predicted, ROWS), NULL, ROWS, out);
+	count = ml_metrics_decided(ctx, NULL, 2, binary_label, two_columns(ctx, predicted, ROWS), NULL, ROWS, out);
 	CHECK_NEAR(metric(out, count, "accuracy"), 0.7333333333333333, 1e-12);
 	CHECK_NEAR(metric(out, count, "balanced_accuracy"), 0.746606334841629, 1e-12);
 	CHECK_NEAR(metric(out, count, "precision"), 0.6470588235294118, 1e-12);
@@ -253,7 +253,7 @@ test_binary_labels_golden(MlContext *ctx)
 	CHECK_NEAR(metric(out, count, "f1"), 0.7333333333333334, 1e-12);
 	CHECK_NEAR(metric(out, count, "mcc"), 0.49321266968325794, 1e-12);
 
-	count = ml_metrics_classification(ctx, 2, binary_label, two_columns(ctx, predicted, ROWS), row_weight, ROWS, out);
+	count = ml_metrics_decided(ctx, NULL, 2, binary_label, two_columns(ctx, predicted, ROWS), row_weight, ROWS, out);
 	CHECK_NEAR(metric(out, count, "accuracy"), 0.7159674011469966, 1e-12);
 	CHECK_NEAR(metric(out, count, "f1"), 0.7089390658830806, 1e-12);
 	CHECK_NEAR(metric(out, count, "mcc"), 0.45262260102533525, 1e-12);
@@ -263,7 +263,7 @@ static void
 test_multiclass_golden(MlContext *ctx)
 {
 	MlMetric	out[ML_MAX_METRICS];
-	int			count = ml_metrics_classification(ctx, CLASSES, class_label, four_columns(ctx), NULL, ROWS, out);
+	int			count = ml_metrics_decided(ctx, NULL, CLASSES, class_label, four_columns(ctx), NULL, ROWS, out);
 
 	CHECK(count == 9);
 	CHECK_NEAR(metric(out, count, "accuracy"), 0.55, 1e-12);
@@ -324,13 +324,13 @@ test_edge_golden(MlContext *ctx)
 	CHECK(isnan(ml_roc_auc(ctx, one_label, one, NULL, 3)));
 	CHECK(isnan(ml_roc_auc(ctx, none, one, NULL, 3)));
 
-	count = ml_metrics_classification(ctx, 2, no_label, two_columns(ctx, none, 3), NULL, 3, out);
+	count = ml_metrics_decided(ctx, NULL, 2, no_label, two_columns(ctx, none, 3), NULL, 3, out);
 	CHECK(metric(out, count, "precision") == 0.0);
 	CHECK(metric(out, count, "recall") == 0.0);
 	CHECK(metric(out, count, "f1") == 0.0);
 	CHECK(metric(out, count, "mcc") == 0.0);
 
-	count = ml_metrics_classification(ctx, 2, extreme_label, two_columns(ctx, none, 2), NULL, 2, out);
+	count = ml_metrics_decided(ctx, NULL, 2, extreme_label, two_columns(ctx, none, 2), NULL, 2, out);
 	CHECK_NEAR(metric(out, count, "log_loss"), 18.021826694558577, 1e-12);
 }
 
@@ -482,8 +482,8 @@ test_weight_is_repetition(MlContext *ctx)
 		if (strcmp(weighted[i].name, "median_absolute_error") != 0)	/* a weighted median takes no mean of two */
 			CHECK_NEAR(weighted[i].value, repeated[i].value, 1e-13);
 
-	count = ml_metrics_classification(ctx, 2, binary_label, two_columns(ctx, binary_score, ROWS), weight, ROWS, weighted);
-	CHECK(count == ml_metrics_classification(ctx, 2, label, two_columns(ctx, score, n), NULL, n, repeated));
+	count = ml_metrics_decided(ctx, NULL, 2, binary_label, two_columns(ctx, binary_score, ROWS), weight, ROWS, weighted);
+	CHECK(count == ml_metrics_decided(ctx, NULL, 2, label, two_columns(ctx, score, n), NULL, n, repeated));
 	for (int i = 0; i < count; i++)
 		CHECK_NEAR(weighted[i].value, repeated[i].value, 1e-13);
 }
@@ -613,7 +613,7 @@ test_unknown_class(MlContext *ctx)
 	static const double outside[] = {0, 1, 7, 1};
 	MlMetric	out[ML_MAX_METRICS];
 	MlMetric	same[ML_MAX_METRICS];
-	int			count = ml_metrics_classification(ctx, 2, actual, two_columns(ctx, positive, 4), NULL, 4, out);
+	int			count = ml_metrics_decided(ctx, NULL, 2, actual, two_columns(ctx, positive, 4), NULL, 4, out);
 
 	CHECK(metric(out, count, "accuracy") == 0.75);
 	CHECK_NEAR(metric(out, count, "balanced_accuracy"), 2.0 / 3.0, 1e-15);
@@ -623,7 +623,7 @@ test_unknown_class(MlContext *ctx)
 	CHECK_NEAR(metric(out, count, "log_loss"),
 			   -(log(0.8) + log(0.9) + log(2.220446049250313e-16) + log(0.7)) / 4.0, 1e-14);
 	CHECK_NEAR(metric(out, count, "brier"), (0.04 + 0.01 + (0.04 + 0.64) / 2.0 + 0.09) / 4.0, 1e-14);
-	CHECK(count == ml_metrics_classification(ctx, 2, outside, two_columns(ctx, positive, 4), NULL, 4, same));
+	CHECK(count == ml_metrics_decided(ctx, NULL, 2, outside, two_columns(ctx, positive, 4), NULL, 4, same));
 	for (int i = 0; i < count; i++)
 		CHECK(same[i].value == out[i].value);
 }
@@ -636,14 +636,14 @@ test_absent_classes(MlContext *ctx)
 	static const double constant[] = {2, 2, 2, 2};
 	static const double p[] = {0.7, 0.2, 0.3, 0.1, 0.2, 0.5, 0.4, 0.3, 0.1, 0.3, 0.3, 0.6};
 	MlMetric	out[ML_MAX_METRICS];
-	int			count = ml_metrics_classification(ctx, 3, actual, p, NULL, 4, out);
+	int			count = ml_metrics_decided(ctx, NULL, 3, actual, p, NULL, 4, out);
 
 	CHECK_NEAR(metric(out, count, "roc_auc"), (1.0 + 0.75) / 2.0, 1e-15);
-	count = ml_metrics_classification(ctx, 3, constant, p, NULL, 4, out);
+	count = ml_metrics_decided(ctx, NULL, 3, constant, p, NULL, 4, out);
 	CHECK(isnan(metric(out, count, "roc_auc")));
 	CHECK(metric(out, count, "accuracy") == 0.25);
 	CHECK(metric(out, count, "mcc") == 0.0);
-	count = ml_metrics_classification(ctx, 3, constant, p, NULL, 0, out);
+	count = ml_metrics_decided(ctx, NULL, 3, constant, p, NULL, 0, out);
 	for (int i = 0; i < count; i++)
 		CHECK(isnan(out[i].value));
 }
@@ -676,8 +676,8 @@ test_order(MlContext *ctx)
 		for (int k = 0; k < 3; k++)
 			p_back[N - 1 - i + k * N] = p[i + k * N] /= sum;
 	}
-	count = ml_metrics_classification(ctx, 3, actual, p, NULL, N, out);
-	CHECK(count == ml_metrics_classification(ctx, 3, actual_back, p_back, NULL, N, back));
+	count = ml_metrics_decided(ctx, NULL, 3, actual, p, NULL, N, out);
+	CHECK(count == ml_metrics_decided(ctx, NULL, 3, actual_back, p_back, NULL, N, back));
 	for (int i = 0; i < count; i++)
 		CHECK_NEAR(out[i].value, back[i].value, 1e-14);
 }
@@ -698,7 +698,7 @@ test_cancel(MlContext *ctx)
 
 	ctx->check = stop;
 	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, ml_roc_auc(ctx, binary_label, binary_score, NULL, ROWS));
-	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, ml_metrics_classification(ctx, CLASSES, class_label, p, NULL, ROWS, out));
+	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, ml_metrics_decided(ctx, NULL, CLASSES, class_label, p, NULL, ROWS, out));
 	CHECK_RAISES(ctx, ML_ERROR_INTERNAL, ml_metrics_regression(ctx, actual_number, predicted_number, NULL, ROWS, out));
 	ctx->check = check;
 }

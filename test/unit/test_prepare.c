@@ -343,6 +343,10 @@ test_rows_and_blocks(MlContext *ctx)
 
 	CHECK(strcmp(names_of(ctx, prep), "x,x is null,c=q,c=r,c=(null),c=(other),v[1],v[2],v[2] is null,v[3]") == 0);
 	fill_raw(raw, ROWS);
+	/* what is no level is in no column */
+	raw[ROWS + 1] = -1;
+	raw[ROWS + 2] = 99;
+	raw[ROWS + 3] = 2.5;
 	ml_prep_apply(prep, raw, ROWS, ROWS, whole, ROWS);
 	for (size_t block = 1; block < ROWS; block += 12)
 		for (size_t i = 0; i < ROWS; i += block)

@@ -279,17 +279,17 @@ test_orders(MlContext *ctx)
 static void
 test_agreement(MlContext *ctx)
 {
-	const uint64_t many = UINT64_C(1) << 40;
+	const double many = 0x1p40;
 	const MlCell same[] = {{0, 0, many}, {1, 1, many}};
 	const MlCell crossed[] = {{0, 0, many}, {0, 1, many}, {1, 0, many}, {1, 1, many}};
 	MlAgreement out;
 
-	ml_agreement(ctx, same, 2, 2, &out);
+	ml_agreement(ctx, same, 2, 2, 2.0 * many, &out);
 	CHECK_NEAR(out.ari, 1, 1e-12);
 	CHECK_NEAR(out.v_measure, 1, 1e-12);
-	ml_agreement(ctx, crossed, 4, 2, &out);
+	ml_agreement(ctx, crossed, 4, 2, 4.0 * many, &out);
 	CHECK(fabs(out.ari) < 1e-11 && out.v_measure == 0);
-	ml_agreement(ctx, same, 0, 0, &out);
+	ml_agreement(ctx, same, 0, 0, 0, &out);
 	CHECK(isnan(out.ari) && isnan(out.v_measure));
 }
 

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "base/hash.h"
+#include "base/random.h"
 #include "prep/prepare.h"
 
 /* ---------------------------------------------------------------- helpers */
@@ -18,6 +19,8 @@ typedef struct Data
 	double		code[ROWS];		/* NAN = NULL */
 	double		y[ROWS];
 	uint8_t		folds[ROWS];
+	uint32_t	rows[ROWS];		/* as a table numbers them */
+	double		time[ROWS];		/* the column "t", several rows a moment */
 	MlDictionary *dictionary;
 	double		counts[64];
 	double		nulls;
@@ -31,6 +34,15 @@ read_data(const void *arg, int feature, int slot, size_t begin, size_t n, double
 
 	(void) slot;
 	memcpy(out, (feature == 0 ? data->x : data->code) + begin, n * sizeof(double));
+}
+
+static bool
+read_time(const void *arg, const char *column, size_t n, double *out)
+{
+	const Data *data = arg;
+
+	memcpy(out, data->time, n * sizeof(double));
+	return strcmp(column, "t") == 0;
 }
 
 static Data *
@@ -49,6 +61,8 @@ make_data(MlContext *ctx)
 		data->x[i] = i % 11 == 0 ? NAN : (i * 37) % 101 + 0.5;
 		data->code[i] = i % 13 == 0 ? NAN : ml_dictionary_add(ctx, data->dictionary, label, (size_t) length, UINT32_MAX);
 		data->y[i] = (i * 10007) % 211;
+		data->rows[i] = (uint32_t) (3 * i + 1);
+		data->time[i] = (i * 389) % 200;
 		data->folds[i] = (uint8_t) (ml_mix64((uint64_t) i) % ML_TERM_FOLDS);
 		if (data->code[i] == data->code[i])
 			data->counts[(int) data->code[i]] += 1;
@@ -67,7 +81,8 @@ fit(MlContext *ctx, const Data *data, const char *preprocess, bool native)
 	MlDictionary *dictionaries[] = {NULL, data->dictionary};
 	const double *counts[] = {NULL, data->counts};
 	double		nulls[] = {0, data->nulls};
-	MlPrepTraining training = {.n = ROWS,.read = read_data,.arg = data,.target = data->y,.folds = data->folds};
+	MlPrepTraining training = {.n = ROWS,.read = read_data,.arg = data,.target = data->y,.folds = data->folds,
+	.rows = data->rows,.order = read_time};
 
 	ml_prep_options_read(ctx, preprocess, "test", false, &options);
 	ml_moments_init(&moments[0]);
@@ -204,6 +219,70 @@ test_powers(MlContext *ctx)
 	CHECK_NEAR(fitted_lambda(ctx, "{\"number\": {\"transform\": \"yeo_johnson\"}}"), YEO_JOHNSON_LAMBDA, 1e-5);
 }
 
+#define MANY 40000
+
+static void
+read_many(const void *arg, int feature, int slot, size_t begin, size_t n, double *out)
+{
+	(void) feature;
+	(void) slot;
+	memcpy(out, (const double *) arg + begin, n * sizeof(double));
+}
+
+/* Steps that are fitted on several pieces of work. */
+static MlPrep *
+fit_many(MlContext *ctx, const double *values, const char *preprocess)
+{
+	MlPrepOptions options = {.scale = true,.missing_indicator = true,.max_categories = 100};
+	MlFeature  *feature = ml_alloc_zero(ctx, sizeof *feature);
+	MlPrepTraining training = {.n = MANY,.read = read_many,.arg = values};
+	MlMoments	m;
+
+	*feature = (MlFeature) {.name = "x",.kind = ML_KIND_NUMBER,.type = "double precision",.width = 1};
+	ml_moments_init(&m);
+	for (size_t i = 0; i < MANY; i += 200)
+		ml_moments_add(&m, values + i, 200);
+	ml_prep_options_read(ctx, preprocess, "test", false, &options);
+	return ml_prep_fit_steps(ctx, &options, feature, 1, &m, NULL, NULL, NULL, &training);
+}
+
+/* Any number of threads fits the same bytes; what is sorted once and goes through a step is as if it were sorted again. */
+static void
+test_many(MlContext *ctx)
+{
+	static const char *const steps[] = {
+		"{\"number\": {\"impute\": \"median\", \"clip\": [0.02, 0.9], \"scale\": \"robust\"}}",
+		"{\"number\": {\"clip\": [0.1, 0.7], \"transform\": \"yeo_johnson\", \"bin\": 9}}",
+		"{\"number\": {\"clip_values\": [0.5, null], \"transform\": \"box_cox\", \"scale\": \"robust\"}}",
+	};
+	double	   *values = ml_alloc_array(ctx, MANY, sizeof(double));
+	const MlPreparedColumn *direct;
+	const MlPreparedColumn *stepped;
+	MlRandom	random;
+	size_t		size;
+	size_t		other;
+
+	ml_random_seed(&random, 3);
+	for (size_t i = 0; i < MANY; i++)
+		values[i] = i % 17 == 0 ? NAN : ml_random_double(&random) * 10 - 3;
+	for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++)
+	{
+		MlContext  *one = unit_context(1);
+		MlContext  *four = unit_context(4);
+		void	   *bytes = stored(one, fit_many(one, values, steps[s]), &size);
+		void	   *same = stored(four, fit_many(four, values, steps[s]), &other);
+
+		CHECK(size == other && memcmp(bytes, same, size) == 0);
+	}
+	for (size_t i = 0; i < MANY; i++)
+		values[i] = values[i] == values[i] ? values[i] : 0.5;
+	stepped = ml_prep_column(fit_many(ctx, values, "{\"number\": {\"impute\": \"median\", \"clip_values\": [-1, 2], \"scale\": \"robust\"}}"), 0);
+	for (size_t i = 0; i < MANY; i++)
+		values[i] = values[i] < -1 ? -1 : values[i] > 2 ? 2 : values[i];
+	direct = ml_prep_column(fit_many(ctx, values, "{\"number\": {\"scale\": \"robust\"}}"), 0);
+	CHECK(direct->center == stepped->center && direct->scale == stepped->scale && direct->scale > 1 && direct->mean == stepped->mean);
+}
+
 /* A training row's code is encoded without the part that the row is in; another row's by all. */
 static void
 test_target(MlContext *ctx)
@@ -245,6 +324,160 @@ test_target(MlContext *ctx)
 	}
 }
 
+/* ---------------------------------------------------------------- forward fill */
+
+/* The rows of a training, or the same as those of a prediction. */
+typedef struct Rows
+{
+	MlRawBlock	block;			/* MUST BE FIRST */
+	const Data *data;
+	const MlPrep *prep;
+	size_t		begin;
+} Rows;
+
+static const double *
+slot_of_rows(const MlRawBlock *block, int slot, size_t n, double *buffer)
+{
+	const Rows *rows = (const Rows *) block;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		code = rows->data->code[rows->begin + i];
+		const char *label = code == code ? rows->data->dictionary->strings[(int) code] : NULL;
+
+		buffer[i] = slot == 0 ? rows->data->x[rows->begin + i] : label != NULL ? ml_prep_encode(rows->prep, 1, label, strlen(label)) : NAN;
+	}
+	return buffer;
+}
+
+/* A prepared column of the data; n <= ML_TERM_ROWS. */
+static void
+prepare(const Data *data, const MlPrep *prep, int column, bool training, size_t begin, size_t n, double *out)
+{
+	Rows		rows = {.block = {.slot = slot_of_rows,.rows = training ? data->rows + begin : NULL},.data = data,.prep = prep,.begin = begin};
+
+	ml_prep_apply_block(prep, column, &rows.block, n, out);
+}
+
+static bool
+same_group(const Data *data, int i, int k)
+{
+	return data->code[i] == data->code[k] || (data->code[i] != data->code[i] && data->code[k] != data->code[k]);
+}
+
+/* The largest value of the last moment up to a time that has one, in the group of row i (all = of all rows); NaN = none. */
+static double
+last_known(const Data *data, int i, double until, bool all)
+{
+	double		time = -1;
+	double		value = NAN;
+
+	for (int k = 0; k < ROWS; k++)
+	{
+		if (data->x[k] != data->x[k] || data->time[k] > until || data->time[k] < time || !(all || same_group(data, i, k)))
+			continue;
+		if (data->time[k] > time || data->x[k] > value)
+			value = data->x[k];
+		time = data->time[k];
+	}
+	return value;
+}
+
+/* Training rows take the value before them, other rows the last one; both by group. */
+static void
+test_forward(MlContext *ctx)
+{
+	Data	   *data = make_data(ctx);
+	double		mean = 0;
+	int			known = 0;
+	int			leading = 0;
+
+	/* some groups begin without a value, and one never has any */
+	for (int i = 0; i < ROWS; i++)
+		if (data->time[i] < 30 || data->code[i] == 7)
+			data->x[i] = NAN;
+	for (int i = 0; i < ROWS; i++)
+		if (data->x[i] == data->x[i])
+		{
+			mean += data->x[i];
+			known++;
+		}
+	mean /= known;
+	for (int way = 0; way < 4; way++)
+	{
+		const MlPrep *prep = fit(ctx, data, way % 2 == 0 ?
+								 "{\"missing_indicator\": false, \"drop\": [\"c\"], \"columns\": {\"x\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"group_by\": \"c\"}}}" :
+								 "{\"missing_indicator\": false, \"drop\": [\"c\"], \"columns\": {\"x\": {\"impute\": \"forward_fill\", \"order_by\": \"t\"}}}", way >= 2);
+
+		CHECK(ml_prep_columns(prep) == 1 && ml_prep_fills_forward(prep));
+		for (size_t begin = 0; begin < ROWS; begin += 200)
+		{
+			double		as_training[200];
+			double		as_other[200];
+
+			prepare(data, prep, 0, true, begin, 200, as_training);
+			prepare(data, prep, 0, false, begin, 200, as_other);
+			for (int k = 0; k < 200; k++)
+			{
+				int			i = (int) begin + k;
+				double		before = last_known(data, i, data->time[i], way % 2 == 1);
+				double		last = last_known(data, i, INFINITY, way % 2 == 1);
+
+				leading += before != before;
+				CHECK_NEAR(as_training[k], data->x[i] == data->x[i] ? data->x[i] : before == before ? before : mean, 1e-12);
+				CHECK(as_other[k] == (data->x[i] == data->x[i] ? data->x[i] : last == last ? last : last_known(data, i, INFINITY, true)));
+			}
+		}
+	}
+	CHECK(leading > 100);
+}
+
+/* A category of levels that is filled says the same of a row that is filled by hand. */
+static void
+test_forward_levels(MlContext *ctx)
+{
+	Data	   *data = make_data(ctx);
+
+	for (int native = 0; native < 2; native++)
+	{
+		const MlPrep *prep = fit(ctx, data, "{\"drop\": [\"x\"], \"category\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"max_categories\": 30}}", native);
+		const MlTerm *term = ml_prep_term(prep, 0);
+		const MlFill *f = term->factors[0].steps[0].fill;
+
+		CHECK(ml_prep_columns(prep) == (native ? 1 : 30) && f->nfilled == (size_t) data->nulls);
+		CHECK(!ml_prep_feature_has_null(prep, 1) && strcmp(ml_prep_feature_level_name(prep, 1, 30), "(other)") == 0);
+		for (int j = 0; j < ml_prep_columns(prep); j++)
+		{
+			double		x[200];
+
+			prepare(data, prep, j, true, 0, 200, x);
+			for (int i = 0; i < 200; i++)
+			{
+				const char *label = data->code[i] == data->code[i] ? data->dictionary->strings[(int) data->code[i]] : NULL;
+				double		time = -1;
+				double		level;
+
+				/* of several strings at one moment the last by its bytes */
+				for (int k = 0; k < ROWS && data->code[i] != data->code[i]; k++)
+				{
+					const char *other = data->code[k] == data->code[k] ? data->dictionary->strings[(int) data->code[k]] : NULL;
+
+					if (other == NULL || data->time[k] > data->time[i] || data->time[k] < time)
+						continue;
+					if (data->time[k] > time || strcmp(other, label) > 0)
+						label = other;
+					time = data->time[k];
+				}
+				if (label == NULL)
+					continue;
+				level = ml_prep_encode(prep, 1, label, strlen(label));
+				CHECK(x[i] == (native ? level : level == ml_prep_column(prep, j)->level));
+			}
+			CHECK(ml_prep_of_null(prep, j) == (native ? f->last : f->last == ml_prep_column(prep, j)->level));
+		}
+	}
+}
+
 /* ---------------------------------------------------------------- the whole */
 
 static const char *const asked[] = {
@@ -253,7 +486,10 @@ static const char *const asked[] = {
 	"{\"number\": {\"impute\": \"mode\", \"bin\": {\"edges\": [10, 20.5]}}, \"category\": {\"encode\": \"frequency\", \"impute\": \"mode\", \"scale\": \"minmax\"}}",
 	"{\"number\": {\"transform\": \"log1p\"}, \"category\": {\"encode\": \"label\"}, \"interactions\": [[\"x\", \"c\"]], \"polynomial\": {\"degree\": 3}}",
 	"{\"number\": {\"scale\": \"maxabs\"}, \"category\": {\"impute\": \"constant\", \"fill\": \"k7\", \"max_categories\": 9}, \"select\": {\"correlation\": 0.9, \"mutual_information\": 4}}",
+	"{\"number\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"group_by\": \"c\"}, \"category\": {\"impute\": \"forward_fill\", \"order_by\": \"t\"}, \"interactions\": [[\"x\", \"x\"]]}",
 };
+
+#define ASKED ((int) (sizeof asked / sizeof asked[0]))
 
 /* One row gives the bits of many, and what is stored gives them again; so do the same bytes when written again. */
 static void
@@ -261,7 +497,7 @@ test_stored(MlContext *ctx)
 {
 	Data	   *data = make_data(ctx);
 
-	for (int k = 0; k < 10; k++)
+	for (int k = 0; k < 2 * ASKED; k++)
 	{
 		const MlPrep *prep = fit(ctx, data, asked[k / 2], k % 2 == 1);
 		size_t		p = (size_t) ml_prep_columns(prep);
@@ -312,7 +548,7 @@ test_corrupted(MlContext *ctx)
 	Data	   *data = make_data(ctx);
 	int			refused = 0;
 
-	for (int k = 0; k < 10; k++)
+	for (int k = 0; k < 2 * ASKED; k++)
 	{
 		size_t		size;
 		uint8_t    *bytes = stored(ctx, fit(ctx, data, asked[k / 2], k % 2 == 1), &size);
@@ -366,6 +602,16 @@ test_refused(MlContext *ctx)
 		{"{\"columns\": {\"x\": {\"impute\": \"constant\", \"fill\": -3, \"transform\": \"log1p\"}}}", ML_ERROR_INVALID_DATA},
 		{"{\"interactions\": [[\"x\", \"c\"]]}", ML_ERROR_INVALID_PARAMETER},
 		{"{\"polynomial\": {\"columns\": [\"x\", \"x\"]}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"number\": {\"impute\": \"forward_fill\"}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"number\": {\"order_by\": \"t\"}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"number\": {\"impute\": \"forward_fill\", \"order_by\": \"u\"}}", ML_ERROR_UNSUPPORTED},
+		{"{\"number\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"group_by\": \"g\"}}", ML_ERROR_UNDEFINED},
+		{"{\"columns\": {\"x\": {\"impute\": \"forward_fill\", \"order_by\": \"x\"}}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"number\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"group_by\": \"c\"}, \"category\": {\"encode\": \"hash\"}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"transform\": \"t\", \"scale\": \"none\"}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"category\": {\"impute\": \"forward_fill\", \"order_by\": \"t\", \"encode\": \"hash\"}}", ML_ERROR_INVALID_PARAMETER},
+		{"{\"transform\": 1}", ML_ERROR_WRONG_TYPE},
+		{"{\"transform\": null}", ML_ERROR_WRONG_TYPE},
 		{"{\"select\": {\"mutual_information\": 1.5}}", ML_ERROR_WRONG_TYPE},
 	};
 	Data	   *data = make_data(ctx);
@@ -374,4 +620,4 @@ test_refused(MlContext *ctx)
 		CHECK_RAISES(ctx, cases[i].code, fit(ctx, data, cases[i].preprocess, false));
 }
 
-UNIT_MAIN(test_dates, test_transforms, test_powers, test_target, test_stored, test_corrupted, test_refused)
+UNIT_MAIN(test_dates, test_transforms, test_powers, test_many, test_target, test_forward, test_forward_levels, test_stored, test_corrupted, test_refused)

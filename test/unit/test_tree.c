@@ -1,7 +1,7 @@
 /*
  * The grower of trees: first splits against all there are, what nodes say about their rows, monotone columns,
  * interaction sets, level by level, columns and thresholds by chance, smoothed and limited values, bins of
- * other rows, and the same tree on any number of threads.
+ * other rows, categories of thousands of levels, and the same tree on any number of threads.
  */
 #include "unit.h"
 
@@ -93,7 +93,7 @@ grow(MlContext *ctx, Table *t, uint64_t seed, const bool *keep, double *add)
 	size_t		n = 0;
 
 	if (t->bins == NULL)
-		t->bins = ml_bins_create(ctx, &t->design, 255, 1);
+		t->bins = ml_bins_create(ctx, &t->design, 255, ML_TREE_MAX_LEVELS, 1);
 	grower = ml_grower_create(ctx, t->bins, &t->limits, t->weight);
 	tree->nodes = ml_alloc_array(ctx, 2 * (size_t) t->limits.max_leaf_nodes + 4, sizeof(MlTreeNode));
 	ml_grower_seed(grower, seed);
@@ -760,6 +760,180 @@ test_add(MlContext *ctx)
 	CHECK(wrong == 0);
 }
 
+/* ---------------------------------------------------------------- many levels */
+
+/*
+ * Numbers among categories of more levels than a byte tells apart, with missing values: column 1 and column 3, of which
+ * most levels are rare.
+ */
+static Table *
+broad_table(MlContext *ctx, size_t n, uint64_t seed)
+{
+	Table	   *t = make_table(ctx, n, 5, seed);
+	MlRandom	random;
+
+	ml_random_seed(&random, seed + 1);
+	t->levels[1] = 2000;
+	t->levels[3] = 12000;
+	t->levels[4] = 255;
+	for (size_t i = 0; i < n; i++)
+	{
+		double		y = 2 * ml_random_double(&random) - 1 + t->x[i] + sin(9 * t->x[2 * n + i]);
+
+		t->x[n + i] = floor(t->x[n + i] * 2000);
+		t->x[3 * n + i] = floor(pow(t->x[3 * n + i], 4) * 12000);
+		t->x[4 * n + i] = floor(t->x[4 * n + i] * 255);
+		y += sin(t->x[n + i] * 7) + sin(t->x[3 * n + i]) + sin(t->x[4 * n + i]) / 2;
+		if (ml_random_below(&random, 20) == 0)
+			t->x[n + i] = NAN;
+		if (ml_random_below(&random, 30) == 0)
+			t->x[3 * n + i] = NAN;
+		set_target(t, i, y / 6);
+		t->h[i] = 1 + (int64_t) ml_random_below(&random, ML_TREE_HESSIAN_MAX);
+	}
+	t->limits.max_cat_threshold = 10000;
+	return t;
+}
+
+/* A level's sums. */
+typedef struct Pile
+{
+	Count		count;
+	int			rows;
+} Pile;
+
+static int
+by_mean(const void *pa, const void *pb)
+{
+	const Pile *a = pa;
+	const Pile *b = pb;
+	double		x = a->rows > 0 ? a->count.g / a->count.h : INFINITY;
+	double		y = b->rows > 0 ? b->count.g / b->count.h : INFINITY;
+
+	return (x > y) - (x < y);
+}
+
+/* The best gain of a category by any set of levels: of the levels in the order of their means, a part from the front. */
+static double
+best_broad(MlContext *ctx, const Table *t, int column)
+{
+	int			levels = t->levels[column] + 1;
+	Pile	   *piles = ml_alloc_array_zero(ctx, (size_t) levels, sizeof(Pile));
+	Count		left = {0};
+	Count		all = {0};
+	double		best = 0;
+
+	for (size_t i = 0; i < t->design.rows; i++)
+	{
+		double		x = t->x[(size_t) column * t->design.rows + i];
+		Pile	   *pile = &piles[isnan(x) ? levels - 1 : (int) x];
+
+		pile->rows++;
+		pile->count.g += (double) t->g[i] / ML_TREE_GRADIENT_MAX;
+		pile->count.h += (double) t->h[i] / ML_TREE_HESSIAN_MAX;
+	}
+	for (int level = 0; level < levels; level++)
+	{
+		all.g += piles[level].count.g;
+		all.h += piles[level].count.h;
+	}
+	qsort(piles, (size_t) levels, sizeof(Pile), by_mean);
+	for (int level = 0; level + 1 < levels && piles[level + 1].rows > 0; level++)
+	{
+		left.g += piles[level].count.g;
+		left.h += piles[level].count.h;
+		best = fmax(best, gain_of(left, all, t->limits.l2));
+	}
+	return best;
+}
+
+/* Columns of more levels than a byte tells apart: the best set of all, and trees that say what their rows say. */
+static void
+test_broad(MlContext *ctx)
+{
+	size_t		n = 30000;
+	Table	   *t = broad_table(ctx, n, 21);
+	double	   *by_leaf = ml_alloc_array_zero(ctx, n, sizeof(double));
+	double	   *by_walk = ml_alloc_array_zero(ctx, n, sizeof(double));
+	double	   *apart = ml_alloc_array_zero(ctx, n, sizeof(double));
+	int			splits[5] = {0};
+	MlTree	   *tree;
+	size_t		wrong = 0;
+
+	for (int column = 1; column < 4; column += 2)
+	{
+		Table		one = *t;
+
+		one.limits.max_leaf_nodes = 2;
+		one.design.source = one.x = t->x + (size_t) column * n;
+		one.design.columns = 1;
+		one.design.levels = t->levels + column;
+		one.bins = ml_bins_create(ctx, &one.design, 255, ML_TREE_MAX_LEVELS, 1);
+		CHECK(one.bins->column[0].nbins == t->levels[column] && one.bins->narrow == 0);
+		CHECK_NEAR(grow(ctx, &one, 0, NULL, NULL)->nodes[0].gain, best_broad(ctx, t, column), 1e-9);
+	}
+	for (int rare = 0; rare < 2; rare++)
+	{
+		t->limits.max_leaf_nodes = 150;
+		t->limits.min_samples_leaf = 5;
+		t->limits.max_cat_threshold = rare ? 40 : 10000;
+		memset(by_leaf, 0, n * sizeof(double));
+		memset(by_walk, 0, n * sizeof(double));
+		tree = grow(ctx, t, 0, NULL, by_leaf);
+		CHECK(tree->leaves == 150 && t->bins->narrow == 3);
+		check_nodes(ctx, t, tree, NULL);
+		ml_tree_walk(ctx, t->bins, tree, 1, by_walk);
+		memset(apart, 0, n * sizeof(double));
+		ml_tree_walk(ctx, ml_bins_like(ctx, t->bins, &t->design), tree, 2, apart);
+		for (size_t i = 0; i < n; i++)
+		{
+			double		value = leaf_of(t, tree, i)->value;
+
+			wrong += by_leaf[i] != value || by_walk[i] != value || apart[i] != 2 * value;
+		}
+		for (int i = 0; i < tree->count; i++)
+			if (tree->nodes[i].feature >= 0)
+				splits[tree->nodes[i].feature]++;
+	}
+	CHECK(wrong == 0);
+	for (int j = 0; j < 5; j++)
+		CHECK(splits[j] > 0);
+	for (int threads = 2; threads <= 8; threads *= 4)
+	{
+		MlContext  *other = unit_context(threads);
+		Table		copy = *t;
+
+		copy.bins = NULL;
+		CHECK(same_tree(tree, grow(other, &copy, 0, NULL, NULL)));
+	}
+}
+
+/* More levels than there are bins for: the rarest count as missing. */
+static void
+test_most_levels(MlContext *ctx)
+{
+	Table	   *t = broad_table(ctx, 30000, 22);
+	const MlBins *bins = ml_bins_create(ctx, &t->design, 255, 300, 1);
+	const double *x = t->x + 30000;
+	int		   *rows = ml_alloc_array_zero(ctx, 2000, sizeof(int));
+	int			least = 30000;
+	int			most = 0;
+
+	for (size_t i = 0; i < 30000; i++)
+		if (!isnan(x[i]))
+			rows[(int) x[i]]++;
+	for (int level = 0; level < 2000; level++)
+		if (bins->column[1].level_bins[level] < 300)
+			least = rows[level] < least ? rows[level] : least;
+		else
+			most = rows[level] > most ? rows[level] : most;
+	CHECK(bins->column[1].nbins == 300 && least >= most && most > 0);
+	for (size_t i = 0; i < 30000; i++)
+		CHECK(ml_bins_get(bins, 1, i) == (isnan(x[i]) ? 300 : bins->column[1].level_bins[(int) x[i]]));
+}
+
+/* ---------------------------------------------------------------- rows by blocks, and threads */
+
 /* So many rows that scores are added block by block, to leaves that were about to be split, too. */
 static void
 test_add_blocks(MlContext *ctx)
@@ -828,5 +1002,5 @@ test_threads(MlContext *ctx)
 }
 
 UNIT_MAIN(test_nodes, test_many_columns, test_first_split, test_monotone, test_interactions, test_depthwise,
-		  test_colsample, test_extra, test_missing, test_values, test_add, test_add_blocks,
-		  test_threads)
+		  test_colsample, test_extra, test_missing, test_values, test_add, test_broad, test_most_levels,
+		  test_add_blocks, test_threads)

@@ -67,13 +67,15 @@ check_bytes(const MlBins *plain, const MlBins *bins)
 	for (int j = 0; j < bins->columns; j++)
 	{
 		const MlBinGroup *group = &bins->group[bins->group_of[bins->track_of[j]]];
-		const uint8_t *bytes = group->bytes + (bins->track_of[j] - group->first);
+		const uint8_t *bytes = ml_bins_bytes(bins, bins->track_of[j]);
 		uint8_t		bins_by_byte[256];
 
 		for (int bin = 0; bin < 256; bin++)
 			bins_by_byte[bin] = (uint8_t) bin;
 		ml_bins_mark_bytes(bins, j, bins_by_byte);
-		for (size_t row = 0; row < bins->rows; row++)
+		for (size_t row = 0; row < bins->rows && bins->track_of[j] >= bins->narrow; row++)
+			wrong += ml_bins_code(bytes + 2 * row) != (unsigned) ml_bins_get(plain, j, row);
+		for (size_t row = 0; row < bins->rows && bins->track_of[j] < bins->narrow; row++)
 		{
 			uint8_t		byte = bytes[row * (size_t) group->count];
 
@@ -89,7 +91,8 @@ check_bytes(const MlBins *plain, const MlBins *bins)
 
 /*
  * Columns 0 .. 59 are codes of six texts of ten levels, and 60 .. 79 counts, of which a row has one at most; 80 .. 89
- * are mostly missing, 90 .. 95 categories that are mostly at level 2; 96 never varies; 97 .. 102 are dense.
+ * are mostly missing, 90 .. 95 categories that are mostly at level 2; 96 never varies; 97 .. 102 are dense; 103 is a
+ * category of 900 levels, mostly at level 5.
  */
 static double
 mixed_value(size_t row, int column)
@@ -103,6 +106,8 @@ mixed_value(size_t row, int column)
 		return chance(row, 9, 20) == (uint64_t) column - 80 ? (double) chance(row, 10, 5) : NAN;
 	if (column < 96)
 		return chance(row, 11, 30) == (uint64_t) column - 90 ? (double) chance(row, 12, 6) : 2;
+	if (column == 103)
+		return chance(row, 13, 9) == 0 ? NAN : chance(row, 14, 3) == 0 ? (double) chance(row, 15, 900) : 5;
 	return column == 96 ? 7 : (double) chance(row, (uint64_t) column, 1000) / (1 + (double) (column % 3));
 }
 
@@ -111,10 +116,11 @@ static const ValueOf mixed = mixed_value;
 static MlDesign
 mixed_design(size_t rows)
 {
-	MlDesign	design = make_design(&mixed, rows, 103);
+	MlDesign	design = make_design(&mixed, rows, 104);
 
 	for (int j = 90; j < 96; j++)
 		levels[j] = 6;
+	levels[103] = 900;
 	return design;
 }
 
@@ -124,13 +130,14 @@ test_mixed(MlContext *ctx)
 	for (size_t rows = 1; rows < 40000; rows = 3 * rows + 8)
 	{
 		MlDesign	design = mixed_design(rows);
-		MlBins	   *bins = ml_bins_create(ctx, &design, 255, 1);
-		MlBins	   *plain = ml_bins_create(ctx, &design, 255, 1);
+		MlBins	   *bins = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
+		MlBins	   *plain = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 
-		CHECK(bins->tracks == 103);
+		CHECK(bins->tracks == 104 && bins->narrow == 103);
 		ml_bins_bundle(ctx, bins);
 		check_bytes(plain, bins);
 		CHECK(rows < 100 || (bins->tracks > 6 + 6 && bins->tracks < 30));
+		CHECK(bins->track_of[103] == bins->tracks - 1 && bins->narrow == bins->tracks - 1);
 		CHECK(bins->total == plain->total);
 	}
 }
@@ -149,7 +156,7 @@ static void
 test_none(MlContext *ctx)
 {
 	MlDesign	design = make_design(&dense, 20000, 100);
-	MlBins	   *bins = ml_bins_create(ctx, &design, 255, 1);
+	MlBins	   *bins = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 	const uint8_t *bytes = bins->group[0].bytes;
 
 	ml_bins_bundle(ctx, bins);
@@ -170,15 +177,15 @@ static void
 test_codes(MlContext *ctx)
 {
 	MlDesign	design = make_design(&counts, 50000, 10);
-	MlBins	   *bins = ml_bins_create(ctx, &design, 255, 1);
-	MlBins	   *plain = ml_bins_create(ctx, &design, 255, 1);
+	MlBins	   *bins = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
+	MlBins	   *plain = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 
 	ml_bins_bundle(ctx, bins);
 	check_bytes(plain, bins);
 	CHECK(bins->tracks == 5);
 	/* fewer bins, more columns a byte */
-	bins = ml_bins_create(ctx, &design, 26, 1);
-	plain = ml_bins_create(ctx, &design, 26, 1);
+	bins = ml_bins_create(ctx, &design, 26, ML_TREE_MAX_LEVELS, 1);
+	plain = ml_bins_create(ctx, &design, 26, ML_TREE_MAX_LEVELS, 1);
 	ml_bins_bundle(ctx, bins);
 	check_bytes(plain, bins);
 	CHECK(bins->tracks == 1);
@@ -209,8 +216,8 @@ static void
 test_rare(MlContext *ctx)
 {
 	MlDesign	design = make_design(&rare, RARE_ROWS, RARE_COLUMNS);
-	MlBins	   *bins = ml_bins_create(ctx, &design, 255, 1);
-	MlBins	   *plain = ml_bins_create(ctx, &design, 255, 1);
+	MlBins	   *bins = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
+	MlBins	   *plain = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 
 	ml_bins_bundle(ctx, bins);
 	check_bytes(plain, bins);
@@ -225,7 +232,7 @@ test_borrowed(MlContext *ctx)
 {
 	size_t		rows = 5000;
 	MlDesign	design = mixed_design(rows);
-	MlBins	   *own = ml_bins_create(ctx, &design, 255, 1);
+	MlBins	   *own = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 	MlBins	   *bins;
 	MlBins	   *plain;
 	double	   *weight = ml_alloc_array(ctx, rows, sizeof(double));
@@ -233,11 +240,11 @@ test_borrowed(MlContext *ctx)
 	design.bins = own;
 	for (int weighed = 0; weighed < 2; weighed++)
 	{
-		bins = ml_bins_create(ctx, &design, 255, 1);
-		plain = ml_bins_create(ctx, &design, 255, 1);
+		bins = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
+		plain = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 		CHECK(bins->borrowed == !weighed);
 		ml_bins_bundle(ctx, bins);
-		CHECK(bins->tracks < 30 && !bins->borrowed && own->tracks == 103 && bins->column == own->column);
+		CHECK(bins->tracks < 30 && !bins->borrowed && own->tracks == 104 && bins->column == own->column);
 		check_bytes(plain, bins);
 		for (size_t i = 0; i < rows; i++)
 			weight[i] = (double) (i % 4);
@@ -245,7 +252,7 @@ test_borrowed(MlContext *ctx)
 	}
 	/* rows of another design, which need not be exclusive */
 	plain = ml_bins_like(ctx, bins, &design);
-	CHECK(plain->rows == bins->rows && plain->tracks == 103 && plain->usual == NULL);
+	CHECK(plain->rows == bins->rows && plain->tracks == 104 && plain->usual == NULL);
 }
 
 /* ---------------------------------------------------------------- trees */
@@ -339,7 +346,7 @@ test_same_trees(MlContext *ctx)
 	}
 	for (size_t l = 0; l < sizeof limits / sizeof limits[0]; l++)
 	{
-		MlBins	   *plain = ml_bins_create(ctx, &design, 255, 1);
+		MlBins	   *plain = ml_bins_create(ctx, &design, 255, ML_TREE_MAX_LEVELS, 1);
 		Grown		all = grow(ctx, plain, &limits[l], NULL, NULL);
 		Grown		some = grow(ctx, plain, &limits[l], weight, keep);
 
@@ -348,7 +355,7 @@ test_same_trees(MlContext *ctx)
 		for (int threads = 1; threads <= 8; threads *= 8)
 		{
 			MlContext  *other = unit_context(threads);
-			MlBins	   *bins = ml_bins_create(other, &design, 255, 1);
+			MlBins	   *bins = ml_bins_create(other, &design, 255, ML_TREE_MAX_LEVELS, 1);
 			Grown		again;
 
 			ml_bins_bundle(other, bins);

@@ -11,7 +11,7 @@
 
 #define FIRST_ROWS 64			/* a tail begins small and doubles up to ML_CHUNK_ROWS */
 #define MAX_DISTINCT (1u << 20)
-#define STRING_ROOM 4096		/* bytes of strings that are allocated at once */
+#define STRING_ROOM 8192		/* bytes of strings that are allocated at once */
 
 /* ---- dictionary ---- */
 
@@ -264,8 +264,9 @@ ml_column_add_null(MlContext *ctx, MlColumn *column)
 	column->rows++;
 }
 
-void
-ml_column_add_category(MlContext *ctx, MlColumn *column, const char *bytes, size_t length)
+/* The code of a string; raises when it would be one too many. */
+static int32_t
+need_code(MlContext *ctx, MlColumn *column, const char *bytes, size_t length)
 {
 	int32_t		code = ml_dictionary_add(ctx, column->dictionary, bytes, length, MAX_DISTINCT);
 
@@ -274,6 +275,34 @@ ml_column_add_category(MlContext *ctx, MlColumn *column, const char *bytes, size
 					  ml_format(ctx, "column \"%s\" has too many categories", column->name),
 					  ml_format(ctx, "It has more than %u distinct values.", MAX_DISTINCT),
 					  "Leave it out by naming the features, or group its values first.");
+	return code;
+}
+
+/* The same, by way of the strings met lately. */
+static int32_t
+find_code(MlContext *ctx, MlColumn *column, const char *bytes, size_t length)
+{
+	MlRecentString *place = NULL;
+	bool		found = false;
+	int32_t		code;
+
+	if (column->recent != NULL)
+		place = ml_recent_seek(column->recent, bytes, length, &found);
+	else if (column->rows >= ML_RECENT_FROM)
+		column->recent = ml_alloc_zero(ctx, sizeof(MlRecent));
+	if (found)
+		return (int32_t) place->number;
+	code = need_code(ctx, column, bytes, length);
+	if (place != NULL)
+		ml_recent_keep(place, bytes, length, code);
+	return code;
+}
+
+void
+ml_column_add_category(MlContext *ctx, MlColumn *column, const char *bytes, size_t length)
+{
+	int32_t		code = find_code(ctx, column, bytes, length);
+
 	if (column->tail_rows == column->tail_capacity)
 		ml_column_grow(ctx, column);
 	column->tail_codes[column->tail_rows++] = code;

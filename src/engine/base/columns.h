@@ -9,6 +9,7 @@
 
 #include "base/context.h"
 #include "base/hash.h"
+#include "base/recent.h"
 
 /* The kinds of feature; stored in models, so numbers are never reused. */
 typedef enum MlKind
@@ -41,14 +42,16 @@ typedef struct MlChunk
 {
 	void	   *values;			/* double or float [rows * width]; codes for categories */
 	bool		is_float;
-	uint8_t		code_size;		/* bytes of a code: 1 and 2 are unsigned, their largest number is NULL; 4 has -1 for it */
+	/* bytes of a code: 1 and 2 are unsigned, their largest number is NULL; 4 has -1 for it */
+	uint8_t		code_size;
 } MlChunk;
 
 typedef struct MlColumn
 {
 	const char *name;
 	MlKind		kind;
-	int			width;			/* values a row: 1 but for vectors (0 = not yet known); of texts as many as are kept at most */
+	/* values a row: 1 but for vectors (0 = not yet known); of texts as many as are kept at most */
+	int			width;
 	size_t		rows;
 	size_t		nchunks;		/* sealed chunks */
 	size_t		chunk_capacity;
@@ -58,6 +61,7 @@ typedef struct MlColumn
 	size_t		tail_rows;
 	size_t		tail_capacity;	/* rows */
 	MlDictionary *dictionary;	/* of categories, and of texts whose terms are not hashed */
+	MlRecent   *recent;			/* codes of categories met lately; NULL = too few were met */
 	struct MlTexts *texts;		/* texts only, whose rows are in no chunk */
 	size_t		nulls;			/* rows that are NULL */
 	size_t		nonfinite;		/* values that were NaN or infinite */

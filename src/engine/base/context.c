@@ -38,8 +38,8 @@ static void
 raise_memory_limit(MlContext *ctx, size_t size)
 {
 	ml_raise_full(ctx, ML_ERROR_MEMORY, "memory limit of the model engine exceeded",
-				  ml_format(ctx, "The call holds %s and needs %s more; the limit is %s.", size_text(ctx, ctx->used_memory),
-							size_text(ctx, size), size_text(ctx, ctx->max_memory)),
+				  ml_format(ctx, "The call holds %s and needs %s more; the limit is %s.",
+							size_text(ctx, ctx->used_memory), size_text(ctx, size), size_text(ctx, ctx->max_memory)),
 				  "Raise mlaas.max_memory, use fewer features, or read fewer rows.");
 }
 

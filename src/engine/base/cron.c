@@ -55,6 +55,23 @@ static const CronField cron_fields[] = {
 #define FIELDS 5
 #define BLANKS " \t"
 
+/* Whole schedules that have a name. */
+static const struct
+{
+	const char *name;
+	const char *fields;
+}			cron_macros[] = {
+	{"@hourly", "0 * * * *"},
+	{"@daily", "0 0 * * *"},
+	{"@midnight", "0 0 * * *"},
+	{"@weekly", "0 0 * * 0"},
+	{"@monthly", "0 0 1 * *"},
+	{"@yearly", "0 0 1 1 *"},
+	{"@annually", "0 0 1 1 *"}
+};
+
+#define MACROS (sizeof cron_macros / sizeof *cron_macros)
+
 /* ---- reading ---- */
 
 /* Raise the error for a field. */
@@ -67,8 +84,8 @@ raise_field(MlContext *ctx, const CronField *field, const char *text, size_t len
 		names = ml_format(ctx, " or names (%s, ...)", field->names[0]);
 	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
 				  ml_format(ctx, "invalid %s in a schedule: \"%.*s\"", field->name, (int) length, text), detail,
-				  ml_format(ctx, "Write *, numbers from %d to %d%s, ranges (a-b), steps (*/n, a-b/n), or a list of these"
-							" with commas.", field->min, field->max, names));
+				  ml_format(ctx, "Write *, numbers from %d to %d%s, ranges (a-b), steps (*/n, a-b/n), or a list of "
+							"these with commas.", field->min, field->max, names));
 }
 
 /* A number of up to three digits at *p, which is advanced behind it; -1 when there is none. */
@@ -228,11 +245,34 @@ next_local(const MlCron *cron, int64_t *local)
 	return false;
 }
 
+/* The fields that a schedule means by a name; itself where it does not begin as one. */
+static const char *
+expand_macro(MlContext *ctx, const char *text)
+{
+	const char *names[MACROS];
+	const char *begin = text + strspn(text, BLANKS);
+	size_t		length = strcspn(begin, BLANKS);
+	const char *name;
+
+	if (*begin != '@')
+		return text;
+	name = ml_strndup(ctx, begin, length);
+	for (size_t i = 0; i < MACROS; i++)
+	{
+		if (strcasecmp(cron_macros[i].name, name) == 0 && begin[length + strspn(begin + length, BLANKS)] == '\0')
+			return cron_macros[i].fields;
+		names[i] = cron_macros[i].name;
+	}
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "invalid schedule \"%s\"", text),
+				  "A schedule that begins with @ is a name and nothing else.",
+				  ml_candidates_hint(ctx, "name", name, names, MACROS));
+}
+
 void
 ml_cron_parse(MlContext *ctx, const char *text, MlCron *cron)
 {
 	uint64_t   *const masks[FIELDS] = {&cron->minutes, &cron->hours, &cron->days, &cron->months, &cron->weekdays};
-	const char *p = text;
+	const char *p = expand_macro(ctx, text);
 	int64_t		local = 0;
 	char		first[FIELDS];
 

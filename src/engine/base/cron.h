@@ -24,7 +24,7 @@ typedef struct MlCron
 /* Seconds that a zone is ahead of UTC at an instant, in seconds since 1970 in UTC. */
 typedef int (*MlCronOffset) (int64_t instant, void *zone);
 
-/* Read a schedule; an error names the field that cannot be read. */
+/* Read a schedule, five fields or a name such as @daily; an error names the field that cannot be read. */
 extern void ml_cron_parse(MlContext *ctx, const char *text, MlCron *cron);
 
 /* The first instant after another at which the clock of a zone shows a time that is meant. */

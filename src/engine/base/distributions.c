@@ -309,15 +309,6 @@ ml_student_t_two_sided_p(double t, double df)
 	return student_tails(t, df, NULL);
 }
 
-/* P(T <= t). */
-double
-ml_student_t_cdf(double t, double df)
-{
-	double		p = 0.5 * ml_student_t_two_sided_p(t, df);
-
-	return t <= 0 ? p : 1 - p;
-}
-
 /* Log of Student's density. */
 static double
 student_log_density(double t, double df)

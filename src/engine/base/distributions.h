@@ -10,7 +10,6 @@
 extern double ml_normal_cdf(double x);
 extern double ml_normal_quantile(double p);			/* 0 < p < 1 */
 extern double ml_normal_two_sided_p(double z);		/* P(|Z| > |z|) */
-extern double ml_student_t_cdf(double t, double df);
 extern double ml_student_t_two_sided_p(double t, double df);
 extern double ml_student_t_quantile(double p, double df);
 extern double ml_f_upper_p(double f, double df1, double df2);	/* P(F > f) */

@@ -926,10 +926,3 @@ ml_need_i32s(MlContext *ctx, const MlNode *object, const char *key, int64_t expe
 {
 	return need_array(ctx, object, key, ML_NODE_I32S, expected);
 }
-
-/* The 64-bit integers of that key. */
-const int64_t *
-ml_need_i64s(MlContext *ctx, const MlNode *object, const char *key, int64_t expected)
-{
-	return need_array(ctx, object, key, ML_NODE_I64S, expected);
-}

@@ -99,7 +99,6 @@ extern double ml_need_double(MlContext *ctx, const MlNode *object, const char *k
 extern const char *ml_need_string(MlContext *ctx, const MlNode *object, const char *key);
 extern const double *ml_need_f64s(MlContext *ctx, const MlNode *object, const char *key, int64_t expected);
 extern const int32_t *ml_need_i32s(MlContext *ctx, const MlNode *object, const char *key, int64_t expected);
-extern const int64_t *ml_need_i64s(MlContext *ctx, const MlNode *object, const char *key, int64_t expected);
 
 /* ---- JSON (document_json.c) ---- */
 

@@ -17,7 +17,10 @@
 #define ML_CANONICAL_NAN UINT64_C(0x7ff8000000000000)
 #define ML_CANONICAL_NANF UINT32_C(0x7fc00000)
 
-/* The bytes of a node of a checked document, all that is below it included; such a slice is a document itself when it is an object. */
+/*
+ * The bytes of a node of a checked document, all that is below it included; such a slice is a document itself when it
+ * is an object.
+ */
 extern size_t ml_node_size(const MlNode *node);
 
 /* Bytes of one element of a typed array, 0 for all other types. */

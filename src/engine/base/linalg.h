@@ -8,6 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/context.h"
+
+/* To be called first, on the calling thread: loads the library, or raises. */
+extern void ml_linalg_open(MlContext *ctx);
+
 /*
  * Cholesky of the symmetric n x n matrix a (lower triangle read, overwritten by
  * L with a = L L').  False when a is not positive definite.

@@ -95,7 +95,8 @@ find_characters(const char *bytes, size_t length, MlTextCharacter character, siz
 
 /* N-grams of one word with a blank on either side; one that is shorter than n is a term of its own, once. */
 static void
-word_grams(const MlTextOptions *options, const char *bytes, const size_t *bounds, size_t count, MlTextTerm term, void *arg)
+word_grams(const MlTextOptions *options, const char *bytes, const size_t *bounds, size_t count, MlTextTerm term,
+		   void *arg)
 {
 	for (size_t n = (size_t) options->min_gram; n <= (size_t) options->max_gram; n++)
 	{
@@ -147,6 +148,7 @@ ml_column_set_text(MlContext *ctx, MlColumn *column, const MlTextOptions *option
 {
 	column->texts = ml_alloc_zero(ctx, sizeof *column->texts);
 	column->texts->options = options;
+	column->width = options->buckets > 0 ? options->buckets : options->max_features;
 	if (options->buckets == 0)
 		column->texts->dictionary = column->dictionary = ml_dictionary_create(ctx);
 }

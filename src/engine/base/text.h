@@ -79,8 +79,8 @@ extern size_t ml_text_utf8(const char *p, size_t left);
 /*
  * Hand on all n-grams of characters of a text.  Room has length + 3 bytes, and bounds as many places.
  */
-extern void ml_text_characters(const MlTextOptions *options, const char *bytes, size_t length, MlTextCharacter character,
-							   char *room, size_t *bounds, MlTextTerm term, void *arg);
+extern void ml_text_characters(const MlTextOptions *options, const char *bytes, size_t length,
+							   MlTextCharacter character, char *room, size_t *bounds, MlTextTerm term, void *arg);
 
 /* The bucket of a term. */
 static inline uint32_t

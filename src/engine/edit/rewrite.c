@@ -20,7 +20,8 @@ ml_trees_of(MlContext *ctx, const MlModel *model)
 		if (ml_algorithm_table[i]->ensemble != NULL)
 			with = ml_format(ctx, "%s%s%s", with, with[0] ? ", " : "", ml_algorithm_table[i]->name);
 	ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
-				  ml_format(ctx, "a model of algorithm \"%s\" has no trees", model->algorithm->name), NULL, ml_format(ctx, "Algorithms of trees are: %s.", with));
+				  ml_format(ctx, "a model of algorithm \"%s\" has no trees", model->algorithm->name), NULL,
+				  ml_format(ctx, "Algorithms of trees are: %s.", with));
 }
 
 int
@@ -30,15 +31,6 @@ ml_trees_a_round(const MlForest *forest)
 }
 
 /* ---- sections ---- */
-
-static MlSectionBytes
-finish(MlWriter *w)
-{
-	MlSectionBytes section;
-
-	section.bytes = ml_writer_finish(w, &section.size);
-	return section;
-}
 
 static bool
 is_one_of(const char *key, const char *const *names)
@@ -100,7 +92,7 @@ write_payload(MlContext *ctx, const MlNode *old, const MlForestBuilder *b)
 		else
 			ml_write_node(w, key, ml_node_at(old, i));
 	}
-	return finish(w);
+	return ml_section_finish(w);
 }
 
 /* The summary: how the parent was trained, without its metrics, and what was done since. */
@@ -127,7 +119,7 @@ write_summary(MlContext *ctx, const MlModel *parent, const MlLineage *lineage)
 	ml_write_object(w, "baseline");
 	ml_write_end(w);
 	ml_lineage_write(ctx, w, parent, lineage);
-	return finish(w);
+	return ml_section_finish(w);
 }
 
 void

@@ -93,10 +93,11 @@ ml_grid_create(MlContext *ctx, const MlModel *model, const MlRawRows *rows, int 
 		grid->count = n > 0 ? thin_out(grid->values, n, points, low, high) : 0;
 	}
 	if (grid->count == 0 && model->signature->features[f].kind == ML_KIND_VECTOR)
-		ml_raise(ctx, ML_ERROR_INVALID_DATA, "feature \"%s[%d]\" has no value in the source", model->signature->features[f].name,
-				 slot - model->signature->features[f].slot + 1);
+		ml_raise(ctx, ML_ERROR_INVALID_DATA, "feature \"%s[%d]\" has no value in the source",
+				 model->signature->features[f].name, slot - model->signature->features[f].slot + 1);
 	if (grid->count == 0)
-		ml_raise(ctx, ML_ERROR_INVALID_DATA, "feature \"%s\" has no value in the source", model->signature->features[f].name);
+		ml_raise(ctx, ML_ERROR_INVALID_DATA, "feature \"%s\" has no value in the source",
+				 model->signature->features[f].name);
 }
 
 /* ---- predictions at a point ---- */
@@ -150,7 +151,8 @@ sum_blocks(void *arg, size_t begin, size_t end, int worker)
 	{
 		size_t		n = ml_raw_rows_in_block(a->rows, b);
 
-		ml_grid_score(a->model, a->grids, a->ngrids, a->point, a->rows->blocks[b], n, out, out + a->outputs * ML_BLOCK_ROWS);
+		ml_grid_score(a->model, a->grids, a->ngrids, a->point, a->rows->blocks[b], n, out,
+					  out + a->outputs * ML_BLOCK_ROWS);
 		for (size_t k = 0; k < a->outputs; k++)
 		{
 			MlSum		sum = {0};
@@ -163,7 +165,8 @@ sum_blocks(void *arg, size_t begin, size_t end, int worker)
 }
 
 void
-ml_grid_average(MlContext *ctx, const MlModel *model, const MlRawRows *rows, const MlGrid *grids, int ngrids, double *out)
+ml_grid_average(MlContext *ctx, const MlModel *model, const MlRawRows *rows, const MlGrid *grids, int ngrids,
+				double *out)
 {
 	size_t		points = grids[0].count * (ngrids > 1 ? grids[1].count : 1);
 	Average		a = {.model = model,.rows = rows,.grids = grids,.ngrids = ngrids};

@@ -203,7 +203,8 @@ ml_explainer_create(MlContext *ctx, const MlModel *model, const MlRawRows *backg
 	e->model = model;
 	e->slot_of_column = slots;
 	e->slots = (size_t) model->signature->slots;
-	e->outputs = ensemble != NULL ? ensemble->forest->outputs : model->signature->nclasses > 2 ? model->signature->nclasses : 1;
+	e->outputs = ensemble != NULL ? ensemble->forest->outputs : model->signature->nclasses > 2 ?
+		model->signature->nclasses : 1;
 	e->base = ml_alloc_array_zero(ctx, (size_t) e->outputs, sizeof(double));
 	if (ensemble != NULL)
 	{

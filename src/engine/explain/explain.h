@@ -129,7 +129,8 @@ extern const char *const *ml_importance_metrics(MlTaskKind task, size_t *count);
  * is not defined on these rows gives NaN.  The values of the rows are as before when it returns.
  */
 extern void ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows, const double *actual,
-									  const uint64_t *group, const char *metric, int repeats, uint64_t seed, double *mean, double *deviation);
+									  const uint64_t *group, const char *metric, int repeats, uint64_t seed,
+									  double *mean, double *deviation);
 
 /* Mean and standard deviation of absolute contributions, row by row. */
 typedef struct MlShapSums

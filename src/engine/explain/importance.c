@@ -159,7 +159,8 @@ is_read(const MlModel *model, size_t slot)
 
 void
 ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows, const double *actual,
-						  const uint64_t *group, const char *metric, int repeats, uint64_t seed, double *mean, double *deviation)
+						  const uint64_t *group, const char *metric, int repeats, uint64_t seed, double *mean,
+						  double *deviation)
 {
 	size_t		n = rows->rows;
 	Shuffle		s = {.model = model,.rows = rows,.group = group,.outputs = (size_t) ml_model_outputs(model)};
@@ -185,7 +186,8 @@ ml_importance_permutation(MlContext *ctx, const MlModel *model, MlRawRows *rows,
 			double		worse;
 			double		before = mean[slot];
 
-			put_values(rows, slot, values, shuffled, ml_mix64(seed) ^ ml_mix64(slot * (uint64_t) repeats + (uint64_t) r));
+			put_values(rows, slot, values, shuffled,
+					   ml_mix64(seed) ^ ml_mix64(slot * (uint64_t) repeats + (uint64_t) r));
 			worse = loss(ctx, &s, actual, metric) - best;
 			mean[slot] += (worse - before) / (r + 1);
 			square += (worse - before) * (worse - mean[slot]);

@@ -73,8 +73,8 @@ find_choice(MlContext *ctx, const Option *option, const char *text)
 	for (; option->choices[n] != NULL; n++)
 		if (strcmp(option->choices[n], text) == 0)
 			return (int) n;
-	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "option \"%s\" does not know \"%s\"", option->name, text), NULL,
-				  ml_candidates_hint(ctx, option->name, text, option->choices, n));
+	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "option \"%s\" does not know \"%s\"", option->name, text),
+				  NULL, ml_candidates_hint(ctx, option->name, text, option->choices, n));
 }
 
 /* Put a value into its field. */

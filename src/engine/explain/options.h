@@ -37,8 +37,8 @@ typedef struct MlExplainOptions
 #define ML_METHOD_INTERVENTIONAL 1
 
 /*
- * Read options (JSON text) for one use.  Raises for unknown keys, naming the nearest, for values of the wrong type or out
- * of range, and where they contradict each other.
+ * Read options (JSON text) for one use.  Raises for unknown keys, naming the nearest, for values of the wrong type or
+ * out of range, and where they contradict each other.
  */
 extern void ml_explain_options_parse(MlContext *ctx, const char *json, MlExplainUse use, MlExplainOptions *options);
 

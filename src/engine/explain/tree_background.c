@@ -3,7 +3,8 @@
  *
  * Problem: the game of a row x and a background row b answers, for a set S of slots, the tree's value of the row that
  *     has x's slots in S and b's elsewhere; phi is the mean of its Shapley values over all background rows.
- * Method:  for one b, only leaves count whose every slot's splits are all taken by x or all by b.  With a slots taken by
+ * Method:  for one b, only leaves count whose every slot's splits are all taken by x or all by b.  With a slots taken
+ * by
  *     x alone and c by b alone, a slot of the first kind gets v (a - 1)! c! / (a + c)!, one of the second
  *     -v a! (c - 1)! / (a + c)!; slots taken by both get nothing.  What x takes, and so c, is the same for all b: they
  *     go through a tree together, a bit each, and on the way to a leaf the bits are sorted by a.
@@ -279,7 +280,8 @@ tree_background_set(MlContext *ctx, TreeShap *s, const double *rows, size_t n)
 			size_t		leaf = ml_forest_leaf(f, t, rows + b * (size_t) f->columns, 1);
 
 			for (int k = 0; k < f->width; k++)
-				s->base[f->width > 1 ? (size_t) k : t % (size_t) f->outputs] += f->value[leaf * (size_t) f->width + (size_t) k];
+				s->base[f->width > 1 ? (size_t) k : t % (size_t) f->outputs] += f->value[leaf * (size_t) f->width +
+																						 (size_t) k];
 		}
 		ml_check(ctx);
 	}

@@ -12,7 +12,8 @@
  *     is split on again replaces its factor.  All weights and factors are positive: nothing cancels.
  * Shapes:  vectors of SHAP_LANES rows go through a tree together, each in its own lane; [level][group][point].
  * Cost:    nodes times points a row and tree.
- * Papers:  Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020, for the
+ * Papers:  Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020, for
+ * the
  *     game; Yu et al., Linear TreeShap, 2022, for sums over subtrees.
  */
 #include <math.h>
@@ -118,7 +119,8 @@ look_down(TreeShap *s, const MlEnsemble *e, size_t tree, Look *look)
 		if (look->depth[at] > s->depth)
 			s->depth = look->depth[at];
 		for (int k = 0; k < f->width; k++)
-			s->base[f->width > 1 ? (size_t) k : tree % (size_t) f->outputs] += look->share[at] * f->value[i * (size_t) f->width + (size_t) k];
+			s->base[f->width > 1 ? (size_t) k : tree % (size_t) f->outputs] += look->share[at] *
+				f->value[i * (size_t) f->width + (size_t) k];
 	}
 }
 

@@ -70,6 +70,7 @@ typedef struct BoostParams
 	double		cat_l2;
 	int64_t		max_cat_to_onehot;
 	int64_t		max_cat_threshold;
+	double		min_samples_category;	/* NAN = min_samples_leaf, CATEGORY_ROWS at most */
 	const char *monotone_constraints;
 	const char *interaction_constraints;
 	const char *class_weight;
@@ -200,6 +201,9 @@ struct Boost
 	int			output;			/* whose tree is grown */
 	double		learning_rate;	/* as given, or what stands for it */
 	double		rate;			/* what the values of a tree are multiplied by */
+	double		subsample;		/* as given, or what stands for it */
+	double		colsample;		/* colsample_bytree as given, or what stands for it */
+	uint32_t   *place;			/* [n] of a row in the order of content; NULL = all rows are taken */
 	bool	   *held_back;		/* [n] of a trial: rows that no tree is grown on; NULL = none */
 	double		quantiles[BOOST_MAX_QUANTILES];
 	int			nquantiles;
@@ -244,6 +248,9 @@ extern bool boost_grow_round(Boost *b, MlTree *tree);
 
 /* ---- the learning rate where none is given (boost_rate.c) ---- */
 
+#define BOOST_CATEGORIES 10000	/* of a feature that are kept by default */
+#define BOOST_LEAST_ROWS 1000	/* that tell enough to choose by */
+#define BOOST_FEW_ROWS 20000	/* that are not told from chance easily */
 #define BOOST_DEFAULT_RATE 0.1	/* where no trial is made */
 
 /* Is it to be found by trials?  Only where the rows tell enough, and nothing else decides when a training ends. */
@@ -278,6 +285,18 @@ extern size_t *boost_kept_before(MlContext *ctx, const MlDesign *design);
 extern void boost_add_scores(MlContext *ctx, const MlDesign *design, const MlForest *forest, int k, BoostRows *rows);
 
 /* ---- rows and columns of a tree (boost_sample.c) ---- */
+
+/* What stands for subsample and colsample_bytree where they are not given: shares of few rows, else all. */
+extern void boost_choose_samples(Boost *b);
+
+/* Put the rows in order for subsample, before the first gradients. */
+extern void boost_place_rows(Boost *b);
+
+/*
+ * Keys of all rows, ascending: the bits of places are the row, the others are of its content, its bins and, with
+ * whole, target and weight.  They lie where the gradients will: valid until these are taken.
+ */
+extern const uint64_t *boost_order_rows(const Boost *b, uint64_t mix, bool whole, uint64_t *places);
 
 /* Keep of all rows those that the next tree is grown on, with their gradients; returns how many, one at least. */
 extern size_t boost_sample_rows(Boost *b);

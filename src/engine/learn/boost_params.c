@@ -10,6 +10,7 @@
 #include "learn/boost_internal.h"
 
 #define DEFAULT_LEAVES 31
+#define CATEGORY_ROWS 20		/* of a level in a leaf, by default */
 
 static const char *const objectives[] = {
 	"auto", "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "log_loss", "ovr",
@@ -47,7 +48,8 @@ const MlParam boost_params[] = {
 	INTEGER(early_stopping_rounds, 0, 0, 10000,
 		"Stop after that many rounds without a better loss on the rows held out, and keep the best round; 0 "
 		"is never."),
-	INTEGER(max_leaf_nodes, DEFAULT_LEAVES, 2, 100000, "Most leaves of a tree."),
+	INTEGER(max_leaf_nodes, DEFAULT_LEAVES, 2, 100000,
+		"Most leaves of a tree; more than max_depth allows are an error, but for 31, which gives way."),
 	INTEGER(max_depth, 0, 0, 1000, "Most splits from the root to a leaf; 0 is no limit."),
 	CHOICE(grow_policy, grow_policies,
 		"Which leaf is split next: leafwise is the one that gains most, depthwise goes level by level."),
@@ -65,9 +67,13 @@ const MlParam boost_params[] = {
 		"Largest size of a leaf's value before learning_rate; 0 is 2 for poisson, gamma and tweedie and no "
 		"limit for the others."),
 	REAL(path_smooth, 0, 0, 1e100, false, "Rows that a parent's value counts as in those of its children."),
-	INTEGER(max_bins, 255, 2, ML_TREE_MAX_BINS, "Most bins that the values of a column are divided into."),
-	REAL(subsample, 1, 0, 1, true, "Share of the rows that each tree is grown on."),
-	REAL(colsample_bytree, 1, 0, 1, true, "Share of the columns that each tree may split on."),
+	INTEGER(max_bins, 255, 2, ML_TREE_MAX_BINS, "Most bins that the values of a number are divided into."),
+	REAL(subsample, NAN, 0, 1, true,
+		"Share of the rows that each tree is grown on; by default 0.8 of 1,000 to 20,000 rows (gbdt and dart, not "
+		"lambdarank), else 1."),
+	REAL(colsample_bytree, NAN, 0, 1, true,
+		"Share of the columns that each tree may split on; by default 0.8 of five and more where subsample is 0.8 by "
+		"default, else 1."),
 	REAL(colsample_bynode, 1, 0, 1, true, "Share of the tree's columns that each leaf may be split on."),
 	BOOLEAN(extra_trees, "Try one threshold by chance a column and leaf instead of all."),
 	REAL(top_rate, 0.2, 0, 1, true, "goss: share of the rows, of the largest gradients, that each tree is grown on."),
@@ -83,6 +89,9 @@ const MlParam boost_params[] = {
 	REAL(cat_l2, 10, 0, 1e100, false, "L2 penalty added for splits by a set of levels."),
 	INTEGER(max_cat_to_onehot, 4, 1, 10000, "Up to that many levels in a leaf are split one from the rest."),
 	INTEGER(max_cat_threshold, 32, 1, 10000, "Most levels in the smaller set of a split."),
+	REAL(min_samples_category, NAN, 0, 1000000000, false,
+		"Fewest rows of a level, in a leaf, that sets are made from, counted as those of a leaf; levels of fewer "
+		"rows count as one; by default min_samples_leaf, but 20 at most."),
 	JSON(monotone_constraints,
 		"Features that the score may only rise (1) or fall (-1) with, as {\"age\": 1, \"price\": -1}."),
 	JSON(interaction_constraints,
@@ -417,6 +426,8 @@ boost_limits(MlContext *ctx, const BoostParams *p, const MlDesign *design, MlTre
 		.min_samples_leaf = (double) p->min_samples_leaf,.min_child_weight = p->min_child_weight,
 		.min_split_gain = p->min_split_gain,.l1 = p->l1,.l2 = p->l2,.cat_smooth = p->cat_smooth,.cat_l2 = p->cat_l2,
 		.max_cat_to_onehot = (int) p->max_cat_to_onehot,.max_cat_threshold = (int) p->max_cat_threshold,
+		.min_samples_category = !isnan(p->min_samples_category) ? p->min_samples_category :
+			fmin((double) p->min_samples_leaf, CATEGORY_ROWS),
 		.depthwise = p->grow_policy == 1,.extra_random = p->extra_trees,.colsample_bynode = p->colsample_bynode,
 		.max_delta_step = p->max_delta_step,.path_smooth = p->path_smooth,
 	};

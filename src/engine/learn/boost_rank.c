@@ -7,7 +7,8 @@
  *     One row of a pair must be among the first lambdarank_truncation_level places.  The weights of pairs are divided
  *     by 0.01 + |F_i - F_j|, and the gradients of a group with sum S multiplied by log2(1 + S) / S, so that large
  *     groups do not outweigh the others.
- * Shapes: rows of a group lie together; one group is one thread's.
+ * Shapes: rows of a group lie together; one group is one thread's, which sees by itself when the call is to stop: what
+ *     it leaves undone then nobody looks at.
  * Papers: Burges, From RankNet to LambdaRank to LambdaMART, 2010; Ke et al., LightGBM, 2017, for the truncation and
  *     the two norms.
  */
@@ -18,6 +19,7 @@
 #include "learn/boost_internal.h"
 
 #define GROUPS_PIECE 16
+#define LARGE_GROUP 65536		/* rows from which a pass over a group takes long */
 
 typedef struct BoostRanking BoostRanking;
 
@@ -34,7 +36,8 @@ struct BoostRanking
 {
 	RankScratch *scratch;		/* [threads] */
 	double	   *discount;		/* [largest group] */
-	double	   *best;			/* [groups] DCG of the right order, of the truncation level's first places; 0 = nothing to gain */
+	/* [groups] DCG of the right order, of the truncation level's first places; 0 = nothing to gain */
+	double	   *best;
 	double	   *ndcg;			/* [2][pieces] sums of groups and how many */
 };
 
@@ -53,10 +56,12 @@ boost_rank_check(MlContext *ctx, const BoostRows *rows)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "objective \"lambdarank\" needs groups", NULL,
 					  "Name the column of the groups as parameter \"group\".");
 	for (size_t i = 0; i < rows->n; i++)
-		wrong += !(rows->target[i] >= 0 && rows->target[i] <= BOOST_MAX_RELEVANCE && rows->target[i] == floor(rows->target[i]));
+		wrong += !(rows->target[i] >= 0 && rows->target[i] <= BOOST_MAX_RELEVANCE &&
+				   rows->target[i] == floor(rows->target[i]));
 	if (wrong > 0)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-					  ml_format(ctx, "objective \"lambdarank\" needs a target of integers from 0 to %d", BOOST_MAX_RELEVANCE),
+					  ml_format(ctx, "objective \"lambdarank\" needs a target of integers from 0 to %d",
+								BOOST_MAX_RELEVANCE),
 					  ml_format(ctx, "The target is something else in %zu of %zu rows.", wrong, rows->n),
 					  "Put the relevance of rows in grades, such as 0 to 4.");
 }
@@ -68,13 +73,20 @@ comes_before(const double *value, uint32_t a, uint32_t b)
 	return value[a] != value[b] ? value[a] > value[b] : a < b;
 }
 
+/* Is the call to stop?  Asked between passes over so many rows. */
+static inline bool
+is_to_stop(MlContext *ctx, size_t n)
+{
+	return n >= LARGE_GROUP && ctx->interrupted(ctx);
+}
+
 /* Rows 0 .. n - 1 in the order of their values, largest first and stable (merging runs); aside is space as large. */
 static void
-sort_rows(const double *value, size_t n, uint32_t *order, uint32_t *aside)
+sort_rows(MlContext *ctx, const double *value, size_t n, uint32_t *order, uint32_t *aside)
 {
 	for (size_t i = 0; i < n; i++)
 		order[i] = (uint32_t) i;
-	for (size_t run = 1; run < n; run *= 2)
+	for (size_t run = 1; run < n && !is_to_stop(ctx, n); run *= 2)
 	{
 		for (size_t begin = 0; begin < n; begin += 2 * run)
 		{
@@ -93,11 +105,11 @@ sort_rows(const double *value, size_t n, uint32_t *order, uint32_t *aside)
 
 /* The DCG of rows in the order of their relevance. */
 static double
-best_gain(const BoostRanking *r, const RankScratch *s, const double *relevance, size_t n, size_t places)
+best_gain(MlContext *ctx, const BoostRanking *r, const RankScratch *s, const double *relevance, size_t n, size_t places)
 {
 	double		sum = 0;
 
-	sort_rows(relevance, n, s->order, s->aside);
+	sort_rows(ctx, relevance, n, s->order, s->aside);
 	for (size_t i = 0; i < n && i < places; i++)
 		sum += gain_of(relevance[s->order[i]]) * r->discount[i];
 	return sum;
@@ -110,7 +122,8 @@ best_piece(void *arg, size_t begin, size_t end, int worker)
 	const size_t *of = b->rows.group_begin;
 
 	for (size_t group = begin; group < end; group++)
-		b->ranking->best[group] = best_gain(b->ranking, &b->ranking->scratch[worker], b->rows.target + of[group],
+		b->ranking->best[group] = best_gain(b->ctx, b->ranking, &b->ranking->scratch[worker],
+											b->rows.target + of[group],
 											of[group + 1] - of[group], (size_t) b->params->lambdarank_truncation_level);
 }
 
@@ -170,7 +183,8 @@ add_pair(const double *score, size_t high, size_t low, double lost, bool spread,
 
 /* Gradients of a group's rows, into g and h. */
 static void
-group_gradients(const Boost *b, const RankScratch *s, const double *relevance, const double *score, size_t n, double best)
+group_gradients(const Boost *b, const RankScratch *s, const double *relevance, const double *score, size_t n,
+				double best)
 {
 	const BoostRanking *r = b->ranking;
 	size_t		places = (size_t) b->params->lambdarank_truncation_level;
@@ -181,9 +195,9 @@ group_gradients(const Boost *b, const RankScratch *s, const double *relevance, c
 	memset(s->h, 0, n * sizeof(double));
 	if (!(best > 0) || n < 2)
 		return;
-	sort_rows(score, n, s->order, s->aside);
+	sort_rows(b->ctx, score, n, s->order, s->aside);
 	spread = score[s->order[0]] != score[s->order[n - 1]];
-	for (size_t i = 0; i + 1 < n && i < places; i++)
+	for (size_t i = 0; i + 1 < n && i < places && !is_to_stop(b->ctx, n); i++)
 		for (size_t j = i + 1; j < n; j++)
 		{
 			double		gap = gain_of(relevance[s->order[i]]) - gain_of(relevance[s->order[j]]);
@@ -234,12 +248,13 @@ boost_rank_differentiate(Boost *b)
 
 /* The DCG of rows in the order of their scores; rows of equal score share the discounts of their places. */
 static double
-cumulated_gain(const BoostRanking *r, const RankScratch *s, const double *relevance, const double *score, size_t n, size_t places)
+cumulated_gain(MlContext *ctx, const BoostRanking *r, const RankScratch *s, const double *relevance,
+			   const double *score, size_t n, size_t places)
 {
 	double		sum = 0;
 	size_t		end;
 
-	sort_rows(score, n, s->order, s->aside);
+	sort_rows(ctx, score, n, s->order, s->aside);
 	for (size_t begin = 0; begin < n && begin < places; begin = end)
 	{
 		double		gain = 0;
@@ -274,11 +289,12 @@ ndcg_piece(void *arg, size_t begin, size_t end, int worker)
 	{
 		size_t		first = job->rows->group_begin[group];
 		size_t		n = job->rows->group_begin[group + 1] - first;
-		double		best = best_gain(r, &r->scratch[worker], job->rows->target + first, n, places);
+		double		best = best_gain(job->b->ctx, r, &r->scratch[worker], job->rows->target + first, n, places);
 
 		if (best > 0)
 		{
-			sum += cumulated_gain(r, &r->scratch[worker], job->rows->target + first, job->rows->score + first, n, places) / best;
+			sum += cumulated_gain(job->b->ctx, r, &r->scratch[worker], job->rows->target + first,
+								  job->rows->score + first, n, places) / best;
 			groups++;
 		}
 	}

@@ -140,7 +140,8 @@ refit_tree(Refit *r, size_t tree, const int32_t *leaf)
 
 		r->value[begin + node] = f->value[begin + node];
 		if (left != NULL)
-			*sum = (LeafSum) {.g = left[0].g + left[1].g,.h = left[0].h + left[1].h,.rows = left[0].rows + left[1].rows};
+			*sum = (LeafSum) {.g = left[0].g + left[1].g,.h = left[0].h + left[1].h,.rows = left[0].rows +
+							  left[1].rows};
 		if (sum->rows == 0)
 			continue;
 		sum->value = node_value(r, sum, left);
@@ -194,6 +195,7 @@ refit_trees(Refit *r)
 				differentiate_round(r);
 			b->output = (int) (t % k);
 			refit_tree(r, f.first + t, f.leaf + t * b->rows.n);
+			ml_check(b->ctx);
 		}
 	}
 	ml_free(b->ctx, f.leaf);

@@ -302,7 +302,7 @@ make_space(Boost *b)
 		b->drop = ml_alloc_array(ctx, (size_t) p->n_estimators, sizeof(size_t));
 		b->round_weight = ml_alloc_array(ctx, (size_t) p->n_estimators, sizeof(double));
 	}
-	if (p->colsample_bytree < 1)
+	if (b->colsample < 1)
 		b->use = ml_alloc_array_zero(ctx, (size_t) b->design->columns + 1, sizeof(bool));
 }
 
@@ -336,6 +336,7 @@ begin_boost(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams 
 	boost_take_rows(ctx, b->design, b->k, &b->rows);
 	if (b->rows.n == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows sum to zero");
+	boost_choose_samples(b);
 	if (b->rows.start != NULL && b->k > 1)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
 					  "parameter \"init_score\" gives one score a row, not one a class",
@@ -352,7 +353,7 @@ boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams
 			 double learning_rate)
 {
 	begin_boost(b, ctx, design, params, learning_rate);
-	b->bins = ml_bins_create(ctx, b->design, (int) params->max_bins, (uint64_t) params->seed);
+	b->bins = ml_bins_create(ctx, b->design, (int) params->max_bins, ML_TREE_MAX_LEVELS, (uint64_t) params->seed);
 	ml_bins_bundle(ctx, b->bins);
 	take_held_out(b);
 	if (b->kind == BOOST_LAMBDARANK)
@@ -360,6 +361,7 @@ boost_create(Boost *b, MlContext *ctx, const MlDesign *design, const BoostParams
 	make_space(b);
 	b->grower = ml_grower_create(ctx, b->bins, &b->limits, b->rows.weight);
 	b->gradients = (BoostGradient *) ml_grower_packed(b->grower);
+	boost_place_rows(b);
 	find_scores(b, from);
 	if (from != NULL)
 		ml_forest_copy(&b->forest, from->forest, from->forest->trees, NULL, NULL);
@@ -406,6 +408,10 @@ boost_write(const Boost *b, MlWriter *w)
 	ml_write_int(w, "n_leaves", (int64_t) b->forest.leaves);
 	if (isnan(b->params->learning_rate) && b->params->boosting != BOOST_RF)
 		ml_write_double(w, "learning_rate", b->learning_rate);
+	if (isnan(b->params->subsample) && b->subsample < 1)
+		ml_write_double(w, "subsample", b->subsample);
+	if (isnan(b->params->colsample_bytree) && b->colsample < 1)
+		ml_write_double(w, "colsample_bytree", b->colsample);
 	if (b->kind == BOOST_HUBER)
 		ml_write_double(w, "huber_delta", b->huber_delta);
 	if (b->held_bins != NULL)

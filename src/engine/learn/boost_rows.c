@@ -14,8 +14,8 @@ boost_class_weights(MlContext *ctx, const MlDesign *design, const BoostParams *p
 	if (params->class_weight == NULL)
 		return NULL;
 	if (design->classes == 0)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"class_weight\" is for classes", "The target is a number.",
-					  "Use a column of weights.");
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameter \"class_weight\" is for classes",
+					  "The target is a number.", "Use a column of weights.");
 	return ml_class_weights(ctx, params->class_weight, design);
 }
 

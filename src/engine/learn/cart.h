@@ -77,8 +77,22 @@ extern const char *const cart_criteria[];
 #define CART_COMMON \
 	{.name = "class_weight",.type = ML_PARAM_JSON,.offset = offsetof(CartParams, class_weight), \
 	.help = "Weights of classes: \"balanced\", or an object as {\"yes\": 5}; null is one for each."}, \
-	CART_INT(max_bins, 255, 2, ML_TREE_MAX_BINS, "Most bins that the values of a column are divided into."), \
+	CART_INT(max_bins, 255, 2, ML_TREE_MAX_BINS, "Most bins that the values of a number are divided into."), \
 	CART_INT(seed, 0, 0, 1000000000, "Where chance begins.")
+
+/* What an MlAlgorithm has in common with the others. */
+#define CART_LEARNER \
+	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION, \
+	.params_size = sizeof(CartParams), \
+	.check_params = cart_check_params, \
+	.tasks_of = cart_tasks_of, \
+	.load = cart_load, \
+	.score = cart_score, \
+	.ensemble = cart_ensemble, \
+	.refit = cart_refit, \
+	.native_inputs = true, \
+	.most_levels = CART_LEVELS, \
+	.usual_categories = CART_LEVELS - 1
 
 /* ---- rows and nodes ---- */
 
@@ -129,6 +143,8 @@ typedef struct CartLimits
 } CartLimits;
 
 #define CART_BINS 256			/* of values and what is missing */
+#define CART_LEVELS (CART_BINS - 1) /* of a category */
+#define CART_SLOW_ROWS 16384	/* rows between two looks at whether the call is to stop, where a row takes long */
 
 /* Levels that go left, a bit a bin. */
 typedef struct CartSet
@@ -310,6 +326,12 @@ extern int cart_middle_bin(const MlBinColumn *column, int below, int above);
 
 /* ---- trees ---- */
 
+/*
+ * Count rows that were looked at, and ask now and then whether the call is to stop: that raises where a single tree is
+ * grown, else the worker is stopped then.
+ */
+extern void cart_visit(CartWorker *worker, size_t rows);
+
 /* Room for the trees of at most n rows that a worker grows. */
 extern void cart_worker_create(MlContext *ctx, const CartRows *rows, const CartLimits *limits, size_t n, bool alone,
 							   CartWorker *worker);
@@ -409,7 +431,11 @@ extern bool cart_out_of_bag(MlContext *ctx, const MlDesign *design, const void *
 /* ---- fitting ---- */
 
 /* Learn; before: trees of a loaded model that come first, NULL = none. */
-extern void cart_fit(MlContext *ctx, const MlDesign *design, const CartParams *params, const MlForest *before, MlWriter *payload);
+extern void cart_fit(MlContext *ctx, const MlDesign *design, const CartParams *params, const MlForest *before,
+					 MlWriter *payload);
+
+/* MlAlgorithm.fit of those that are what their parameters say. */
+extern void cart_fit_first(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload);
 
 /* MlAlgorithm.refit (cart_refit.c). */
 extern void cart_refit(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double decay_rate,

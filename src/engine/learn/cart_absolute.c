@@ -15,16 +15,17 @@
 
 /* ---- ranks ---- */
 
-/* Sort keys by their upper half (radix 256); returns where the result is. */
+/* Sort keys by their upper half (radix 256), unless the call is to stop; returns where the result is. */
 static uint64_t *
-sort_keys(uint64_t *from, uint64_t *to, size_t n)
+sort_keys(CartWorker *worker, uint64_t *from, uint64_t *to, size_t n)
 {
-	for (int shift = 32; shift < 64; shift += 8)
+	for (int shift = 32; shift < 64 && !worker->stopped; shift += 8)
 	{
 		size_t		counts[256] = {0};
 		size_t		place = 0;
 		uint64_t   *swap = from;
 
+		cart_visit(worker, n);
 		for (size_t i = 0; i < n; i++)
 			counts[from[i] >> shift & 255]++;
 		if (counts[from[0] >> shift & 255] == n)
@@ -74,14 +75,17 @@ cart_absolute_rank(CartWorker *worker, const CartItem *items, size_t n, int64_t 
 		keys[i] = (uint64_t) items[i].g << 32 | i;
 		all += items[i].w;
 	}
-	keys = n <= 32 ? sort_few(keys, n) : sort_keys(keys, keys + n, n);
+	keys = n <= 32 ? sort_few(keys, n) : sort_keys(worker, keys, keys + n, n);
+	cart_visit(worker, n);
 	for (size_t i = 0; i < n; i++)
 	{
 		worker->rank[(uint32_t) keys[i]] = (uint32_t) i;
 		worker->values[i] = worker->rows->ranked[keys[i] >> 32];
 	}
+	cart_visit(worker, n);
 	for (w = items[(uint32_t) keys[0]].w; 2 * w < all; w += items[(uint32_t) keys[middle]].w)
 		middle++;
+	cart_visit(worker, n);
 	*error = 0;
 	for (size_t i = 0; i < n; i++)
 		*error += items[(uint32_t) keys[i]].w * llabs(worker->values[i] - worker->values[middle]);
@@ -178,11 +182,24 @@ sort_items(const CartWorker *worker, CartScratch *s, const CartPlace *place, int
 	return used;
 }
 
-static inline void
+/* Is the call to stop?  Asked now and then, of the rows that enter one after the other. */
+static inline bool
+is_to_stop(const CartWorker *worker, size_t row)
+{
+	return (row + 1) % CART_SLOW_ROWS == 0 && worker->ctx->interrupted(worker->ctx);
+}
+
+/* False when the call is to stop. */
+static inline bool
 enter_bin(Entered *e, const CartPlace *place, const uint32_t *begins, int b)
 {
 	for (uint32_t j = begins[b]; j < begins[b + 1]; j++)
+	{
 		enter(e, place->items, e->items[j]);
+		if (is_to_stop(e->worker, j))
+			return false;
+	}
+	return true;
 }
 
 /* Where the best split was. */
@@ -196,7 +213,8 @@ typedef struct Best
 
 /*
  * Try each cut of the first bins of the order, count of them, the bin extra (or none, -1) staying on one side
- * throughout: on the left, or on the right, where it may also be all that is there.
+ * throughout: on the left, or on the right, where it may also be all that is there.  Ends early when the call is to
+ * stop.
  */
 static void
 sweep(const CartWorker *worker, CartScratch *s, const CartPlace *place, const uint32_t *begins, int count, int extra,
@@ -209,17 +227,19 @@ sweep(const CartWorker *worker, CartScratch *s, const CartPlace *place, const ui
 	Entered		e;
 
 	start_entered(worker, s, place->n, &e);
-	if (extra >= 0 && !extra_left)
-		enter_bin(&e, place, begins, extra);
+	if (extra >= 0 && !extra_left && !enter_bin(&e, place, begins, extra))
+		return;
 	for (int i = count - 1; i >= 0; i--)
 	{
 		s->cost[i] = e.sum.w > 0 ? entered_error(&e) : NO_SPLIT;
-		enter_bin(&e, place, begins, s->order[i]);
+		if (!enter_bin(&e, place, begins, s->order[i]))
+			return;
 	}
 	start_entered(worker, s, place->n, &e);
 	if (extra >= 0 && extra_left)
 	{
-		enter_bin(&e, place, begins, extra);
+		if (!enter_bin(&e, place, begins, extra))
+			return;
 		rows = s->counts[extra];
 		w = s->cells[extra].w;
 	}
@@ -227,7 +247,8 @@ sweep(const CartWorker *worker, CartScratch *s, const CartPlace *place, const ui
 	{
 		int64_t		error;
 
-		enter_bin(&e, place, begins, s->order[i]);
+		if (!enter_bin(&e, place, begins, s->order[i]))
+			return;
 		rows += s->counts[s->order[i]];
 		w += s->cells[s->order[i]].w;
 		if (s->cost[i] == NO_SPLIT || rows < limits->min_leaf || place->n - rows < limits->min_leaf ||
@@ -324,6 +345,8 @@ cart_gain_absolute(const CartWorker *worker, CartScratch *s, const CartPlace *pl
 			{
 				enter(&e, place->items, i);
 				rows++;
+				if (is_to_stop(worker, i))
+					return -1;
 			}
 		if (rows < worker->limits->min_leaf || rows == 0 || (double) e.sum.w < worker->limits->min_weight)
 			return -1;

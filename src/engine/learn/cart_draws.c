@@ -112,7 +112,8 @@ order_rows(MlContext *ctx, const MlDesign *design, CartDraws *draws)
 }
 
 void
-cart_draws_create(MlContext *ctx, const MlDesign *design, const CartParams *params, const CartTaken *taken, CartDraws *draws)
+cart_draws_create(MlContext *ctx, const MlDesign *design, const CartParams *params, const CartTaken *taken,
+				  CartDraws *draws)
 {
 	bool		forest = params->n_estimators > 0;
 

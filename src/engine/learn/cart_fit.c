@@ -152,7 +152,7 @@ make_rows(Forest *f)
 	CartRows   *rows = &f->rows;
 	bool		numbers = design->task == ML_TASK_REGRESSION;
 
-	rows->bins = ml_bins_create(f->ctx, design, (int) f->params->max_bins, (uint64_t) f->params->seed);
+	rows->bins = ml_bins_create(f->ctx, design, (int) f->params->max_bins, CART_LEVELS, (uint64_t) f->params->seed);
 	rows->n = f->n = rows->bins->rows;
 	rows->criterion = (CartCriterion) f->params->criterion;
 	if (rows->criterion == CART_AUTO)
@@ -413,4 +413,10 @@ cart_fit(MlContext *ctx, const MlDesign *design, const CartParams *params, const
 	if (f.oob != NULL)
 		cart_oob_write(f.oob, &f.taken, payload);
 	ml_write_end(payload);
+}
+
+void
+cart_fit_first(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
+{
+	cart_fit(ctx, design, params, NULL, payload);
 }

@@ -35,6 +35,19 @@ struct CartPending
 	CartSplit	split;			/* best first: found when the node was made */
 };
 
+void
+cart_visit(CartWorker *t, size_t rows)
+{
+	t->work += rows;
+	if (t->work < WORK_BETWEEN_CHECKS)
+		return;
+	t->work = 0;
+	if (t->alone)
+		ml_check(t->ctx);
+	else
+		t->stopped = t->stopped || t->ctx->interrupted(t->ctx);
+}
+
 /* ---- the search over columns ---- */
 
 static bool
@@ -100,12 +113,13 @@ search(CartWorker *t, const CartPlace *whole, CartSplit *best)
 		search_shared(t, &place, best);
 		return;
 	}
-	while (seen < p && !(seen >= t->limits->max_features && varied))
+	while (seen < p && !(seen >= t->limits->max_features && varied) && !t->stopped)
 	{
 		place.seed = ml_mix64(whole->seed + (uint64_t) seen);
 		if (draw)
 		{
-			int			other = seen + (int) (((unsigned __int128) ml_mix64(~place.seed) * (unsigned) (p - seen)) >> 64);
+			int			other = seen +
+				(int) (((unsigned __int128) ml_mix64(~place.seed) * (unsigned) (p - seen)) >> 64);
 			int			column = t->order[other];
 
 			t->swaps[seen] = other;
@@ -116,8 +130,8 @@ search(CartWorker *t, const CartPlace *whole, CartSplit *best)
 		if (split.gain > best->gain)
 			*best = split;
 		seen++;
+		cart_visit(t, place.n);
 	}
-	t->work += place.n * (size_t) seen;
 	/* back in order, so that the next node's choice does not depend on this one's */
 	for (int i = seen - 1; i >= 0 && draw; i--)
 	{
@@ -141,13 +155,15 @@ is_pure(const CartWorker *t, const CartPending *node)
 	if (t->rows->classes > 2 || t->rows->criterion == CART_ABSOLUTE)
 	{
 		for (size_t i = 1; i < node->n; i++)
-			if (t->rows->classes > 2 ? items[i].g != items[0].g : t->rows->ranked[items[i].g] != t->rows->ranked[items[0].g])
+			if (t->rows->classes > 2 ? items[i].g != items[0].g :
+				t->rows->ranked[items[i].g] != t->rows->ranked[items[0].g])
 				return false;
 		return true;
 	}
 	/* targets times weights are rounded to units */
 	for (size_t i = 1; i < node->n; i++)
-		if (fabs((double) items[i].g * items[0].w - (double) items[0].g * items[i].w) > ((double) items[0].w + items[i].w) / 2)
+		if (fabs((double) items[i].g * items[0].w - (double) items[0].g * items[i].w) > ((double) items[0].w +
+																						 items[i].w) / 2)
 			return false;
 	return true;
 }
@@ -197,11 +213,15 @@ open_node(CartWorker *t, CartPending *node, CartSplit *split)
 
 	t->tree.nodes[node->node] = (CartNode) {.feature = -1,.left = -1,.set = -1};
 	sum_up(t, node, &place);
-	t->work += node->n;
-	if (node->n < limits->min_split || node->n < 2 * limits->min_leaf || (double) node->sum.w < 2 * limits->min_weight ||
+	cart_visit(t, node->n);
+	if (node->n < limits->min_split || node->n < 2 * limits->min_leaf ||
+		(double) node->sum.w < 2 * limits->min_weight ||
 		(limits->max_depth > 0 && node->depth >= limits->max_depth) || t->stopped || is_pure(t, node))
 		return false;
 	search(t, &place, split);
+	/* a search that takes long ends early then, with any result */
+	if (node->n >= CART_SLOW_ROWS && t->ctx->interrupted(t->ctx))
+		cart_visit(t, WORK_BETWEEN_CHECKS);
 	if (split->gain < 0)
 		return false;
 	split->gain *= t->rows->gain_unit;
@@ -305,19 +325,6 @@ make_local(CartWorker *t, CartPending *node)
 	node->local = true;
 }
 
-/* Ask now and then whether the call is to stop. */
-static void
-check_work(CartWorker *t)
-{
-	if (t->work < WORK_BETWEEN_CHECKS)
-		return;
-	t->work = 0;
-	if (t->alone)
-		ml_check(t->ctx);
-	else
-		t->stopped = t->ctx->interrupted(t->ctx);
-}
-
 /* ---- trees ---- */
 
 static void
@@ -342,7 +349,6 @@ grow_depth_first(CartWorker *t, const CartPending *root)
 			stack[top++] = left.n > right.n ? left : right;
 			stack[top++] = left.n > right.n ? right : left;
 		}
-		check_work(t);
 	}
 }
 
@@ -414,7 +420,6 @@ grow_best_first(CartWorker *t, const CartPending *root)
 			let_wait(t, &waiting, left);
 		if (open_node(t, right, &right->split))
 			let_wait(t, &waiting, right);
-		check_work(t);
 	}
 }
 

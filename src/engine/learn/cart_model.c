@@ -46,8 +46,10 @@ check_max_features(MlContext *ctx, const char *text)
 	number = strtod(text, &end);
 	if (end != text && *end == '\0' && number > 0 && (strpbrk(text, ".eE") == NULL || number <= 1))
 		return;
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"max_features\" cannot be %s", text), NULL,
-				  "It is \"sqrt\", \"log2\", \"all\", a number of columns as 3, or a share of them above 0 and up to 1.0, as 0.5.");
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"max_features\" cannot be %s", text),
+				  NULL,
+				  "It is \"sqrt\", \"log2\", \"all\", a number of columns as 3, or a share of them above 0 and up to "
+				  "1.0, as 0.5.");
 }
 
 void
@@ -63,7 +65,8 @@ cart_check_params(MlContext *ctx, const void *params)
 								1 << p->max_depth, (long long) p->max_leaf_nodes),
 					  "Set one of them to 0, which is no limit.");
 	if (p->class_weight != NULL && !(cart_tasks_of(params) & ML_TASK_CLASSIFICATION))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "parameters \"class_weight\" and \"criterion\" contradict each other",
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  "parameters \"class_weight\" and \"criterion\" contradict each other",
 					  "The criterion is for numbers, which have no classes.", NULL);
 }
 
@@ -97,7 +100,8 @@ cart_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 	ml_need_int(ctx, statistics, "n_trees", (int64_t) m->forest->trees, (int64_t) m->forest->trees);
 	m->ensemble = (MlEnsemble) {
 		.forest = m->forest,.base = ml_alloc_array_zero(ctx, (size_t) width, sizeof(double)),
-		.scale = 1 / (double) m->forest->trees,.link = shape->task == ML_TASK_BINARY ? ML_LINK_COMPLEMENT : ML_LINK_IDENTITY,
+		.scale = 1 / (double) m->forest->trees,.link = shape->task == ML_TASK_BINARY ? ML_LINK_COMPLEMENT :
+		ML_LINK_IDENTITY,
 	};
 	return m;
 }

@@ -86,10 +86,11 @@ static void
 check_model(MlContext *ctx, const CartParams *params, const void *loaded)
 {
 	if (!params->bootstrap && !(params->max_samples < 1))
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has no out-of-bag predictions", "Each of its trees has seen every training row.",
-					  "Train with {\"bootstrap\": true}.");
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has no out-of-bag predictions",
+					  "Each of its trees has seen every training row.", "Train with {\"bootstrap\": true}.");
 	if (cart_drawn_rows(loaded) == NULL)
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has no out-of-bag predictions", "Not all of its trees are from one training on rows that they drew.",
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has no out-of-bag predictions",
+					  "Not all of its trees are from one training on rows that they drew.",
 					  "Train a new version with ml_train; ml_continue and ml_refit give trees of other rows.");
 }
 
@@ -116,14 +117,15 @@ start(MlContext *ctx, const CartParams *params, const void *loaded, Rows *rows)
 	for (size_t t = 0; t < ROUND; t++)
 		rows->drawn[t] = ml_alloc_array(ctx, rows->draws.n / 64 + 1, sizeof(uint64_t));
 	rows->counts = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx), rows->draws.n);
-	rows->x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx), ((size_t) design->columns * ML_BLOCK_ROWS + 1) * sizeof(double));
+	rows->x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx),
+							 ((size_t) design->columns * ML_BLOCK_ROWS + 1) * sizeof(double));
 	rows->sums = ml_alloc_array_zero(ctx, design->rows * (size_t) rows->forest->width + 1, sizeof(double));
 	return true;
 }
 
 bool
-cart_out_of_bag(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double *out, size_t ldout,
-				int32_t *trees)
+cart_out_of_bag(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double *out,
+				size_t ldout, int32_t *trees)
 {
 	Rows		rows = {.design = design,.forest = cart_ensemble(loaded)->forest,.trees = trees};
 	size_t		all = rows.forest->trees;
@@ -139,6 +141,7 @@ cart_out_of_bag(MlContext *ctx, const MlDesign *design, const void *params, cons
 	}
 	for (size_t i = 0; i < design->rows; i++)
 		if (trees[i] > 0)
-			cart_mean(rows.sums + i * (size_t) rows.forest->width, rows.forest->width, trees[i], design->classes == 2, out + i, ldout);
+			cart_mean(rows.sums + i * (size_t) rows.forest->width, rows.forest->width, trees[i], design->classes == 2,
+					  out + i, ldout);
 	return true;
 }

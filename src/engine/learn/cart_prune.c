@@ -29,7 +29,8 @@ cut_subtrees(CartWorker *t, double alpha)
 		t->numbers[i] = 1;
 		if (node->feature < 0)
 			continue;
-		worth = node->gain + (t->gains[left] > 0 ? t->gains[left] : 0) + (t->gains[left + 1] > 0 ? t->gains[left + 1] : 0);
+		worth = node->gain + (t->gains[left] > 0 ? t->gains[left] : 0) +
+			(t->gains[left + 1] > 0 ? t->gains[left + 1] : 0);
 		if (alpha > 0 && worth <= price * (t->numbers[left] + t->numbers[left + 1] - 1))
 			continue;
 		t->gains[i] = worth;

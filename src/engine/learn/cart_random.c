@@ -60,7 +60,8 @@ gain_sums(const CartWorker *worker, const CartPlace *place, CartSum left, size_t
 	if (rows < limits->min_leaf || place->n - rows < limits->min_leaf || (double) left.w < limits->min_weight ||
 		(double) right.w < limits->min_weight)
 		return -1;
-	both = cart_sum_score(criterion, (double) left.g, (double) left.w) + cart_sum_score(criterion, (double) right.g, (double) right.w);
+	both = cart_sum_score(criterion, (double) left.g, (double) left.w) + cart_sum_score(criterion, (double) right.g,
+																						(double) right.w);
 	if (!(both > -INFINITY))
 		return -1;
 	return fmax(0, both - cart_sum_score(criterion, (double) place->sum.g, (double) place->sum.w));
@@ -108,7 +109,8 @@ try_set(const CartWorker *worker, CartScratch *s, const CartPlace *place, CartSp
 
 /* Try the cut of a number behind a bin by the sums of two. */
 static void
-try_cut(const CartWorker *worker, const CartPlace *place, int missing_bin, bool missing, CartSplit *split, CartSplit *out)
+try_cut(const CartWorker *worker, const CartPlace *place, int missing_bin, bool missing, CartSplit *split,
+		CartSplit *out)
 {
 	size_t		stride;
 	const uint8_t *bytes = cart_bytes(worker, place->local, split->column, &stride);
@@ -150,8 +152,8 @@ try_cut(const CartWorker *worker, const CartPlace *place, int missing_bin, bool 
 
 /* The same by any criterion. */
 static void
-try_cut_set(const CartWorker *worker, CartScratch *s, const CartPlace *place, int missing_bin, bool missing, bool varies,
-			CartSplit *split, CartSplit *out)
+try_cut_set(const CartWorker *worker, CartScratch *s, const CartPlace *place, int missing_bin, bool missing,
+			bool varies, CartSplit *split, CartSplit *out)
 {
 	for (int b = 0; b <= split->bin; b++)
 		split->set.words[b / 64] |= UINT64_C(1) << b % 64;
@@ -199,7 +201,8 @@ cut_number(const CartWorker *worker, CartScratch *s, const CartPlace *place, int
 	if (high < 0 || (low >= high && !missing))
 		return false;
 	/* what is missing against one value: the edge behind all */
-	split.bin = low < high ? draw_edge(&worker->rows->bins->column[column], low, high, ml_mix64(place->seed)) : missing_bin - 1;
+	split.bin = low < high ? draw_edge(&worker->rows->bins->column[column], low, high, ml_mix64(place->seed)) :
+		missing_bin - 1;
 	if (worker->rows->width > 1 || worker->rows->criterion == CART_ABSOLUTE)
 		try_cut_set(worker, s, place, missing_bin, missing, low < high, &split, out);
 	else
@@ -209,7 +212,8 @@ cut_number(const CartWorker *worker, CartScratch *s, const CartPlace *place, int
 
 /* A random subset of the levels. */
 static void
-cut_levels(const CartWorker *worker, CartScratch *s, const CartPlace *place, int column, const CartSet *used, CartSplit *out)
+cut_levels(const CartWorker *worker, CartScratch *s, const CartPlace *place, int column, const CartSet *used,
+		   CartSplit *out)
 {
 	int			missing_bin = worker->rows->bins->column[column].nbins;
 	CartSplit	split = {.column = column};

@@ -173,7 +173,8 @@ sweep_numbers(Sweep *sweep, CartCriterion criterion, const CartScratch *s, int u
 		rows += counted ? s->counts[b] : 0;
 		try_sides(sweep, criterion, left, rows, b, s->order[i + 1], false);
 		if (missing)
-			try_sides(sweep, criterion, (CartSum) {left.g + lost.g, left.w + lost.w}, rows + lost_rows, b, s->order[i + 1], true);
+			try_sides(sweep, criterion, (CartSum) {left.g + lost.g, left.w + lost.w}, rows + lost_rows, b,
+					  s->order[i + 1], true);
 	}
 	if (missing && present > 0)
 		try_sides(sweep, criterion, (CartSum) {sweep->all.g - lost.g, sweep->all.w - lost.w},
@@ -270,7 +271,8 @@ cart_split_sums(const CartWorker *worker, CartScratch *s, const CartPlace *place
 	CartCriterion criterion = worker->rows->criterion;
 	size_t		stride;
 	const uint8_t *bytes = cart_bytes(worker, place->local, column, &stride);
-	int			used = place->n <= FEW_ROWS ? sum_few(place, bytes, stride, s) : sum_many(place, bytes, stride, c->nbins + 1, s);
+	int			used = place->n <= FEW_ROWS ? sum_few(place, bytes, stride, s) :
+		sum_many(place, bytes, stride, c->nbins + 1, s);
 	bool		counted = worker->limits->min_leaf > 1 && used > 1;
 	Sweep		sweep = {.criterion = criterion,.limits = worker->limits,.all = place->sum,.rows = place->n,.best = -INFINITY};
 

@@ -24,25 +24,11 @@ static const MlParam tree_params[] = {
 	{.name = NULL}
 };
 
-static void
-tree_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
-{
-	cart_fit(ctx, design, params, NULL, payload);
-}
-
 const MlAlgorithm ml_decision_tree = {
 	.id = 5,
 	.name = "decision_tree",
 	.help = "One tree of splits, easy to read; missing values and categories as they are.",
-	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.params = tree_params,
-	.params_size = sizeof(CartParams),
-	.check_params = cart_check_params,
-	.tasks_of = cart_tasks_of,
-	.fit = tree_fit,
-	.load = cart_load,
-	.score = cart_score,
-	.ensemble = cart_ensemble,
-	.refit = cart_refit,
-	.native_inputs = true,
+	.fit = cart_fit_first,
+	CART_LEARNER
 };

@@ -32,7 +32,8 @@ reserve(MlForestBuilder *b, const MlTree *tree)
 
 	if (nodes * node_bytes + words * sizeof(uint32_t) > ML_FOREST_MAX_BYTES)
 		ml_raise_full(b->ctx, ML_ERROR_INVALID_DATA, "the model grows too large",
-					  ml_format(b->ctx, "Its trees have more than %zu nodes, beyond %zu MB.", nodes, ML_FOREST_MAX_BYTES >> 20),
+					  ml_format(b->ctx, "Its trees have more than %zu nodes, beyond %zu MB.", nodes,
+								ML_FOREST_MAX_BYTES >> 20),
 					  "Set n_estimators or max_leaf_nodes lower, or min_samples_leaf higher.");
 	if (nodes > b->capacity)
 	{
@@ -172,7 +173,8 @@ check_node(MlContext *ctx, const MlForest *f, size_t i, size_t end)
 	int32_t		feature = f->feature[i];
 	double		threshold = f->threshold[i];
 
-	if (!isfinite(threshold) || !(f->gain[i] >= 0 && isfinite(f->gain[i])) || !(f->cover[i] >= 0 && isfinite(f->cover[i])))
+	if (!isfinite(threshold) || !(f->gain[i] >= 0 && isfinite(f->gain[i])) ||
+		!(f->cover[i] >= 0 && isfinite(f->cover[i])))
 		corrupted(ctx, "a node of a tree with numbers out of range");
 	for (size_t v = i * (size_t) f->width; v < (i + 1) * (size_t) f->width; v++)
 		if (!isfinite(f->value[v]))

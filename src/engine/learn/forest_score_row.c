@@ -13,7 +13,7 @@
 #define MAX_WORDS ((size_t) 1 << 20)	/* of a table */
 #define MAX_STRIDE 4096
 #define MAX_COLUMNS 512
-#define MAX_SET_WORDS 32768		/* of all sets, whose bits are looked at one by one */
+#define MAX_SET_WORDS 131072	/* of all sets, whose bits are looked at one by one */
 #define STEP 4					/* rows of masks that are combined in one pass */
 
 /* A column of the forest that some node compares. */
@@ -61,43 +61,70 @@ place_columns(const MlForestCode *code, MlRowTable *table)
 	return rows;
 }
 
-/* Strike the left side's leaves of a split out for each code that goes right; word is the tree's first. */
-static void
-strike(const MlForestCode *code, MlRowTable *table, const MlBitTree *tree, const MlBitNode *node, bool category,
-	   size_t word)
+/* The masks of a column's first code, in the words of a tree. */
+static inline uint32_t *
+masks_at(const MlRowTable *table, const MlBitNode *node, size_t word)
 {
-	const MlCodeColumn *column = &code->column[node->column];
-	uint32_t   *masks = table->masks + table->of_code[node->column] * table->stride + word;
-
-	for (uint32_t w = 0; w < tree->words; w++)
-		if (category)
-		{
-			for (size_t level = 0; level <= (size_t) column->levels; level++)
-				if (!(code->bit_sets[(size_t) node->by + level / 32] >> level % 32 & 1))
-					masks[level * table->stride + w] &= node->keep[w];
-		}
-		else
-		{
-			/* codes above get it from the one below them */
-			masks[((size_t) node->by + 1) * table->stride + w] &= node->keep[w];
-			if (column->missing != 0)
-				masks[(column->count + 1) * table->stride + w] &= node->keep[w];
-		}
+	return table->masks + table->of_code[node->column] * table->stride + word;
 }
 
-/* Fill in the masks. */
+/* Strike the left side's leaves of a split of numbers out for codes that go right; word is the tree's first. */
+static void
+strike_number(const MlForestCode *code, MlRowTable *table, const MlBitTree *tree, const MlBitNode *node, size_t word)
+{
+	const MlCodeColumn *column = &code->column[node->column];
+	uint32_t   *masks = masks_at(table, node, word);
+
+	for (uint32_t w = 0; w < tree->words; w++)
+	{
+		/* codes above get it from the one below them */
+		masks[((size_t) node->by + 1) * table->stride + w] &= node->keep[w];
+		if (column->missing != 0)
+			masks[(column->count + 1) * table->stride + w] &= node->keep[w];
+	}
+}
+
+/* The same of a split of categories, for 32 of the levels. */
+static void
+strike_levels(const MlForestCode *code, MlRowTable *table, const MlBitTree *tree, const MlBitNode *node, size_t block,
+			  size_t word)
+{
+	size_t		codes = (size_t) code->column[node->column].levels + 1;
+	size_t		n = codes - 32 * block < 32 ? codes - 32 * block : 32;
+	uint32_t   *masks = masks_at(table, node, word) + 32 * block * table->stride;
+	uint32_t	right = ~code->bit_sets[(size_t) node->by + block] & (UINT32_MAX >> (32 - n));
+
+	for (; right != 0; right &= right - 1)
+		for (uint32_t w = 0; w < tree->words; w++)
+			masks[(size_t) __builtin_ctz(right) * table->stride + w] &= node->keep[w];
+}
+
+/* Fill in the masks; those of categories 32 levels at a time, which the nearest cache holds. */
 static void
 fill(const MlForest *f, const MlForestCode *code, MlRowTable *table)
 {
-	size_t		word = 0;
+	size_t		blocks = 1;
 
-	for (size_t t = 0; t < f->trees; t++)
+	for (size_t block = 0; block < blocks; block++)
 	{
-		const MlBitTree *tree = &code->trees[t];
+		size_t		word = 0;
 
-		for (size_t i = tree->begin; i < tree->end; i++)
-			strike(code, table, tree, &code->bit_nodes[i], i >= tree->categories, word);
-		word += tree->words;
+		for (size_t t = 0; t < f->trees; t++)
+		{
+			const MlBitTree *tree = &code->trees[t];
+
+			for (size_t i = tree->begin; i < tree->categories && block == 0; i++)
+				strike_number(code, table, tree, &code->bit_nodes[i], word);
+			for (size_t i = tree->categories; i < tree->end; i++)
+			{
+				size_t		words = (size_t) code->column[code->bit_nodes[i].column].levels / 32 + 1;
+
+				blocks = words > blocks ? words : blocks;
+				if (block < words)
+					strike_levels(code, table, tree, &code->bit_nodes[i], block, word);
+			}
+			word += tree->words;
+		}
 	}
 	for (size_t c = 0; c < code->columns; c++)
 	{

@@ -302,4 +302,6 @@ const MlAlgorithm ml_gradient_boosting = {
 	.quantiles = boost_quantile_levels,
 	.score_quantiles = boost_score_quantiles,
 	.native_inputs = true,
+	.most_levels = ML_TREE_MAX_LEVELS,
+	.usual_categories = BOOST_CATEGORIES,
 };

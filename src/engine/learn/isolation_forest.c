@@ -16,6 +16,7 @@
  * Payload: the members of forest.c, sample_size and "statistics".
  */
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define PIECE_ROWS 4096
 #define FEW_SAMPLES 2048		/* up to that many are drawn one by one */
 #define EULER 0.57721566490153286061
+#define USUAL_CATEGORIES 254	/* of a feature: a node of a tree has a bit for each */
 
 typedef struct IsolationParams
 {
@@ -44,7 +46,8 @@ static const MlParam isolation_params[] = {
 	{.name = "max_samples",.type = ML_PARAM_INT,.offset = offsetof(IsolationParams, max_samples),.default_value = 256,
 	.min = 2,.max = 1000000,.help = "Rows that each tree draws, at most all."},
 	{.name = "contamination",.type = ML_PARAM_JSON,.offset = offsetof(IsolationParams, contamination),
-	.help = "Share of the training rows whose score is above the statistic \"threshold\", above 0 and up to 0.5; null or \"auto\" is a threshold of 0.5."},
+	.help = "Share of the training rows whose score is above the statistic \"threshold\", above 0 and up to 0.5; null "
+	"or \"auto\" is a threshold of 0.5."},
 	{.name = "seed",.type = ML_PARAM_INT,.offset = offsetof(IsolationParams, seed),.default_value = 0,
 	.min = 0,.max = 1000000000,.help = "Where chance begins."},
 	{.name = NULL}
@@ -124,8 +127,8 @@ take_rows(Isolation *f)
 	for (size_t i = 0; i < f->n; i++)
 		f->cumulated[i] = sum += design->weight[f->positive[i]];
 	if (!isfinite(sum))
-		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows are beyond double precision", NULL,
-					  "Scale them.");
+		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "the weights of the training rows are beyond double precision",
+					  NULL, "Scale them.");
 }
 
 /* The row whose stretch of the weights holds a number below their sum. */
@@ -359,7 +362,8 @@ static void
 add_node(MlTree *tree, const Waiting *node)
 {
 	tree->nodes[tree->count++] = (MlTreeNode) {
-		.feature = -1,.left = -1,.right = -1,.bin = -1,.set = -1,.value = node->depth + mean_depth(node->n),.cover = node->n,
+		.feature = -1,.left = -1,.right = -1,.bin = -1,.set = -1,.value = node->depth +
+			mean_depth(node->n),.cover = node->n,
 	};
 }
 
@@ -504,7 +508,8 @@ find_threshold(Isolation *f)
 	if (f->params->contamination == NULL || f->params->contamination[0] == '"')
 		return 0.5;
 	f->scores = ml_alloc_array(f->ctx, f->n, sizeof(double));
-	f->scratch = ml_alloc_array(f->ctx, (size_t) ml_thread_count(f->ctx) * (size_t) f->design->columns * ML_BLOCK_ROWS, sizeof(double));
+	f->scratch = ml_alloc_array(f->ctx, (size_t) ml_thread_count(f->ctx) * (size_t) f->design->columns * ML_BLOCK_ROWS,
+								sizeof(double));
 	ml_parallel_for(f->ctx, f->n, PIECE_ROWS, score_piece, f);
 	/* the shortest paths have the highest scores */
 	above = (size_t) (strtod(f->params->contamination, NULL) * (double) f->n);
@@ -524,15 +529,18 @@ make_room(Isolation *f)
 	for (size_t j = 0; j < p && f->design->levels != NULL; j++)
 		if (((size_t) f->design->levels[j] + 31) / 32 > f->words)
 			f->words = ((size_t) f->design->levels[j] + 31) / 32;
-	if ((2 * f->psi * 32 + f->psi * f->words * sizeof(uint32_t)) * (size_t) f->params->n_estimators > ML_FOREST_MAX_BYTES)
+	if ((2 * f->psi * 32 + f->psi * f->words * sizeof(uint32_t)) *
+		(size_t) f->params->n_estimators > ML_FOREST_MAX_BYTES)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "the trees would not fit into a model",
-					  ml_format(ctx, "%lld trees of %zu rows can take more than %zu MB.", (long long) f->params->n_estimators, f->psi,
+					  ml_format(ctx, "%lld trees of %zu rows can take more than %zu MB.",
+								(long long) f->params->n_estimators, f->psi,
 								ML_FOREST_MAX_BYTES >> 20), "Set n_estimators or max_samples lower.");
 	f->workers = ml_alloc_array_zero(ctx, threads, sizeof(Worker));
 	for (size_t i = 0; i < threads; i++)
 		f->workers[i] = (Worker) {
 			.x = ml_alloc_array(ctx, p * f->psi, sizeof(double)),.rows = ml_alloc_array(ctx, f->psi, sizeof(uint32_t)),
-			.aside = ml_alloc_array(ctx, f->psi, sizeof(uint32_t)),.sample = ml_alloc_array(ctx, f->psi + 1, sizeof(size_t)),
+			.aside = ml_alloc_array(ctx, f->psi,
+									sizeof(uint32_t)),.sample = ml_alloc_array(ctx, f->psi + 1, sizeof(size_t)),
 			.order = ml_alloc_array(ctx, p, sizeof(int)),.present = ml_alloc_array(ctx, f->words + 1, sizeof(uint32_t)),
 			.stack = ml_alloc_array(ctx, f->psi + 2, sizeof(Waiting)),
 		};
@@ -587,8 +595,8 @@ isolation_check_params(MlContext *ctx, const void *params)
 		return;
 	share = strtod(text, &end);
 	if (end == text || *end != '\0' || !(share > 0 && share <= 0.5))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"contamination\" cannot be %s", text), NULL,
-					  "It is \"auto\" or a share of the rows above 0 and up to 0.5.");
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"contamination\" cannot be %s", text),
+					  NULL, "It is \"auto\" or a share of the rows above 0 and up to 0.5.");
 }
 
 /* ---- a loaded model ---- */
@@ -654,4 +662,6 @@ const MlAlgorithm ml_isolation_forest = {
 	.score = isolation_score,
 	.ensemble = isolation_ensemble,
 	.native_inputs = true,
+	.most_levels = INT_MAX,
+	.usual_categories = USUAL_CATEGORIES,
 };

@@ -232,6 +232,8 @@ typedef struct MlAlgorithm
 
 	/* Takes numbers, missing values and categories as they are: one prepared column a slot. */
 	bool		native_inputs;
+	int			most_levels;	/* of a category that it tells apart then */
+	int			usual_categories;	/* that are kept of a feature then, by default */
 
 	/* Made of models (model/composite.h): nothing to learn, so tasks and the functions are left out. */
 	bool		composite;
@@ -273,7 +275,8 @@ extern double *ml_class_weights(MlContext *ctx, const char *json, const MlDesign
 extern MlDesign *ml_design_weigh(MlContext *ctx, const MlDesign *design, const double *class_weights);
 
 /* The column that a parameter of that role names, NULL = none; role's parameter goes to *param when it is not NULL. */
-extern const char *ml_params_column(const MlAlgorithm *algorithm, const void *params, MlColumnRole role, const MlParam **param);
+extern const char *ml_params_column(const MlAlgorithm *algorithm, const void *params, MlColumnRole role,
+									const MlParam **param);
 
 /* The tasks that an algorithm has with these parameters. */
 extern unsigned ml_params_tasks(const MlAlgorithm *algorithm, const void *params);

@@ -33,7 +33,8 @@ typedef struct LinearParams
 static const MlParam linear_params[] = {
 	{.name = "l2",.type = ML_PARAM_REAL,.offset = offsetof(LinearParams, l2),
 		.default_value = 0,.min = 0,.max = DBL_MAX,
-	.help = "Ridge penalty: the sum of squared errors plus l2 times the squared length of the coefficients; numbers are standardised when it is positive."},
+	.help = "Ridge penalty: the sum of squared errors plus l2 times the squared length of the coefficients; numbers "
+	"are standardised when it is positive."},
 	{.name = "fit_intercept",.type = ML_PARAM_BOOL,.offset = offsetof(LinearParams, fit_intercept),
 		.default_value = 1,.min = 0,.max = 1,
 	.help = "Whether the model has an intercept."},

@@ -78,7 +78,8 @@ static const MlParam logistic_params[] = {
 		.default_value = 1e-8,.min = 0,.max = 1,.min_exclusive = true,
 	.help = "Stop when no component of the gradient is above tol times the sum of the weights (at least 1)."},
 	{.name = "class_weight",.type = ML_PARAM_JSON,.offset = offsetof(LogisticParams, class_weight),
-	.help = "\"balanced\" (rows over classes times the rows of the class), or weights by label, as {\"yes\": 5}; they multiply the rows' own."},
+	.help = "\"balanced\" (rows over classes times the rows of the class), or weights by label, as {\"yes\": 5}; they "
+	"multiply the rows' own."},
 	{.name = NULL}
 };
 
@@ -269,6 +270,7 @@ logistic_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWrite
 	Solution	solution = {0};
 	Solver		solver;
 
+	ml_linalg_open(ctx);
 	if (class_weight != NULL)
 		design = ml_design_weigh(ctx, design, ml_class_weights(ctx, class_weight, design));
 	solution.b = logistic_problem_init(&problem, ctx, design, params);

@@ -131,7 +131,8 @@ raise_range(MlContext *ctx, const MlParam *p, const char *given)
 static void
 raise_type(MlContext *ctx, const MlParam *p, const char *given)
 {
-	static const char *const names[] = {"a number", "an integer", "true or false", "one of its choices", "JSON", "the name of a column"};
+	static const char *const names[] = {"a number", "an integer", "true or false", "one of its choices", "JSON",
+										"the name of a column"};
 
 	ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
 				  ml_format(ctx, "parameter \"%s\" must be %s, not %s", p->name, names[p->type], given),

@@ -36,12 +36,6 @@ static const MlParam extra_params[] = {
 };
 
 static void
-forest_fit(MlContext *ctx, const MlDesign *design, const void *params, MlWriter *payload)
-{
-	cart_fit(ctx, design, params, NULL, payload);
-}
-
-static void
 forest_resume(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, MlWriter *payload)
 {
 	cart_fit(ctx, design, params, cart_ensemble(loaded)->forest, payload);
@@ -69,36 +63,20 @@ const MlAlgorithm ml_random_forest = {
 	.id = 6,
 	.name = "random_forest",
 	.help = "The mean of deep trees, each of a bootstrap sample and of some columns a split.",
-	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.params = forest_params,
-	.params_size = sizeof(CartParams),
-	.check_params = cart_check_params,
-	.tasks_of = cart_tasks_of,
-	.fit = forest_fit,
-	.load = cart_load,
-	.score = cart_score,
-	.ensemble = cart_ensemble,
+	.fit = cart_fit_first,
 	.resume = forest_resume,
-	.refit = cart_refit,
 	.out_of_bag = cart_out_of_bag,
-	.native_inputs = true,
+	CART_LEARNER
 };
 
 const MlAlgorithm ml_extra_trees = {
 	.id = 7,
 	.name = "extra_trees",
 	.help = "The mean of deep trees whose splits are the best of some random ones.",
-	.tasks = ML_TASK_REGRESSION | ML_TASK_CLASSIFICATION,
 	.params = extra_params,
-	.params_size = sizeof(CartParams),
-	.check_params = cart_check_params,
-	.tasks_of = cart_tasks_of,
 	.fit = extra_fit,
-	.load = cart_load,
-	.score = cart_score,
-	.ensemble = cart_ensemble,
 	.resume = extra_resume,
-	.refit = cart_refit,
 	.out_of_bag = cart_out_of_bag,
-	.native_inputs = true,
+	CART_LEARNER
 };

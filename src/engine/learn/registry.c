@@ -52,10 +52,12 @@ find_algorithm(MlContext *ctx, const char *name, bool composites)
 		if (strcmp(algorithm->name, name) == 0)
 		{
 			if (algorithm->composite && !composites)
-				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
+				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+							  ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
 							  "Its models are made of models.", "Use ml_pipeline or ml_ensemble.");
 			if (algorithm->transforms && !composites)
-				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
+				ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+							  ml_format(ctx, "algorithm \"%s\" does not learn from rows", name),
 							  "Its models are a preparation alone.", "Use ml_fit_preprocess.");
 			return algorithm;
 		}

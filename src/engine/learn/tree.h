@@ -1,16 +1,18 @@
 /*
  * Trees over binned columns: what gradient boosting (and any learner of trees) is made of.
  *
- * tree_bins.c turns prepared columns into one byte a value, tree_grow.c grows a tree over those bytes
- * from the gradients and hessians of the rows, tree_apply.c adds what trees say to scores of rows.  Sums are sums of
- * integers, so that neither the number of threads nor the order of rows changes a bit of a tree.
+ * tree_bins.c turns prepared columns into one byte a value (two of a category of many levels), tree_grow.c
+ * grows a tree over those bytes from the gradients and hessians of the rows, tree_apply.c adds what trees say to scores
+ * of rows.  Sums are sums of integers, so that neither the number of threads nor the order of rows changes a bit of a
+ * tree.
  */
 #ifndef ML_TREE_H
 #define ML_TREE_H
 
 #include "learn/learner.h"
 
-#define ML_TREE_MAX_BINS 255	/* of values; one more is for what is missing */
+#define ML_TREE_MAX_BINS 255	/* of values that a byte tells apart; one more is for what is missing */
+#define ML_TREE_MAX_LEVELS 65535	/* of a category, with two bytes a row */
 #define ML_TREE_SAMPLE_LEAST 2000	/* rows that bins are made from, of wide tables */
 #define ML_TREE_GROUP 64		/* tracks whose bytes of a row lie together, at most */
 #define ML_TREE_CHUNK 12		/* tracks of a group that are summed together, at most */
@@ -23,11 +25,12 @@ typedef struct MlBinSample
 	const double *weights;		/* [rows], NULL = all one */
 } MlBinSample;
 
-/* Some tracks side by side: bytes[row * count + (track - first)]. */
+/* Some tracks side by side, bytes[row * count + (track - first)], or a broad one, whose low byte comes first. */
 typedef struct MlBinGroup
 {
 	int			first;
-	int			count;
+	int			tracks;
+	int			count;			/* bytes of a row */
 	uint8_t    *bytes;
 } MlBinGroup;
 
@@ -45,7 +48,8 @@ typedef struct MlBinChunk
 
 /*
  * A byte of every row: the bin of a column or, of a bundle of columns no two of which are off their usual bin in the
- * same row, a code of the column that is and of its bin.
+ * same row, a code of the column that is and of its bin.  Two bytes where a column is broad: a category of more bins
+ * than a byte tells apart.
  */
 typedef struct MlBinTrack
 {
@@ -61,20 +65,29 @@ typedef struct MlBinColumn
 	int			nbins;			/* of values; bin nbins is what is missing */
 	int			levels;			/* of a category, 0 for a number */
 	double	   *edges;			/* numbers: [nbins - 1] ascending; bin b holds edges[b - 1] < x <= edges[b] */
-	uint8_t    *level_bins;		/* categories: [levels]; nbins = a level too rare for a bin of its own */
+	uint16_t   *level_bins;		/* categories: [levels]; nbins = a level too rare for a bin of its own */
 } MlBinColumn;
+
+static inline bool
+ml_bin_column_is_broad(const MlBinColumn *column)
+{
+	return column->nbins > ML_TREE_MAX_BINS;
+}
 
 /* The training rows of positive weight, binned. */
 typedef struct MlBins
 {
 	size_t		rows;
 	int			columns;
-	int			max_bins;		/* that a column may have */
+	int			max_bins;		/* that a number may have */
+	int			max_levels;		/* that have a bin each, of a category */
 	int			ngroups;
 	int			nchunks;
 	size_t		total;			/* bins of a histogram */
+	size_t		broadest;		/* bins of a column, what is missing included, or codes of a byte: the most there are */
 	MlBinColumn *column;		/* [columns] */
-	int			tracks;			/* = columns, track j being that of column j, where there are no bundles */
+	int			tracks;			/* = columns, in their order, where there are no bundles and no broad columns */
+	int			narrow;			/* tracks of a byte; those of broad columns come after them */
 	MlBinTrack *track;			/* [tracks] */
 	int		   *member;			/* [columns], track by track */
 	int		   *track_of;		/* [columns] */
@@ -84,16 +97,17 @@ typedef struct MlBins
 	MlBinChunk *chunk;			/* [nchunks], group by group */
 	int		   *group_of;		/* [tracks] */
 	int		   *order;			/* the columns in an order that their content decides, for ties */
-	uint8_t    *by_track;		/* [tracks][rows]: the same bytes once more, NULL where they would be too many */
+	uint8_t    *by_track;		/* [narrow][rows]: the same bytes once more, NULL where they would be too many */
 	bool		borrowed;		/* the groups' bytes are the design's */
 } MlBins;
 
 /*
- * Bin the rows of the design whose weight is positive.  max_bins is at most ML_TREE_MAX_BINS; the seed
- * chooses the rows that edges are taken from where there are more than enough, if the design has no sample.  Bytes
- * that the design has already are taken over when they are of that many bins.
+ * Bin the rows of the design whose weight is positive.  max_bins is at most ML_TREE_MAX_BINS, max_levels (of a category
+ * that have a bin each) at most ML_TREE_MAX_LEVELS; the seed chooses the rows that edges are taken from where there are
+ * more than enough, if the design has no sample.  Bytes that the design has already are taken over when they are of
+ * that many bins.
  */
-extern MlBins *ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, uint64_t seed);
+extern MlBins *ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, int max_levels, uint64_t seed);
 
 /* Bin the rows of positive weight of another design of the same columns, with the edges of these bins. */
 extern MlBins *ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design);
@@ -103,10 +117,13 @@ extern size_t ml_bins_sample_rows(size_t columns);
 
 /* Make the bins of columns (levels as in MlDesign) from a sample; there are no rows yet. */
 extern MlBins *ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample,
-								   int max_bins);
+								   int max_bins, int max_levels);
 
 /* Make room for the bytes of that many rows; with a track a column where there are no tracks yet. */
 extern void ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows);
+
+/* Lay the tracks of broad columns behind those there are. */
+extern void ml_bins_add_broad(MlBins *bins);
 
 /* Make room for the same bytes track by track, if they are few. */
 extern void ml_bins_make_by_track(MlContext *ctx, MlBins *bins);
@@ -114,19 +131,36 @@ extern void ml_bins_make_by_track(MlContext *ctx, MlBins *bins);
 /* Put sparse columns into bundles, where that saves enough; growing and walking trees know them, nobody else does. */
 extern void ml_bins_bundle(MlContext *ctx, MlBins *bins);
 
-/* Turn marks by the bins of a column into marks by the bytes of its track. */
-extern void ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t marks[256]);
+/* Turn marks by the bins of a column into marks by the bytes of its track; broadest of them. */
+extern void ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t *marks);
 
-/* The bins of n (at most ML_BLOCK_ROWS) values of a column, to every stride-th byte of out; any thread. */
-extern void ml_bins_find(const MlBinColumn *column, const double *values, size_t n, uint8_t *out, size_t stride);
+/* The bins of n (at most ML_BLOCK_ROWS) values of a column, in out; any thread. */
+extern void ml_bins_find(const MlBinColumn *column, const double *values, size_t n, int32_t *out);
+
+/* Where the bytes of a track are, one row each count of its group. */
+static inline uint8_t *
+ml_bins_bytes(const MlBins *bins, int track)
+{
+	const MlBinGroup *g = &bins->group[bins->group_of[track]];
+
+	return g->bytes + (track - g->first);
+}
+
+/* Both bytes of a broad track. */
+static inline unsigned
+ml_bins_code(const uint8_t *bytes)
+{
+	return bytes[0] | (unsigned) bytes[1] << 8;
+}
 
 /* The bin of a row of a column, where there are no bundles. */
 static inline int
 ml_bins_get(const MlBins *bins, int column, size_t row)
 {
-	const MlBinGroup *g = &bins->group[bins->group_of[column]];
+	int			track = bins->track_of[column];
+	const uint8_t *at = ml_bins_bytes(bins, track) + row * (size_t) bins->group[bins->group_of[track]].count;
 
-	return g->bytes[row * (size_t) g->count + (size_t) (column - g->first)];
+	return track < bins->narrow ? *at : (int) ml_bins_code(at);
 }
 
 /*
@@ -146,6 +180,7 @@ typedef struct MlTreeLimits
 	double		cat_l2;
 	int			max_cat_to_onehot;
 	int			max_cat_threshold;
+	double		min_samples_category;	/* rows of a level that sets are made from, a weight counting as that many */
 	bool		depthwise;		/* split level by level, in a level by gain; else whatever gains most */
 	bool		extra_random;	/* one threshold by chance a column and leaf, of which the best is taken */
 	double		colsample_bynode;	/* share of the columns that each leaf may be split on; 0 and 1 = all */

@@ -109,7 +109,8 @@ typedef struct BinNode
 {
 	const uint8_t *bytes;		/* of its track, one each stride */
 	size_t		stride;
-	const uint8_t *goes_right;	/* by byte: 0 or 1 */
+	const uint8_t *goes_right;	/* by byte, or by both: 0 or 1 */
+	bool		broad;
 	int			left;
 	int			right;
 } BinNode;
@@ -120,6 +121,13 @@ typedef struct Walk
 	const double *value;		/* [nodes] */
 	double	   *add;
 } Walk;
+
+/* How many bytes, or pairs of them, there are to mark of a column's track. */
+static size_t
+marks_of(const MlBins *bins, int column)
+{
+	return ml_bin_column_is_broad(&bins->column[column]) ? (size_t) bins->column[column].nbins + 1 : 256;
+}
 
 /* Write down which bytes of a node's column go right. */
 static void
@@ -151,8 +159,9 @@ walk_piece(void *arg, size_t begin, size_t end, int worker)
 		while (w->nodes[at].left != at)
 		{
 			const BinNode *node = &w->nodes[at];
+			const uint8_t *bytes = node->bytes + row * node->stride;
 
-			at = node->goes_right[node->bytes[row * node->stride]] ? node->right : node->left;
+			at = node->goes_right[node->broad ? ml_bins_code(bytes) : *bytes] ? node->right : node->left;
 		}
 		w->add[row] += w->value[at];
 	}
@@ -164,14 +173,18 @@ ml_tree_walk(MlContext *ctx, const MlBins *bins, const MlTree *tree, double rate
 	size_t		count = (size_t) tree->count;
 	BinNode    *nodes = ml_alloc_array_zero(ctx, count, sizeof(BinNode));
 	double	   *value = ml_alloc_array(ctx, count, sizeof(double));
-	uint8_t    *marks = ml_alloc_array(ctx, (count + 1) / 2, 256);
+	uint8_t    *marks;
 	size_t		marked = 0;
 	Walk		w = {nodes, value, add};
 
 	for (size_t i = 0; i < count; i++)
+		if (tree->nodes[i].feature >= 0)
+			marked += marks_of(bins, tree->nodes[i].feature);
+	marks = ml_alloc(ctx, marked + 1);
+	marked = 0;
+	for (size_t i = 0; i < count; i++)
 	{
 		const MlTreeNode *node = &tree->nodes[i];
-		const MlBinGroup *group;
 		int			track;
 
 		value[i] = rate * node->value;
@@ -179,12 +192,12 @@ ml_tree_walk(MlContext *ctx, const MlBins *bins, const MlTree *tree, double rate
 		if (node->feature < 0)
 			continue;
 		track = bins->track_of[node->feature];
-		group = &bins->group[bins->group_of[track]];
 		nodes[i] = (BinNode) {
-			group->bytes + (track - group->first), (size_t) group->count, marks + 256 * marked,
-			node->left, node->right
+			ml_bins_bytes(bins, track), (size_t) bins->group[bins->group_of[track]].count,
+			marks + marked, track >= bins->narrow, node->left, node->right
 		};
-		mark_right(bins, tree, node, marks + 256 * marked++);
+		mark_right(bins, tree, node, marks + marked);
+		marked += marks_of(bins, node->feature);
 	}
 	ml_parallel_for(ctx, bins->rows, WALK_ROWS, walk_piece, &w);
 	ml_free(ctx, nodes);

@@ -1,17 +1,19 @@
 /*
- * Binning: prepared columns -> one byte a value.
+ * Binning: prepared columns -> one byte a value, two of a broad category.
  *
  * Numbers: edges from a sample that comes with the rows, else from all rows, or where there are more, from a
  *     seeded sample of at least 2,000 and at most 200,000 rows (fewer the more columns there are: 4 million
  *     values in all), one row from each of as many equal stretches of the table.  Up to max_bins distinct values
  *     have a bin each; more are joined, in order, into bins of about equal weight, a value heavier than that
  *     alone.  An edge lies halfway between the values on its sides.
- * Categories: a bin a level; of more than max_bins levels the heaviest have one, the others count as missing.
+ * Categories: a bin a level, whatever max_bins; of more than max_levels the heaviest have one, the others count as
+ *     missing.
  * Missing values have the last bin.
  *
  * Rows are laid out in groups of columns, the bytes of one row of a group side by side: a leaf's rows lie
  * scattered, and a visit to one then costs one line of the cache and not one a column.  What looks at one
- * column alone, as a partition does, is served by the same bytes column by column, while they are few.
+ * column alone, as a partition does, is served by the same bytes column by column, while they are few.  A broad column
+ * is a group of its own, so that no other column's rows are longer for it.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -42,6 +44,7 @@ typedef struct Binning
 	const MlDesign *design;
 	MlBins	   *bins;
 	int			max_bins;
+	int			max_levels;
 	size_t	   *kept_before;	/* [blocks]: rows of positive weight before the block */
 	MlBinSample sample;
 	size_t	   *sample_row;		/* [sample.rows], ascending, in the design; NULL when the sample came with it */
@@ -279,17 +282,17 @@ bin_category(Binning *b, int j)
 	for (size_t i = 0; i < b->sample.rows; i++)
 		if (sample[i] == sample[i])
 			weights[(int) sample[i]] += b->sample.weights ? b->sample.weights[i] : 1.0;
-	column->nbins = column->levels < b->max_bins ? column->levels : b->max_bins;
+	column->nbins = column->levels < b->max_levels ? column->levels : b->max_levels;
 	for (int level = 0; level < column->levels; level++)
-		column->level_bins[level] = (uint8_t) (column->levels > b->max_bins ? column->nbins : level);
-	for (int bin = 0; bin < column->nbins && column->levels > b->max_bins; bin++)
+		column->level_bins[level] = (uint16_t) (column->levels > b->max_levels ? column->nbins : level);
+	for (int bin = 0; bin < column->nbins && column->levels > b->max_levels; bin++)
 	{
 		int			heaviest = -1;
 
 		for (int level = 0; level < column->levels; level++)
 			if (column->level_bins[level] == column->nbins && (heaviest < 0 || weights[level] > weights[heaviest]))
 				heaviest = level;
-		column->level_bins[heaviest] = (uint8_t) bin;
+		column->level_bins[heaviest] = (uint16_t) bin;
 	}
 }
 
@@ -314,6 +317,7 @@ make_columns(MlContext *ctx, Binning *b, const int *levels)
 	size_t		p = (size_t) bins->columns;
 
 	bins->max_bins = b->max_bins;
+	bins->max_levels = b->max_levels;
 	bins->column = ml_alloc_array_zero(ctx, p + 1, sizeof(MlBinColumn));
 	b->keyed = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * (2 * b->sample.rows + 1), sizeof(Keyed));
 	b->level_weights = ml_alloc_array_zero(ctx, p + 1, sizeof(double *));
@@ -324,7 +328,7 @@ make_columns(MlContext *ctx, Binning *b, const int *levels)
 		column->levels = levels != NULL ? levels[j] : 0;
 		if (column->levels > 0)
 		{
-			column->level_bins = ml_alloc(ctx, (size_t) column->levels);
+			column->level_bins = ml_alloc_array(ctx, (size_t) column->levels, sizeof(uint16_t));
 			b->level_weights[j] = ml_alloc_array_zero(ctx, (size_t) column->levels, sizeof(double));
 		}
 		else
@@ -338,10 +342,11 @@ make_columns(MlContext *ctx, Binning *b, const int *levels)
 }
 
 MlBins *
-ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample, int max_bins)
+ml_bins_from_sample(MlContext *ctx, int columns, const int *levels, const MlBinSample *sample, int max_bins,
+					int max_levels)
 {
 	MlBins	   *bins = ml_alloc_zero(ctx, sizeof *bins);
-	Binning		b = {.bins = bins,.max_bins = max_bins,.sample = *sample};
+	Binning		b = {.bins = bins,.max_bins = max_bins,.max_levels = max_levels,.sample = *sample};
 
 	bins->columns = columns;
 	make_columns(ctx, &b, levels);
@@ -373,25 +378,46 @@ find_bins(const double *x, size_t n, const double *edges, int nbins, int32_t *ou
 		out[i] = x[i] == x[i] ? out[i] : nbins;
 }
 
-/* The bins of n values of a column. */
-static void
-find_column(const MlBinColumn *column, const double *values, size_t n, int32_t *bins)
+void
+ml_bins_find(const MlBinColumn *column, const double *values, size_t n, int32_t *out)
 {
 	if (column->levels > 0)
 		for (size_t i = 0; i < n; i++)
-			bins[i] = values[i] == values[i] ? column->level_bins[(int) values[i]] : column->nbins;
+			out[i] = values[i] == values[i] ? column->level_bins[(int) values[i]] : column->nbins;
 	else
-		find_bins(values, n, column->edges, column->nbins, bins);
+		find_bins(values, n, column->edges, column->nbins, out);
 }
 
-void
-ml_bins_find(const MlBinColumn *column, const double *values, size_t n, uint8_t *out, size_t stride)
+/* Write the bins of n rows of a column, the first of which is that row of the design, where those that count go. */
+static void
+write_bins(const Binning *b, int column, size_t row, size_t n, const int32_t *bins, size_t to)
 {
-	int32_t		bins[ML_BLOCK_ROWS];
+	const MlBins *out = b->bins;
+	int			track = out->track_of[column];
+	size_t		stride = (size_t) out->group[out->group_of[track]].count;
+	uint8_t    *bytes = ml_bins_bytes(out, track) + to * stride;
+	uint8_t    *by_track = out->by_track != NULL ? out->by_track + (size_t) track * out->rows + to : NULL;
 
-	find_column(column, values, n, bins);
+	if (track >= out->narrow)
+	{
+		for (size_t i = 0; i < n; i++)
+			if (has_weight(b->design, row + i))
+			{
+				bytes[0] = (uint8_t) bins[i];
+				bytes[1] = (uint8_t) (bins[i] >> 8);
+				bytes += stride;
+			}
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
-		out[i * stride] = (uint8_t) bins[i];
+		if (has_weight(b->design, row + i))
+		{
+			*bytes = (uint8_t) bins[i];
+			bytes += stride;
+		}
+	for (size_t i = 0; i < n && by_track != NULL; i++)
+		if (has_weight(b->design, row + i))
+			*by_track++ = (uint8_t) bins[i];
 }
 
 /* Bin the rows of some blocks. */
@@ -412,27 +438,27 @@ byte_piece(void *arg, size_t begin, size_t end, int worker)
 		design->read(design, row, n, x, n);
 		for (size_t j = 0; j < p; j++)
 		{
-			const MlBinColumn *column = &b->bins->column[j];
-			const MlBinGroup *group = &b->bins->group[b->bins->group_of[j]];
-			size_t		stride = (size_t) group->count;
-			uint8_t    *out = group->bytes + b->kept_before[block] * stride + (j - (size_t) group->first);
-			uint8_t    *by_track = b->bins->by_track;
-
-			find_column(column, x + j * n, n, bins);
-			for (size_t i = 0; i < n; i++)
-				if (has_weight(design, row + i))
-				{
-					*out = (uint8_t) bins[i];
-					out += stride;
-				}
-			if (by_track == NULL)
-				continue;
-			by_track += j * b->bins->rows + b->kept_before[block];
-			for (size_t i = 0; i < n; i++)
-				if (has_weight(design, row + i))
-					*by_track++ = (uint8_t) bins[i];
+			ml_bins_find(&b->bins->column[j], x + j * n, n, bins);
+			write_bins(b, (int) j, row, n, bins, b->kept_before[block]);
 		}
 	}
+}
+
+void
+ml_bins_add_broad(MlBins *bins)
+{
+	int			members = bins->columns;
+
+	for (int j = 0; j < bins->columns; j++)
+		members -= ml_bin_column_is_broad(&bins->column[j]);
+	bins->narrow = bins->tracks;
+	for (int j = 0; j < bins->columns; j++)
+		if (ml_bin_column_is_broad(&bins->column[j]))
+		{
+			bins->track[bins->tracks] = (MlBinTrack) {.first = members,.count = 1};
+			bins->track_of[j] = bins->tracks++;
+			bins->member[members++] = j;
+		}
 }
 
 /* A track for each column. */
@@ -441,15 +467,18 @@ make_tracks(MlContext *ctx, MlBins *bins)
 {
 	size_t		p = (size_t) bins->columns;
 
-	bins->tracks = bins->columns;
+	bins->tracks = 0;
 	bins->track = ml_alloc_array_zero(ctx, p + 1, sizeof(MlBinTrack));
 	bins->member = ml_alloc_array(ctx, p + 1, sizeof(int));
 	bins->track_of = ml_alloc_array(ctx, p + 1, sizeof(int));
 	for (int j = 0; j < bins->columns; j++)
-	{
-		bins->track[j] = (MlBinTrack) {.first = j,.count = 1};
-		bins->member[j] = bins->track_of[j] = j;
-	}
+		if (!ml_bin_column_is_broad(&bins->column[j]))
+		{
+			bins->track[bins->tracks] = (MlBinTrack) {.first = bins->tracks,.count = 1};
+			bins->track_of[j] = bins->tracks;
+			bins->member[bins->tracks++] = j;
+		}
+	ml_bins_add_broad(bins);
 }
 
 /* Lay out a histogram: the bins of columns in the order of their tracks. */
@@ -458,12 +487,15 @@ place_bins(MlContext *ctx, MlBins *bins)
 {
 	bins->offset = ml_alloc_array(ctx, (size_t) bins->columns + 1, sizeof(size_t));
 	bins->total = 0;
+	bins->broadest = 256;
 	for (int i = 0; i < bins->columns; i++)
 	{
 		int			j = bins->member[i];
+		size_t		n = (size_t) bins->column[j].nbins + 1;
 
 		bins->offset[j] = bins->total;
-		bins->total += ((size_t) bins->column[j].nbins + ALIGNED_BINS) / ALIGNED_BINS * ALIGNED_BINS;
+		bins->total += (n + ALIGNED_BINS - 1) / ALIGNED_BINS * ALIGNED_BINS;
+		bins->broadest = n > bins->broadest ? n : bins->broadest;
 	}
 }
 
@@ -482,57 +514,66 @@ make_chunk(const MlBins *bins, int group, int first, int count)
 	};
 }
 
+/* Make room for the bytes of some tracks side by side, and divide these into chunks. */
+static void
+make_group(MlContext *ctx, MlBins *bins, int first, int tracks, int bytes)
+{
+	MlBinGroup *group = &bins->group[bins->ngroups];
+	int			chunks = (tracks + ML_TREE_CHUNK - 1) / ML_TREE_CHUNK;
+
+	*group = (MlBinGroup) {first, tracks, bytes, ml_alloc_array(ctx, bins->rows + 1, (size_t) bytes)};
+	for (int k = first; k < first + tracks; k++)
+		bins->group_of[k] = bins->ngroups;
+	for (int c = 0; c < chunks; c++)
+	{
+		int			begin = first + tracks * c / chunks;
+		int			end = first + tracks * (c + 1) / chunks;
+
+		bins->chunk[bins->nchunks++] = make_chunk(bins, bins->ngroups, begin, end - begin);
+	}
+	bins->ngroups++;
+}
+
 /*
- * Tracks are divided among groups, as few as their size allows, and groups into chunks; of few tracks each chunk
- * is a group, whose shorter rows cost less to come by.
+ * Tracks of a byte are divided among groups, as few as their size allows, and groups into chunks; of few tracks each
+ * chunk is a group, whose shorter rows cost less to come by.
  */
 void
 ml_bins_make_room(MlContext *ctx, MlBins *bins, size_t rows)
 {
-	int			p;
 	int			most;
+	int			groups;
 
 	if (bins->track == NULL)
 		make_tracks(ctx, bins);
 	place_bins(ctx, bins);
-	p = bins->tracks;
-	most = p <= FEW_TRACKS ? ML_TREE_CHUNK : ML_TREE_GROUP;
+	most = bins->narrow <= FEW_TRACKS ? ML_TREE_CHUNK : ML_TREE_GROUP;
+	groups = (bins->narrow + most - 1) / most;
 	bins->rows = rows;
-	bins->nchunks = 0;
-	bins->ngroups = (p + most - 1) / most;
-	bins->group = ml_alloc_array_zero(ctx, (size_t) bins->ngroups + 1, sizeof(MlBinGroup));
-	bins->chunk = ml_alloc_array_zero(ctx, (size_t) p + 1, sizeof(MlBinChunk));
-	bins->group_of = ml_alloc_array_zero(ctx, (size_t) p + 1, sizeof(int));
-	for (int g = 0; g < bins->ngroups; g++)
+	bins->nchunks = bins->ngroups = 0;
+	bins->group = ml_alloc_array_zero(ctx, (size_t) bins->tracks + 1, sizeof(MlBinGroup));
+	bins->chunk = ml_alloc_array_zero(ctx, (size_t) bins->tracks + 1, sizeof(MlBinChunk));
+	bins->group_of = ml_alloc_array_zero(ctx, (size_t) bins->tracks + 1, sizeof(int));
+	for (int g = 0; g < groups; g++)
 	{
-		MlBinGroup *group = &bins->group[g];
-		int			chunks;
+		int			first = (int) ((int64_t) bins->narrow * g / groups);
+		int			end = (int) ((int64_t) bins->narrow * (g + 1) / groups);
 
-		group->first = (int) ((int64_t) p * g / bins->ngroups);
-		group->count = (int) ((int64_t) p * (g + 1) / bins->ngroups) - group->first;
-		group->bytes = ml_alloc_array(ctx, bins->rows + 1, (size_t) group->count);
-		for (int j = group->first; j < group->first + group->count; j++)
-			bins->group_of[j] = g;
-		chunks = (group->count + ML_TREE_CHUNK - 1) / ML_TREE_CHUNK;
-		for (int c = 0; c < chunks; c++)
-		{
-			int			first = group->first + group->count * c / chunks;
-			int			end = group->first + group->count * (c + 1) / chunks;
-
-			bins->chunk[bins->nchunks++] = make_chunk(bins, g, first, end - first);
-		}
+		make_group(ctx, bins, first, end - first, end - first);
 	}
+	for (int k = bins->narrow; k < bins->tracks; k++)
+		make_group(ctx, bins, k, 1, 2);
 }
 
 void
 ml_bins_make_by_track(MlContext *ctx, MlBins *bins)
 {
-	if ((size_t) bins->tracks * bins->rows <= BY_TRACK_BYTES)
-		bins->by_track = ml_alloc_array(ctx, bins->rows + 1, (size_t) bins->tracks);
+	if ((size_t) bins->narrow * bins->rows <= BY_TRACK_BYTES)
+		bins->by_track = ml_alloc_array(ctx, bins->rows + 1, (size_t) bins->narrow);
 }
 
 void
-ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t marks[256])
+ml_bins_mark_bytes(const MlBins *bins, int column, uint8_t *marks)
 {
 	const MlBinTrack *track = &bins->track[bins->track_of[column]];
 	uint8_t		by_bin[256];
@@ -669,7 +710,7 @@ copy_piece(void *arg, size_t begin, size_t end, int worker)
 
 		for (size_t i = begin; i < end && job->rows != NULL; i++)
 			memcpy(group->bytes + i * count, job->from->group[g].bytes + job->rows[i] * count, count);
-		for (size_t j = 0; j < count && job->to->by_track != NULL; j++)
+		for (size_t j = 0; j < count && job->to->by_track != NULL && group->first < job->to->narrow; j++)
 		{
 			uint8_t    *out = job->to->by_track + ((size_t) group->first + j) * job->to->rows;
 
@@ -712,14 +753,14 @@ take_bytes(MlContext *ctx, const MlDesign *design)
 /* ---- the whole ---- */
 
 MlBins *
-ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, uint64_t seed)
+ml_bins_create(MlContext *ctx, const MlDesign *design, int max_bins, int max_levels, uint64_t seed)
 {
 	MlBins	   *bins;
-	Binning		b = {.design = design,.max_bins = max_bins};
+	Binning		b = {.design = design,.max_bins = max_bins,.max_levels = max_levels};
 	size_t		threads = (size_t) ml_thread_count(ctx);
 	size_t		blocks = (design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS;
 
-	if (design->bins != NULL && design->bins->max_bins == max_bins)
+	if (design->bins != NULL && design->bins->max_bins == max_bins && design->bins->max_levels == max_levels)
 		return take_bytes(ctx, design);
 	b.bins = bins = ml_alloc_zero(ctx, sizeof *bins);
 	bins->columns = design->columns;
@@ -753,6 +794,7 @@ ml_bins_like(MlContext *ctx, const MlBins *bins, const MlDesign *design)
 	b.bins = like = ml_alloc_zero(ctx, sizeof *like);
 	like->columns = bins->columns;
 	like->max_bins = bins->max_bins;
+	like->max_levels = bins->max_levels;
 	like->column = bins->column;
 	count_rows(ctx, &b, (design->rows + ML_BLOCK_ROWS - 1) / ML_BLOCK_ROWS);
 	b.scratch = ml_alloc_array(ctx, threads * (p * ML_BLOCK_ROWS + 1), sizeof(double));

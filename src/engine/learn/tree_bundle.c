@@ -81,18 +81,20 @@ find_sparse(Bundling *b)
 
 	for (int j = 0; j < bins->columns; j++)
 	{
-		const MlBinGroup *group = &bins->group[bins->group_of[j]];
-		const uint8_t *bytes = group->bytes + (j - group->first);
-		size_t		stride = (size_t) group->count;
+		int			track = bins->track_of[j];
+		const uint8_t *bytes = ml_bins_bytes(bins, track);
+		size_t		stride = (size_t) bins->group[bins->group_of[track]].count;
 		int			usual = 0;
 
+		if (track >= bins->narrow)
+			continue;
 		memset(counts, 0, sizeof counts);
 		for (size_t i = 0; i < n; i++)
 			counts[bytes[row_at(i, n, bins->rows) * stride]]++;
 		for (int bin = 1; bin <= bins->column[j].nbins; bin++)
 			usual = counts[bin] > counts[usual] ? bin : usual;
 		if (counts[usual] * (size_t) SPARSE >= n)
-			{
+		{
 			b->sparse[b->count] = (Sparse) {b->count, j, usual, bytes, stride, NULL, 0};
 			b->count++;
 		}
@@ -301,7 +303,7 @@ check_bundles(Bundling *b)
 
 /* ---- tracks ---- */
 
-/* Lay tracks: a bundle where the first of its columns to have come would be, all others as they were. */
+/* Lay tracks: a bundle where the first of its columns to have come would be, all others as they were, broad ones last. */
 static void
 lay_tracks(Bundling *b)
 {
@@ -320,7 +322,7 @@ lay_tracks(Bundling *b)
 		const Bundle *bundle = bundle_of[j] >= 0 ? &b->bundle[bundle_of[j]] : NULL;
 		MlBinTrack *track = &bins->track[bins->tracks];
 
-		if (bundle != NULL && b->sparse[bundle->first].column != j)
+		if (ml_bin_column_is_broad(&bins->column[j]) || (bundle != NULL && b->sparse[bundle->first].column != j))
 			continue;
 		*track = (MlBinTrack) {.first = members,.count = 1};
 		bins->member[members++] = j;
@@ -334,6 +336,7 @@ lay_tracks(Bundling *b)
 			bins->track_of[bins->member[i]] = bins->tracks;
 		bins->tracks++;
 	}
+	ml_bins_add_broad(bins);
 	ml_free(b->ctx, bundle_of);
 }
 
@@ -375,7 +378,13 @@ write_piece(void *arg, size_t begin, size_t end, int worker)
 	size_t		n = end - begin;
 
 	(void) worker;
-	for (int k = 0; k < bins->tracks; k++)
+	for (int k = bins->narrow; k < bins->tracks; k++)
+	{
+		int			plain = b->plain.track_of[bins->member[bins->track[k].first]];
+
+		memcpy(ml_bins_bytes(bins, k) + 2 * begin, ml_bins_bytes(&b->plain, plain) + 2 * begin, 2 * n);
+	}
+	for (int k = 0; k < bins->narrow; k++)
 	{
 		const MlBinTrack *track = &bins->track[k];
 		const MlBinGroup *to = &bins->group[bins->group_of[k]];
@@ -384,9 +393,9 @@ write_piece(void *arg, size_t begin, size_t end, int worker)
 		for (int i = track->first; i < track->first + track->count; i++)
 		{
 			int			j = bins->member[i];
-			const MlBinGroup *group = &b->plain.group[b->plain.group_of[j]];
-			size_t		stride = (size_t) group->count;
-			const uint8_t *from = group->bytes + begin * stride + (j - group->first);
+			int			plain = b->plain.track_of[j];
+			size_t		stride = (size_t) b->plain.group[b->plain.group_of[plain]].count;
+			const uint8_t *from = ml_bins_bytes(&b->plain, plain) + begin * stride;
 			const uint8_t *code_of = b->code_of + (size_t) j * CODES;
 
 			/* of the columns of a bundle all but one say 0 */

@@ -213,7 +213,8 @@ subtract(const int64_t *restrict sums, int64_t *restrict from, size_t n)
 
 /* Search a chunk's columns for the best splits of a leaf. */
 static void
-find_splits(const MlGrower *t, const MlLeaf *leaf, const MlBinChunk *chunk, const bool *use, MlSplitFound *found)
+find_splits(const MlGrower *t, const MlLeaf *leaf, const MlBinChunk *chunk, const bool *use, int worker,
+			MlSplitFound *found)
 {
 	const int64_t *sums = t->slots[leaf->slot];
 
@@ -224,7 +225,8 @@ find_splits(const MlGrower *t, const MlLeaf *leaf, const MlBinChunk *chunk, cons
 
 		found[j].gain = -1;
 		if ((use == NULL || use[j]) && may_split(t, leaf))
-			ml_split_find(&t->scale, &leaf->at, &t->bins->column[j], j, g, g + t->bins->total, &found[j]);
+			ml_split_find(&t->scale, &leaf->at, &t->bins->column[j], j, g, g + t->bins->total,
+						  t->scratch[worker].levels, &found[j]);
 	}
 }
 
@@ -248,7 +250,7 @@ search_piece(void *arg, size_t begin, size_t end, int worker)
 			ml_tree_collect_chunk(t, e, number);
 		else
 			ml_tree_sum_chunk(t, e->summed, number, worker);
-		find_splits(t, e->summed, chunk, e->use[0], e->found[0]);
+		find_splits(t, e->summed, chunk, e->use[0], worker, e->found[0]);
 		if (e->other == NULL)
 			continue;
 		if (e->subtract)
@@ -259,8 +261,26 @@ search_piece(void *arg, size_t begin, size_t end, int worker)
 		}
 		else
 			ml_tree_sum_chunk(t, e->other, number, worker);
-		find_splits(t, e->other, chunk, e->use[1], e->found[1]);
+		find_splits(t, e->other, chunk, e->use[1], worker, e->found[1]);
 	}
+}
+
+/* Write down the bins that the split of a leaf by a category has on the left. */
+static void
+make_set(MlGrower *t, MlLeaf *leaf)
+{
+	const MlBinColumn *column = &t->bins->column[leaf->feature];
+	const int64_t *g = t->slots[leaf->slot] + t->bins->offset[leaf->feature];
+	size_t		words = (size_t) column->nbins / 32 + 1;
+
+	if (t->set_words + words > t->set_capacity)
+	{
+		t->set_capacity = 2 * t->set_capacity + words;
+		t->sets = ml_realloc(t->ctx, t->sets, t->set_capacity * sizeof(uint32_t));
+	}
+	leaf->set = t->set_words;
+	t->set_words += words;
+	ml_split_set(&t->scale, column, g, g + t->bins->total, &leaf->split, t->sets + leaf->set);
 }
 
 /* Take the best of the columns' splits; where they gain the same, the columns' content decides. */
@@ -283,6 +303,8 @@ choose_split(MlGrower *t, MlLeaf *leaf, const MlSplitFound *found)
 	}
 	if (leaf->feature < 0)
 		free_slot(t, leaf);
+	else if (t->bins->column[leaf->feature].levels > 0)
+		make_set(t, leaf);
 }
 
 /* Sum and search the leaves that the batch names. */
@@ -417,9 +439,11 @@ choose_batch(MlGrower *t, int room)
 			continue;
 		leaf->child = t->nleaves;
 		leaf->busy = true;
-		t->batch[t->batch_count++] = (MlExpansion) {
-			.parent = leaf,.left = &t->leaves[t->nleaves],.right = &t->leaves[t->nleaves + 1],.searched = room > 1
+		t->batch[t->batch_count] = (MlExpansion) {
+			.parent = leaf,.left = &t->leaves[t->nleaves],.right = &t->leaves[t->nleaves + 1],.searched = room > 1,
+			.goes_left = t->marks + (size_t) t->batch_count * t->bins->broadest
 		};
+		t->batch_count++;
 		t->nleaves += 2;
 	}
 	while (count > 0)
@@ -462,12 +486,8 @@ write_set(MlGrower *t, MlTree *tree, MlTreeNode *node, const MlLeaf *leaf, const
 	node->set = (int) tree->set_words;
 	memset(tree->sets + tree->set_words, 0, words * sizeof(uint32_t));
 	for (int level = 0; level < column->levels; level++)
-	{
-		int			bin = column->level_bins[level];
-
-		if (leaf->split.left[bin / 8] >> bin % 8 & 1)
+		if (ml_tree_set_has(t->sets + leaf->set, column->level_bins[level]))
 			tree->sets[tree->set_words + (size_t) level / 32] |= UINT32_C(1) << level % 32;
-	}
 	tree->set_words += words;
 }
 
@@ -549,11 +569,14 @@ ml_grower_create(MlContext *ctx, const MlBins *bins, const MlTreeLimits *limits,
 	t->threads = ml_thread_count(ctx);
 	fit = WIDE_BYTES / ((2 * bins->total + 1) * sizeof(int64_t) * (size_t) t->threads);
 	t->wide_most = fit < 1 ? 1 : fit < ML_TREE_BATCH ? (int) fit : ML_TREE_BATCH;
+	t->marks = ml_alloc_array(ctx, (size_t) t->batch_most, bins->broadest);
 	t->scratch = ml_alloc_array(ctx, (size_t) t->threads, sizeof(MlTreeScratch));
+	most = bins->broadest > ML_TREE_CHUNK * 256 ? bins->broadest : ML_TREE_CHUNK * 256;
 	for (int i = 0; i < t->threads; i++)
 		t->scratch[i] = (MlTreeScratch) {
-			.packed = ml_alloc_array_zero(ctx, ML_TREE_CHUNK * 256, sizeof(int64_t)),
+			.packed = ml_alloc_array_zero(ctx, most, sizeof(int64_t)),
 			.rows = ml_alloc_array(ctx, ML_TREE_PART, sizeof(uint32_t)),
+			.levels = ml_alloc_array(ctx, bins->broadest, sizeof(MlSplitLevel)),
 		};
 	return t;
 }
@@ -636,7 +659,7 @@ ml_grower_grow(MlGrower *t, size_t n, double gradient_unit, double hessian_unit,
 	for (int slot = t->nslots - 1; slot >= 0; slot--)
 		t->free_slots[t->free_count++] = slot;
 	tree->count = 0;
-	tree->set_words = 0;
+	tree->set_words = t->set_words = 0;
 	t->heap_count = 0;
 	make_root(t, n, tree);
 	if (t->max_leaves > 1 && t->bins->columns > 0 && may_split(t, &t->leaves[0]))

@@ -7,6 +7,7 @@
  * of the cache, and the sums of a chunk stay in the nearest one.  Gradient and hessian are added as one
  * 64-bit number, which is widened after the pass.  The packed gradients of a leaf are gathered once, in the
  * order of its rows, for all chunks.
+ * A broad column is a chunk of its own, with two bytes a row.
  * A bundle of columns (tree_bundle.c) is one byte of a row.  Its sums go where the bins of its columns are; what a
  * column has at its usual bin, in rows without a code of it, is the leaf's sum without its other bins.
  * Threads: over chunks of tracks; over stretches of rows where a leaf has many, each thread into a histogram of
@@ -91,6 +92,23 @@ add_chunk(const Pass *pass, int64_t *sums, int count)
 			ADD_CASE(10);
 			ADD_CASE(11);
 			ADD_CASE(12);
+	}
+}
+
+/* Add rows of a broad column. */
+static void
+add_broad(const Pass *pass, int64_t *sums)
+{
+	const uint8_t *bytes = pass->bytes;
+	const uint32_t *rows = pass->rows;
+	size_t		n = pass->n;
+
+	for (size_t i = 0; i < n && rows == NULL; i++)
+		sums[ml_bins_code(bytes + 2 * i)] += pass->packed[i];
+	for (size_t i = 0; i < n && rows != NULL; i++)
+	{
+		__builtin_prefetch(bytes + 2 * (size_t) rows[i + AHEAD < n ? i + AHEAD : i]);
+		sums[ml_bins_code(bytes + 2 * (size_t) rows[i])] += pass->packed[i];
 	}
 }
 
@@ -195,7 +213,10 @@ sum_pass(MlGrower *t, const MlLeaf *leaf, size_t from, size_t n, const MlBinChun
 	pass.bytes = group->bytes + begin * pass.stride + (chunk->first - group->first);
 	pass.rows = in_order ? NULL : t->rows + leaf->begin + from;
 	pass.fetch = fetch && !in_order ? group->bytes : NULL;
-	add_chunk(&pass, local, chunk->count);
+	if (chunk->first < t->bins->narrow)
+		add_chunk(&pass, local, chunk->count);
+	else
+		add_broad(&pass, local);
 	for (int f = 0; f < chunk->count; f++)
 	{
 		const MlBinTrack *track = &t->bins->track[chunk->first + f];

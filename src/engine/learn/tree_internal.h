@@ -18,6 +18,14 @@ typedef struct MlBinSum
 	int64_t		h;
 } MlBinSum;
 
+/* Sums of a level of a category and its place in the order of levels: by order, then by bin. */
+typedef struct MlSplitLevel
+{
+	double		order;
+	int			bin;
+	MlBinSum	sum;
+} MlSplitLevel;
+
 /* The best split of one column of a leaf; gain is in gradients of one unit a GRADIENT_MAX, -1 = none. */
 typedef struct MlSplitFound
 {
@@ -25,7 +33,11 @@ typedef struct MlSplitFound
 	int			bin;			/* numbers: the last bin on the left */
 	bool		missing_left;
 	bool		subset;			/* cat_l2 holds in the children */
-	uint8_t		left[32];		/* categories: the bins on the left, the missing one too */
+	bool		rare_left;		/* categories: levels that the leaf has some rows of, but too few */
+	bool		unseen_left;	/* categories: levels that the leaf has no row of */
+	int8_t		step;			/* categories: on the left is last alone (0), or all up to it (1) or from it on (-1) */
+	MlSplitLevel last;
+	double		least;			/* categories: hessian of a level that may be on the left */
 	MlBinSum	sum;			/* of the left side */
 } MlSplitFound;
 
@@ -68,6 +80,7 @@ typedef struct MlLeaf
 	const int64_t *packed;		/* its rows' packed gradients in their order, NULL = not gathered */
 	MlSplitLeaf at;
 	MlSplitFound split;
+	size_t		set;			/* categories: first word of the bins on the left, the missing one too, in sets */
 } MlLeaf;
 
 /* A leaf of a batch while its rows are partitioned and its children searched. */
@@ -83,7 +96,8 @@ typedef struct MlExpansion
 	int			wide;			/* which of the threads' histograms have summed, -1 = none */
 	const uint8_t *bytes;		/* of the split's track, one each stride */
 	size_t		stride;
-	uint8_t		goes_left[256]; /* by byte: 0 or 255 */
+	bool		broad;			/* two bytes */
+	uint8_t    *goes_left;		/* by byte, or by both: 0 or 255 */
 	size_t		first_part;		/* its parts among those of the batch */
 	size_t		parts;
 	uint32_t   *aside;			/* room for its rows, then for half as many packed gradients */
@@ -104,10 +118,11 @@ typedef struct MlPart
 /* What a thread has for itself. */
 typedef struct MlTreeScratch
 {
-	int64_t    *packed;			/* [ML_TREE_CHUNK * 256], zero between uses */
+	int64_t    *packed;			/* [ML_TREE_CHUNK * 256], or [broadest] where that is more; zero between uses */
 	uint32_t   *rows;			/* [ML_TREE_PART] */
 	int64_t    *wide[ML_TREE_BATCH];	/* histograms of leaves that are summed by stretches */
 	bool	   *used[ML_TREE_BATCH];	/* [chunks]: that it has sums in */
+	MlSplitLevel *levels;		/* [broadest] */
 } MlTreeScratch;
 
 struct MlGrower
@@ -144,6 +159,10 @@ struct MlGrower
 	MlTreeScratch *scratch;		/* [threads] */
 	int			wide_most;		/* leaves that are summed by stretches at a time */
 	MlSplitFound *found;		/* [2 * batch_most][columns] */
+	uint8_t    *marks;			/* [batch_most][broadest] */
+	uint32_t   *sets;			/* of leaves' splits by categories, a bit a bin, whole words a leaf */
+	size_t		set_words;
+	size_t		set_capacity;
 	bool	   *may_use;		/* [2 * batch_most][columns], NULL = use says it all */
 	uint64_t   *alive;			/* [most_leaves][alive_words]: interaction sets that have the way from the root */
 	size_t		alive_words;
@@ -181,10 +200,20 @@ extern double ml_split_value(const MlSplitScale *scale, MlBinSum sum, double l2,
 							 double lower, double upper);
 
 /*
- * The best split of a leaf by one column, from its histogram (nbins + 1 sums); monotone is -1, 0 or 1,
- * number tells columns apart where chance chooses.
+ * The best split of a leaf by one column, from its histogram (nbins + 1 sums); number tells columns apart where chance
+ * chooses, levels is room for as many of a category.
  */
 extern void ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column, int number,
-						  const int64_t *g, const int64_t *h, MlSplitFound *found);
+						  const int64_t *g, const int64_t *h, MlSplitLevel *levels, MlSplitFound *found);
+
+/* The bins on the left of the split that was found by a category, from the same histogram, a bit a bin. */
+extern void ml_split_set(const MlSplitScale *scale, const MlBinColumn *column, const int64_t *g, const int64_t *h,
+						 const MlSplitFound *found, uint32_t *set);
+
+static inline bool
+ml_tree_set_has(const uint32_t *set, int bin)
+{
+	return set[bin / 32] >> bin % 32 & 1;
+}
 
 #endif

@@ -35,6 +35,26 @@ divide(const uint32_t *rows, size_t n, const uint8_t *bytes, size_t stride, cons
 	return count;
 }
 
+/* The same by a broad column. */
+static size_t
+divide_broad(const uint32_t *rows, size_t n, const uint8_t *bytes, const uint8_t *goes_left, uint32_t *left,
+			 uint32_t *right)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	row = rows[i];
+		size_t		goes = goes_left[ml_bins_code(bytes + 2 * (size_t) row)] & 1;
+
+		__builtin_prefetch(bytes + 2 * (size_t) rows[i + AHEAD < n ? i + AHEAD : i]);
+		left[count] = row;
+		right[i - count] = row;
+		count += goes;
+	}
+	return count;
+}
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -94,7 +114,8 @@ divide_part(MlGrower *t, const MlExpansion *e, MlPart *part, size_t from, MlTree
 	size_t		n = e->parent->rows - from < ML_TREE_PART ? e->parent->rows - from : ML_TREE_PART;
 	uint32_t   *rows = t->rows + e->parent->begin + from;
 	uint32_t   *to = e->parts == 1 ? rows : e->aside + from;
-	size_t		left = divide_best(rows, n, e->bytes, e->stride, e->goes_left, to, scratch->rows);
+	size_t		left = e->broad ? divide_broad(rows, n, e->bytes, e->goes_left, to, scratch->rows) :
+		divide_best(rows, n, e->bytes, e->stride, e->goes_left, to, scratch->rows);
 
 	memcpy(to + left, scratch->rows, (n - left) * sizeof(uint32_t));
 	part->left = left;
@@ -151,18 +172,19 @@ append_piece(void *arg, size_t begin, size_t end, int worker)
 
 /* Which bytes of the split's column go left. */
 static void
-mark_left(MlExpansion *e, const MlBins *bins)
+mark_left(const MlGrower *t, MlExpansion *e)
 {
+	const MlBins *bins = t->bins;
 	const MlBinColumn *column = &bins->column[e->parent->feature];
 	const MlSplitFound *split = &e->parent->split;
 
-	memset(e->goes_left, 0, sizeof e->goes_left);
+	memset(e->goes_left, 0, 256);
 	for (int b = 0; b <= column->nbins; b++)
 	{
 		bool		goes;
 
 		if (column->levels > 0)
-			goes = split->left[b / 8] >> b % 8 & 1;
+			goes = ml_tree_set_has(t->sets + e->parent->set, b);
 		else
 			goes = b == column->nbins ? split->missing_left : b <= split->bin;
 		e->goes_left[b] = goes ? 255 : 0;
@@ -214,12 +236,12 @@ ml_tree_partition(MlGrower *t)
 		MlExpansion *e = &t->batch[i];
 		const MlBins *bins = t->bins;
 		int			track = bins->track_of[e->parent->feature];
-		const MlBinGroup *group = &bins->group[bins->group_of[track]];
+		bool		by_track = bins->by_track != NULL && track < bins->narrow;
 
-		e->bytes = bins->by_track != NULL ? bins->by_track + (size_t) track * bins->rows :
-			group->bytes + (track - group->first);
-		e->stride = bins->by_track != NULL ? 1 : (size_t) group->count;
-		mark_left(e, bins);
+		e->bytes = by_track ? bins->by_track + (size_t) track * bins->rows : ml_bins_bytes(bins, track);
+		e->stride = by_track ? 1 : (size_t) bins->group[bins->group_of[track]].count;
+		e->broad = track >= bins->narrow;
+		mark_left(t, e);
 		e->first_part = parts;
 		e->parts = (e->parent->rows + ML_TREE_PART - 1) / ML_TREE_PART;
 		/* whole lines of the cache */

@@ -13,7 +13,8 @@
  * Categories: each level against the rest where a leaf has at most max_cat_to_onehot; else levels in the
  *     order of G / (H + cat_smooth), whose best subset is a prefix (Fisher 1958), from both ends, at most
  *     max_cat_threshold levels, with l2 + cat_l2; with extra_random one level, or one length of the prefix,
- *     by chance.  What is missing is a level among them.
+ *     by chance.  Levels of fewer rows than min_samples_category count as one there, which is left out if it has too
+ *     few itself, and then goes right.  What is missing is a level among them.
  * Ties go to the split found first.
  * Papers: Ke et al., LightGBM, 2017; Chen and Guestrin, XGBoost, 2016, for the gain; Geurts et al., Extremely
  *     randomized trees, 2006.
@@ -21,6 +22,7 @@
  * How many rows a side has is not kept a bin: it is the leaf's rows times the side's share of the
  * hessian, which is exact for the squared error and an estimate for others.
  */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,107 +270,212 @@ find_number(const Search *s, const MlBinColumn *column, const int64_t *g, const 
 
 /* ---- categories ---- */
 
-typedef struct Level
+#define RARE INT_MAX			/* in place of the bins of levels that a leaf has few rows of */
+
+/* Is a level before another one? */
+static inline bool
+level_before(const MlSplitLevel *a, const MlSplitLevel *b)
 {
-	int			bin;
-	double		order;
-} Level;
+	return a->order != b->order ? a->order < b->order : a->bin < b->bin;
+}
 
 static int
 by_order(const void *pa, const void *pb)
 {
-	const Level *a = pa;
-	const Level *b = pb;
-
-	if (a->order != b->order)
-		return a->order < b->order ? -1 : 1;
-	return a->bin - b->bin;
+	return level_before(pa, pb) ? -1 : 1;
 }
 
-/* The left side becomes these levels. */
-static void
-keep_levels(const Level *levels, int n, int step, double gain, MlBinSum left, MlSplitFound *found)
+/* A level of these sums. */
+static inline MlSplitLevel
+make_level(const MlSplitScale *scale, int bin, MlBinSum sum)
 {
-	found->gain = gain;
-	found->sum = left;
-	memset(found->left, 0, sizeof found->left);
-	for (int i = 0; i < n; i++)
-	{
-		int			bin = levels[i * step].bin;
+	return (MlSplitLevel) {
+		(double) sum.g * scale->gradient / ((double) sum.h * scale->hessian + scale->limits->cat_smooth), bin, sum
+	};
+}
 
-		found->left[bin / 8] |= (uint8_t) (1 << bin % 8);
-	}
+/* Is a level that was put in order on the left of the split that was found? */
+static inline bool
+is_left(const MlSplitFound *found, const MlSplitLevel *level)
+{
+	if (level->bin == found->last.bin || found->step == 0)
+		return level->bin == found->last.bin;
+	return level_before(level, &found->last) == (found->step > 0);
+}
+
+/* Does a bin with these sums go left? */
+static inline bool
+goes_left(const MlSplitScale *scale, const MlSplitFound *found, int bin, MlBinSum sum)
+{
+	MlSplitLevel level;
+
+	if (sum.h == 0 && sum.g == 0)
+		return found->unseen_left;
+	if ((double) sum.h < found->least)
+		return found->rare_left;
+	level = make_level(scale, bin, sum);
+	return is_left(found, &level);
 }
 
 /* Each of n levels against the rest. */
 static void
-find_one(const Search *s, const Level *levels, int n, const int64_t *g, const int64_t *h, MlSplitFound *found)
+find_one(const Search *s, const MlSplitLevel *levels, int n, MlSplitFound *found)
 {
 	int			chosen = s->scale->limits->extra_random ? chance_below(s, n) : -1;
 
 	for (int i = 0; i < n && n > 1; i++)
 	{
-		MlBinSum	left = {g[levels[i].bin], h[levels[i].bin]};
+		MlBinSum	left = levels[i].sum;
 		double		gain = chosen < 0 || i == chosen ? split_gain(s, left, s->scale->limits->l2) : -1;
 
 		if (gain > found->gain)
-			keep_levels(levels + i, 1, 1, gain, left, found);
+		{
+			found->gain = gain;
+			found->sum = left;
+			found->last = levels[i];
+		}
 	}
 }
 
 /* Prefixes of the ordered levels, from one end. */
 static void
-find_prefix(const Search *s, const Level *levels, int n, int step, const int64_t *g, const int64_t *h,
-			MlSplitFound *found)
+find_prefix(const Search *s, const MlSplitLevel *levels, int n, int most, int step, MlSplitFound *found)
 {
 	const MlTreeLimits *limits = s->scale->limits;
-	const Level *first = step > 0 ? levels : levels + n - 1;
-	int			most = (n + 1) / 2 < limits->max_cat_threshold ? (n + 1) / 2 : limits->max_cat_threshold;
+	const MlSplitLevel *level = step > 0 ? levels : levels + n - 1;
 	int			chosen = limits->extra_random ? chance_below(s, most) : -1;
 	MlBinSum	left = {0, 0};
 
-	for (int i = 0; i < most && i + 1 < n; i++)
+	for (int i = 0; i < most; i++, level += step)
 	{
 		double		gain;
 
-		left.g += g[first[i * step].bin];
-		left.h += h[first[i * step].bin];
+		left.g += level->sum.g;
+		left.h += level->sum.h;
 		gain = chosen < 0 || i == chosen ? split_gain(s, left, limits->l2 + limits->cat_l2) : -1;
 		if (gain > found->gain)
-			keep_levels(first, i + 1, step, gain, left, found);
+		{
+			found->gain = gain;
+			found->sum = left;
+			found->last = *level;
+			found->step = (int8_t) step;
+		}
 	}
 }
 
+/* Bring the first k of n levels to the front, in any order (Hoare 1961). */
 static void
-find_category(const Search *s, const MlBinColumn *column, const int64_t *g, const int64_t *h, MlSplitFound *found)
+select_levels(MlSplitLevel *levels, int n, int k)
+{
+	int			low = 0;
+	int			high = n - 1;
+
+	while (low < high)
+	{
+		MlSplitLevel pivot = levels[low + (high - low) / 2];
+		int			i = low;
+		int			j = high;
+
+		while (i <= j)
+		{
+			while (level_before(&levels[i], &pivot))
+				i++;
+			while (level_before(&pivot, &levels[j]))
+				j--;
+			if (i <= j)
+			{
+				MlSplitLevel swap = levels[i];
+
+				levels[i++] = levels[j];
+				levels[j--] = swap;
+			}
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			break;
+	}
+}
+
+/* Put the first and the last of n levels in order; what is between them nobody looks at. */
+static void
+sort_ends(MlSplitLevel *levels, int n, int most)
+{
+	int			rest = n - 2 * most;
+
+	if (rest > 0)
+	{
+		select_levels(levels, n, most);
+		select_levels(levels + most, n - most, rest);
+		qsort(levels, (size_t) most, sizeof levels[0], by_order);
+		qsort(levels + most + rest, (size_t) most, sizeof levels[0], by_order);
+	}
+	else
+		qsort(levels, (size_t) n, sizeof levels[0], by_order);
+}
+
+/* Find the best set of levels; those that the leaf has few rows of count as one, RARE. */
+static void
+find_category(const Search *s, const MlBinColumn *column, const int64_t *g, const int64_t *h, MlSplitLevel *levels,
+			  MlSplitFound *found)
 {
 	const MlTreeLimits *limits = s->scale->limits;
-	Level		levels[ML_TREE_MAX_BINS + 1];
+	double		least = limits->min_samples_category / s->leaf->weight * (double) s->leaf->sum.h * (1 - 1e-9);
+	MlBinSum	rare = {0, 0};
 	int			n = 0;
+	bool		any_rare = false;
 
 	for (int b = 0; b <= column->nbins; b++)
 		if (h[b] != 0 || g[b] != 0)
-			levels[n++] = (Level) {
-			b, (double) g[b] * s->scale->gradient / ((double) h[b] * s->scale->hessian + limits->cat_smooth)
-		};
+			levels[n++] = make_level(s->scale, b, (MlBinSum) {g[b], h[b]});
 	if (n <= limits->max_cat_to_onehot)
-		find_one(s, levels, n, g, h, found);
+		find_one(s, levels, n, found);
 	else
 	{
-		qsort(levels, (size_t) n, sizeof levels[0], by_order);
-		find_prefix(s, levels, n, 1, g, h, found);
-		find_prefix(s, levels, n, -1, g, h, found);
+		int			kept = 0;
+		int			most;
+
+		for (int i = 0; i < n; i++)
+			if ((double) levels[i].sum.h >= least)
+				levels[kept++] = levels[i];
+			else
+			{
+				rare.g += levels[i].sum.g;
+				rare.h += levels[i].sum.h;
+			}
+		any_rare = rare.h > 0 && (double) rare.h >= least;
+		if (any_rare)
+			levels[kept++] = make_level(s->scale, RARE, rare);
+		n = kept;
+		most = (n + 1) / 2 < limits->max_cat_threshold ? (n + 1) / 2 : limits->max_cat_threshold;
+		sort_ends(levels, n, most);
+		find_prefix(s, levels, n, most, 1, found);
+		find_prefix(s, levels, n, most, -1, found);
+		found->least = least;
 		found->subset = true;
 	}
-	if (found->gain < 0)
-		return;
-	/* levels that this leaf did not see go with the most, and so does what is missing */
-	found->missing_left = 2 * found->sum.h > s->leaf->sum.h;
-	if (h[column->nbins] != 0 || g[column->nbins] != 0)
-		found->missing_left = found->left[column->nbins / 8] >> column->nbins % 8 & 1;
+	/* levels that this leaf did not see go with the rare ones or, where there are none, with the most */
+	found->rare_left = false;
+	found->unseen_left = 2 * found->sum.h > s->leaf->sum.h;
+	if (any_rare)
+	{
+		MlSplitLevel level = make_level(s->scale, RARE, rare);
+
+		found->rare_left = found->unseen_left = is_left(found, &level);
+	}
+	found->missing_left = goes_left(s->scale, found, column->nbins, (MlBinSum) {g[column->nbins], h[column->nbins]});
+}
+
+void
+ml_split_set(const MlSplitScale *scale, const MlBinColumn *column, const int64_t *g, const int64_t *h,
+			 const MlSplitFound *found, uint32_t *set)
+{
+	memset(set, 0, ((size_t) column->nbins / 32 + 1) * sizeof(uint32_t));
 	for (int b = 0; b <= column->nbins; b++)
-		if (h[b] == 0 && g[b] == 0 && found->missing_left)
-			found->left[b / 8] |= (uint8_t) (1 << b % 8);
+		if (goes_left(scale, found, b, (MlBinSum) {g[b], h[b]}))
+			set[b / 32] |= UINT32_C(1) << b % 32;
 }
 
 /* ---- both ---- */
@@ -401,7 +508,7 @@ leaf_gain(const MlSplitScale *scale, const MlSplitLeaf *leaf)
 
 void
 ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinColumn *column, int number,
-			  const int64_t *g, const int64_t *h, MlSplitFound *found)
+			  const int64_t *g, const int64_t *h, MlSplitLevel *levels, MlSplitFound *found)
 {
 	const int8_t *monotone = scale->limits->monotone;
 	Search		s = {
@@ -416,7 +523,7 @@ ml_split_find(const MlSplitScale *scale, const MlSplitLeaf *leaf, const MlBinCol
 	memset(found, 0, sizeof *found);
 	found->gain = least_gain;
 	if (column->levels > 0)
-		find_category(&s, column, g, h, found);
+		find_category(&s, column, g, h, levels, found);
 	else
 		find_number(&s, column, g, h, found);
 	if (!(found->gain > least_gain))

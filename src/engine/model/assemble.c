@@ -7,15 +7,6 @@
 #include "model/folds.h"
 #include "model/retrain.h"
 
-static MlSectionBytes
-finish(MlWriter *w)
-{
-	MlSectionBytes section;
-
-	section.bytes = ml_writer_finish(w, &section.size);
-	return section;
-}
-
 static void
 write_metrics(MlWriter *w, const char *key, const MlMetric *metrics, int n)
 {
@@ -80,6 +71,8 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 		ml_write_double(w, "sampling_ratio", spec->sampling_ratio);
 	}
 	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
+	if (spec->transform_name != NULL)
+		ml_write_string(w, "transform", spec->transform_name);
 	if (spec->validation != NULL)
 		ml_write_string(w, "validation", spec->validation);
 	if (spec->weight_name != NULL)
@@ -94,7 +87,7 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 		ml_auto_write(w, result->choice);
 	if (spec->retrain != NULL)
 		ml_lineage_write(ctx, w, spec->retrain->from, &spec->retrain->lineage);
-	return finish(w);
+	return ml_section_finish(w);
 }
 
 void
@@ -104,13 +97,13 @@ ml_assemble(MlContext *ctx, const MlAssembly *parts, const MlTrainSpec *spec, Ml
 	MlWriter   *w = ml_writer_create(ctx);
 
 	ml_signature_write(w, parts->signature);
-	sections[ML_SECTION_SIGNATURE] = finish(w);
+	sections[ML_SECTION_SIGNATURE] = ml_section_finish(w);
 	w = ml_writer_create(ctx);
 	ml_prep_write(ctx, w, parts->prep);
-	sections[ML_SECTION_PREPARATION] = finish(w);
+	sections[ML_SECTION_PREPARATION] = ml_section_finish(w);
 	w = ml_writer_create(ctx);
 	ml_params_write(w, parts->algorithm, parts->params);
-	sections[ML_SECTION_PARAMETERS] = finish(w);
+	sections[ML_SECTION_PARAMETERS] = ml_section_finish(w);
 	sections[ML_SECTION_SUMMARY] = summary_section(ctx, spec, result);
 	sections[ML_SECTION_PAYLOAD] = parts->payload;
 	result->params_json = ml_node_to_json(ctx, ml_document_root(sections[ML_SECTION_PARAMETERS].bytes), true);

@@ -3,13 +3,13 @@
  *
  * Problem: a linear model or gradient boosting, whichever predicts new rows better; rows that are held out must not
  * have a say in it.
- * Method:  of the training rows at most SAMPLE_ROWS, chosen by their content, are trained on with both, a quarter of them
- * held out; boosting is taken when its loss (rmse of numbers, log loss of classes) is lower by more than MARGIN of
+ * Method:  of the training rows at most SAMPLE_ROWS, chosen by their content, are trained on with both, a quarter of
+ * them held out; boosting is taken when its loss (rmse of numbers, log loss of classes) is lower by more than MARGIN of
  * the linear model's, which is the simpler one.  The winner is then trained on all training rows.
  * Not compared, so linear: parameters or a preparation are given, since they are meant for one of the two, or weights,
- * which the sample may have none of; fewer than LEAST_ROWS training rows; no random rows are held out (in order of time or by groups, random rows among the training
- * rows would flatter the model that can learn them by heart); more than MOST_CLASSES classes; rows so wide, or targets
- * and features that vary so little, that the sample would not tell.
+ * which the sample may have none of; fewer than LEAST_ROWS training rows; no random rows are held out (in order of time
+ * or by groups, random rows among the training rows would flatter the model that can learn them by heart); more than
+ * MOST_CLASSES classes; rows so wide, or targets and features that vary so little, that the sample would not tell.
  * Cost:    bounded by the sample, whatever the number of rows.
  */
 #include "model/automatic.h"
@@ -17,6 +17,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "learn/learners.h"
 #include "model/split.h"
 
@@ -104,8 +105,8 @@ count_varied(MlContext *ctx, const MlColumn *column)
 	double		first = NAN;
 
 	for (size_t begin = 0; begin < column->rows; begin += ML_BLOCK_ROWS)
-		ml_column_read(column, 0, NULL, begin, column->rows - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : column->rows - begin,
-					   values + begin);
+		ml_column_read(column, 0, NULL, begin, column->rows - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS :
+					   column->rows - begin, values + begin);
 	for (size_t i = 0; i < column->rows; i++)
 	{
 		if (isnan(first))
@@ -181,7 +182,8 @@ try_candidate(MlContext *ctx, const MlTable *sample, const MlTrainSpec *spec, co
 	trial.params = trial.preprocess = trial.decision = NULL;
 	trial.split = (MlSplit)
 	{
-		.kind = target->nclasses > 0 ? ML_SPLIT_STRATIFIED : ML_SPLIT_RANDOM,.test_size = TEST_SIZE,.seed = spec->split.seed
+		.kind = target->nclasses > 0 ? ML_SPLIT_STRATIFIED :
+			ML_SPLIT_RANDOM,.test_size = TEST_SIZE,.seed = spec->split.seed
 	};
 	trial.split_column = -1;
 	trial.nfolds = 0;
@@ -199,8 +201,8 @@ try_candidate(MlContext *ctx, const MlTable *sample, const MlTrainSpec *spec, co
 
 /* The sample of training rows; NULL where there are too few or they tell nothing. */
 static MlTable *
-make_sample(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes,
-			const uint8_t *test)
+make_sample(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target,
+			const uint64_t *hashes, const uint8_t *test)
 {
 	MlTable    *sample = ml_alloc_zero(ctx, sizeof *sample);
 	size_t		slots = 1;
@@ -233,8 +235,8 @@ make_sample(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const
 }
 
 MlAutoChoice *
-ml_auto_choose(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes,
-			   const uint8_t *test)
+ml_auto_choose(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target,
+			   const uint64_t *hashes, const uint8_t *test)
 {
 	MlAutoChoice *choice;
 	MlTable    *sample;
@@ -251,8 +253,73 @@ ml_auto_choose(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, co
 	for (int c = 0; c < ML_AUTO_CANDIDATES; c++)
 		choice->losses[c] = try_candidate(ctx, sample, spec, target, choice->candidates[c], choice);
 	/* a loss that is not defined wins nothing */
-	choice->chosen = choice->losses[1] < (1 - MARGIN) * choice->losses[0] ? choice->candidates[1] : choice->candidates[0];
+	choice->chosen = choice->losses[1] < (1 - MARGIN) * choice->losses[0] ? choice->candidates[1] :
+		choice->candidates[0];
 	return choice;
+}
+
+/* ---- parameters ---- */
+
+static bool
+has_param(const MlAlgorithm *algorithm, const char *name)
+{
+	for (const MlParam *p = algorithm->params; p->name != NULL; p++)
+		if (strcmp(p->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The algorithms with a task of another's that have a parameter, quoted in a list; NULL when there is none. */
+static const char *
+algorithms_with(MlContext *ctx, const MlAlgorithm *other, const char *name)
+{
+	const char *list = NULL;
+
+	for (size_t i = 0; i < ml_algorithm_count(); i++)
+	{
+		const MlAlgorithm *algorithm = ml_algorithm_table[i];
+
+		if (!algorithm->composite && !algorithm->transforms && (algorithm->tasks & other->tasks) &&
+			has_param(algorithm, name))
+			list = list == NULL ? ml_format(ctx, "\"%s\"", algorithm->name) :
+			ml_format(ctx, "%s, \"%s\"", list, algorithm->name);
+	}
+	return list;
+}
+
+static void
+raise_no_param(MlContext *ctx, const MlAlgorithm *algorithm, const char *name)
+{
+	const char *having = algorithms_with(ctx, algorithm, name);
+	const char **names;
+	size_t		n = 0;
+
+	while (algorithm->params[n].name != NULL)
+		n++;
+	names = ml_alloc_array(ctx, n + 1, sizeof(char *));
+	for (size_t i = 0; i < n; i++)
+		names[i] = algorithm->params[i].name;
+	ml_raise_full(ctx, ML_ERROR_UNDEFINED,
+				  ml_format(ctx, "\"auto\" is algorithm \"%s\" here, which has no parameter \"%s\"", algorithm->name,
+							name),
+				  "With params \"auto\" compares nothing: it is the linear model of the task, and they must fit that.",
+				  having != NULL ? ml_format(ctx, "Name an algorithm that has it: %s.", having) :
+				  ml_candidates_hint(ctx, "parameter", name, names, n));
+}
+
+void
+ml_auto_check_params(MlContext *ctx, const MlAlgorithm *algorithm, const char *params)
+{
+	json_object *object = params == NULL ? NULL : ml_json_object(ctx, params, "params");
+
+	if (object == NULL)
+		return;
+	json_object_object_foreach(object, key, value)
+	{
+		(void) value;
+		if (!has_param(algorithm, key))
+			raise_no_param(ctx, algorithm, key);
+	}
 }
 
 void

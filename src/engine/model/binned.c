@@ -262,24 +262,26 @@ prepare_piece(void *arg, size_t begin, size_t end, int worker)
 }
 
 /* What the bins of a column read as. */
-static void
-decode_column(const MlStream *s, int column, double *decoded)
+static double *
+decode_column(const MlStream *s, int column)
 {
 	const MlBinColumn *bins = &s->bins->column[column];
 	double		last = s->moments[ml_prep_column(s->prep, column)->slot].max;
+	double	   *decoded = ml_alloc_array(s->ctx, (size_t) bins->nbins + 1, sizeof(double));
 
-	for (int b = 0; b < 256; b++)
+	for (int b = 0; b <= bins->nbins; b++)
 		decoded[b] = NAN;
 	for (int level = 0; level < bins->levels; level++)
 		if (bins->level_bins[level] < bins->nbins)
 			decoded[bins->level_bins[level]] = level;
 	if (bins->levels > 0)
-		return;
+		return decoded;
 	for (int b = 0; b + 1 < bins->nbins; b++)
 		decoded[b] = bins->edges[b];
 	if (bins->nbins > 1 && !(last > bins->edges[bins->nbins - 2]))
 		last = nextafter(bins->edges[bins->nbins - 2], INFINITY);
 	decoded[bins->nbins - 1] = last;
+	return decoded;
 }
 
 /* The level of each string of a category. */
@@ -294,11 +296,11 @@ find_levels(const MlStream *s, int feature)
 	return levels;
 }
 
-/* The byte of each string of a category and, last, of NULL. */
-static uint8_t *
-find_code_bytes(const MlStream *s, int column, const double *levels, uint32_t codes)
+/* The bin of each string of a category and, last, of NULL. */
+static int32_t *
+find_code_bins(const MlStream *s, int column, const double *levels, uint32_t codes)
 {
-	uint8_t    *bytes = ml_alloc(s->ctx, (size_t) codes + 1);
+	int32_t    *bins = ml_alloc_array(s->ctx, (size_t) codes + 1, sizeof(int32_t));
 
 	for (uint32_t code = 0; code <= codes; code++)
 	{
@@ -306,9 +308,9 @@ find_code_bytes(const MlStream *s, int column, const double *levels, uint32_t co
 		double		prepared;
 
 		ml_prep_apply_column(s->prep, column, &raw, 1, &prepared);
-		ml_bins_find(&s->bins->column[column], &prepared, 1, &bytes[code], 1);
+		ml_bins_find(&s->bins->column[column], &prepared, 1, &bins[code]);
 	}
-	return bytes;
+	return bins;
 }
 
 /* Make the bins of all prepared columns. */
@@ -331,18 +333,19 @@ make_bins(MlStream *s, const MlSampledRows *sampled)
 	ml_parallel_for(ctx, sampled->n, ML_BLOCK_ROWS, prepare_piece, &(PrepareJob) {s, sampled, levels, values});
 	ml_row_sample_free(ctx, s->sample);
 	s->sample = NULL;
-	s->bins = ml_bins_from_sample(ctx, (int) p, ml_prep_levels(s->prep), &sample, s->max_bins);
+	s->bins = ml_bins_from_sample(ctx, (int) p, ml_prep_levels(s->prep), &sample, s->max_bins,
+								  s->spec->algorithm->most_levels);
 	ml_free(ctx, values);
-	s->byte_of_code = ml_alloc_array_zero(ctx, p + 1, sizeof(uint8_t *));
+	s->bin_of_code = ml_alloc_array_zero(ctx, p + 1, sizeof(int32_t *));
 	s->codes = ml_alloc_array_zero(ctx, p + 1, sizeof(uint32_t));
-	s->decoded = ml_alloc_array(ctx, p + 1, 256 * sizeof(double));
+	s->decoded = ml_alloc_array(ctx, p + 1, sizeof(double *));
 	for (size_t j = 0; j < p; j++)
 	{
-		decode_column(s, (int) j, s->decoded + 256 * j);
+		s->decoded[j] = decode_column(s, (int) j);
 		if (levels[j] == NULL)
 			continue;
 		s->codes[j] = s->table->columns[ml_prep_column(s->prep, (int) j)->feature]->dictionary->count;
-		s->byte_of_code[j] = find_code_bytes(s, (int) j, levels[j], s->codes[j]);
+		s->bin_of_code[j] = find_code_bins(s, (int) j, levels[j], s->codes[j]);
 		ml_free(ctx, levels[j]);
 	}
 	ml_free(ctx, levels);
@@ -387,20 +390,25 @@ static void
 bin_column(const MlStream *s, int column, size_t begin, size_t n)
 {
 	const MlPreparedColumn *c = ml_prep_column(s->prep, column);
-	const MlBinGroup *group = &s->bins->group[s->bins->group_of[column]];
-	size_t		stride = (size_t) group->count;
-	uint8_t    *out = group->bytes + (s->taken + begin) * stride + (column - group->first);
-	const uint8_t *bytes = s->byte_of_code[column];
+	int			track = s->bins->track_of[column];
+	size_t		stride = (size_t) s->bins->group[s->bins->group_of[track]].count;
+	uint8_t    *out = ml_bins_bytes(s->bins, track) + (s->taken + begin) * stride;
+	const int32_t *bin_of_code = s->bin_of_code[column];
 	uint32_t	codes = s->codes[column];
 	double		values[ML_BLOCK_ROWS];
+	int32_t		bins[ML_BLOCK_ROWS];
 
 	ml_column_read(s->table->columns[c->feature], c->slot - s->first_slot[c->feature], NULL, begin, n, values);
-	if (bytes == NULL)
-		ml_bins_find(&s->bins->column[column], values, n, out, stride);
+	if (bin_of_code == NULL)
+		ml_bins_find(&s->bins->column[column], values, n, bins);
 	else
 		/* a string that the first scan has not seen is not let through by the digest */
 		for (size_t i = 0; i < n; i++)
-			out[i * stride] = bytes[values[i] < codes ? (uint32_t) values[i] : codes];
+			bins[i] = bin_of_code[values[i] < codes ? (uint32_t) values[i] : codes];
+	for (size_t i = 0; i < n; i++)
+		out[i * stride] = (uint8_t) bins[i];
+	for (size_t i = 0; i < n && track >= s->bins->narrow; i++)
+		out[i * stride + 1] = (uint8_t) (bins[i] >> 8);
 }
 
 /* Hash and bin some of the rows to be taken. */
@@ -569,11 +577,14 @@ ml_stream_read(const MlStream *s, const MlBins *bins, size_t begin, size_t n, do
 {
 	for (int j = 0; j < bins->columns; j++)
 	{
-		const MlBinGroup *group = &bins->group[bins->group_of[j]];
-		const uint8_t *bytes = group->bytes + begin * (size_t) group->count + (j - group->first);
-		const double *decoded = s->decoded + 256 * (size_t) j;
+		int			track = bins->track_of[j];
+		size_t		stride = (size_t) bins->group[bins->group_of[track]].count;
+		const uint8_t *bytes = ml_bins_bytes(bins, track) + begin * stride;
+		const double *decoded = s->decoded[j];
 
-		for (size_t i = 0; i < n; i++)
-			x[(size_t) j * ldx + i] = decoded[bytes[i * (size_t) group->count]];
+		for (size_t i = 0; i < n && track < bins->narrow; i++)
+			x[(size_t) j * ldx + i] = decoded[bytes[i * stride]];
+		for (size_t i = 0; i < n && track >= bins->narrow; i++)
+			x[(size_t) j * ldx + i] = decoded[ml_bins_code(bytes + i * stride)];
 	}
 }

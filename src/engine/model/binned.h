@@ -1,12 +1,13 @@
 /*
- * Rows that are binned while they stream in, for learners of trees: a value costs one byte and never more.
+ * Rows that are binned while they stream in, for learners of trees: a value costs one byte and never more, but two
+ * of a category of many levels.
  *
  * The source is read twice.  Rows are appended to the columns of a table, and ml_stream_take takes them out every so
  * often.  At first they just stay: a small table is trained on as it is.  Once the features would take more than
  * the threshold, the first scan goes on as a survey, which keeps per row a hash of its content, the columns that
  * are no features and the codes of categories, and of the values of numbers a sample (sample.h) and their range.
  * ml_pipeline_plan makes the preparation and the bins of it.  The second scan turns each value into the
- * byte of its bin at once.
+ * bytes of its bin at once.
  *
  * A bin reads as a value of its own (a number as its upper edge, or above the last one as the largest number that
  * there is; a category as its level; what is missing as NaN).  Thresholds are edges, so that trees say of
@@ -54,9 +55,9 @@ struct MlStream
 	/* binning */
 	const MlPrep *prep;
 	MlBins	   *bins;			/* the bytes of all rows */
-	uint8_t   **byte_of_code;	/* [prepared columns], NULL for numbers: by code, then for NULL */
+	int32_t   **bin_of_code;	/* [prepared columns], NULL for numbers: by code, then for NULL */
 	uint32_t   *codes;			/* [prepared columns]: how many codes there were */
-	double	   *decoded;		/* [prepared columns][256] */
+	double	  **decoded;		/* [prepared columns]: what each bin reads as */
 };
 
 /*

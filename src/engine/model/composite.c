@@ -10,7 +10,8 @@
 
 const char *const ml_composite_sections[] = {NULL, "signature", "preparation", "parameters", "summary", "payload"};
 
-_Static_assert(sizeof ml_composite_sections / sizeof ml_composite_sections[0] == ML_SECTION_LAST + 1, "every section has a name");
+_Static_assert(sizeof ml_composite_sections / sizeof ml_composite_sections[0] == ML_SECTION_LAST + 1,
+			   "every section has a name");
 
 /* ---- connecting ---- */
 
@@ -81,9 +82,12 @@ connect_row(Connection *c, MlMember *member, int f)
 
 	if (given == NULL || given->kind != feature->kind || given->width != feature->width ||
 		strcmp(given->type, feature->type) != 0)
-		refuse(c, ml_format(c->ctx, "feature \"%s\" of member \"%s\" is not one of the whole", feature->name, member->name), NULL);
-	if (feature->kind == ML_KIND_TEXT && !ml_text_same(ml_prep_text(c->whole->prep, at), ml_prep_text(member->model->prep, f)))
-		refuse(c, ml_format(c->ctx, "the terms of feature \"%s\" of member \"%s\" are not those of the whole", feature->name, member->name), NULL);
+		refuse(c, ml_format(c->ctx, "feature \"%s\" of member \"%s\" is not one of the whole", feature->name,
+							member->name), NULL);
+	if (feature->kind == ML_KIND_TEXT && !ml_text_same(ml_prep_text(c->whole->prep, at),
+													   ml_prep_text(member->model->prep, f)))
+		refuse(c, ml_format(c->ctx, "the terms of feature \"%s\" of member \"%s\" are not those of the whole",
+							feature->name, member->name), NULL);
 	c->used[at] = true;
 	for (int e = 0; e < feature->width; e++)
 		inputs[e] = (MlInput) {.kind = ML_INPUT_RAW,.from = given->slot + e};
@@ -140,7 +144,8 @@ connect_result(Connection *c, MlMember *member, int f, int from)
 			input[k] = (MlInput) {.kind = ML_INPUT_RESULT,.real = is_real(feature),.from = from,.output = k};
 		return;
 	}
-	if ((feature->kind == ML_KIND_NUMBER && wants_class(s, feature)) || (feature->kind == ML_KIND_CATEGORY && s->nclasses > 0))
+	if ((feature->kind == ML_KIND_NUMBER && wants_class(s, feature)) ||
+		(feature->kind == ML_KIND_CATEGORY && s->nclasses > 0))
 	{
 		input->kind = ML_INPUT_CLASS;
 		input->values = feature->kind == ML_KIND_NUMBER ? s->class_values : label_levels(c, producer, member->model, f);
@@ -176,7 +181,8 @@ connect_classes(Connection *c, MlMember *member)
 {
 	const MlSignature *s = member->model->signature;
 
-	if (s->task != c->whole->signature->task && (ml_task_is_number(s->task) || ml_task_is_number(c->whole->signature->task)))
+	if (s->task != c->whole->signature->task && (ml_task_is_number(s->task) ||
+												 ml_task_is_number(c->whole->signature->task)))
 		refuse(c, ml_format(c->ctx, "the task of member \"%s\" is not that of the whole", member->name), NULL);
 	member->class_of = ml_alloc_array(c->ctx, (size_t) s->nclasses + 1, sizeof(int));
 	for (int k = 0; k < s->nclasses; k++)
@@ -245,7 +251,8 @@ ml_composite_connect(MlContext *ctx, MlComposite *composite, const MlModel *whol
 	}
 	for (int m = 0; m < composite->count; m++)
 		if (c.consumed[m] != (composite->members[m].output[0] != '\0'))
-			refuse(&c, ml_format(ctx, "the result of member \"%s\" is no feature of a later member", composite->members[m].name),
+			refuse(&c, ml_format(ctx, "the result of member \"%s\" is no feature of a later member",
+								 composite->members[m].name),
 				   composite->members[m].output[0] == '\0' ? NULL :
 				   ml_format(ctx, "It is named \"%s\".", composite->members[m].output));
 	for (int f = 0; f < s->nfeatures; f++)
@@ -464,7 +471,8 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 		memset(out + (size_t) k * ldout, 0, n * sizeof(double));
 	for (int m = 0; m < c->count; m++)
 		for (size_t i = 0; i < n; i++)
-			out[(size_t) c->members[m].class_of[ml_model_class(c->members[m].model, outs + c->members[m].out * n + i, n)] * ldout + i] +=
+			out[(size_t) c->members[m].class_of[ml_model_class(c->members[m].model, outs + c->members[m].out * n + i,
+															   n)] * ldout + i] +=
 				c->members[m].share;
 	for (size_t i = 0; i < n; i++)
 	{
@@ -495,7 +503,8 @@ combine_votes(const MlModel *model, const double *outs, size_t n, double *out, s
 }
 
 void
-ml_composite_score(const MlModel *model, const double *raw, size_t ldraw, size_t n, double *out, size_t ldout, double *scratch)
+ml_composite_score(const MlModel *model, const double *raw, size_t ldraw, size_t n, double *out, size_t ldout,
+				   double *scratch)
 {
 	const MlComposite *c = model->composite;
 	double	   *row = scratch;

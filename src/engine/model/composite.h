@@ -63,7 +63,8 @@ typedef struct MlMember
 	const char *name;			/* as it was given, for readers */
 	const char *output;			/* "" = no feature of another */
 	double		weight;			/* as it was given */
-	double		share;			/* the weight times a power of two that all members have in common: sums stay in range */
+	/* the weight times a power of two that all members have in common: sums stay in range */
+	double		share;
 	MlInput    *inputs;			/* [slots of the member] */
 	int		   *class_of;		/* [its classes]: the class of the whole */
 	size_t		out;			/* its first output among those of all members */
@@ -130,7 +131,10 @@ struct MlTrainResult;
 extern void ml_composite_stack(MlContext *ctx, const MlCompositeSpec *base, const MlTable *table,
 							   const struct MlTrainSpec *spec, struct MlTrainResult *result);
 
-/* Are the rows of a table, which holds features and target, those that a member was trained on, as far as its digest tells? */
+/*
+ * Are the rows of a table, which holds features and target, those that a member was trained on, as far as its digest
+ * tells?
+ */
 extern bool ml_composite_trained_on(MlContext *ctx, const MlMemberSpec *member, const MlTable *table);
 
 /* ---- using: for model.c ---- */

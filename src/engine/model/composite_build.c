@@ -20,6 +20,7 @@ typedef struct Union
 	const char **owner;			/* [features] the member that brought it */
 	MlDictionary **strings;		/* [features] of categories */
 	const MlTextFit **texts;		/* [features] of texts */
+	bool	   *refuses_null;	/* [features] because a member does */
 } Union;
 
 /* Does a member before this one produce the feature? */
@@ -80,10 +81,10 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 	if (member->model->algorithm->transforms)
 		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
 					  "It transforms and predicts nothing.", NULL);
-	if (ml_prep_refuses_null(member->model->prep, f) || ml_prep_is_hashed(member->model->prep, f))
+	if (ml_prep_is_hashed(member->model->prep, f))
 		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
-					  ml_format(u->ctx, ml_prep_is_hashed(member->model->prep, f) ? "It hashes \"%s\", whose strings the whole would have to know." :
-								"It refuses NULL in \"%s\", which the whole would not.", feature->name), NULL);
+					  ml_format(u->ctx, "It hashes \"%s\", whose strings the whole would have to know.", feature->name), NULL);
+	u->refuses_null[at] |= ml_prep_refuses_null(member->model->prep, f);
 	if (feature->kind == ML_KIND_CATEGORY)
 		add_strings(u, at, ml_prep_feature_strings(member->model->prep, f));
 }
@@ -101,6 +102,7 @@ add_features(Union *u)
 	u->owner = ml_alloc_array_zero(u->ctx, most, sizeof(char *));
 	u->strings = ml_alloc_array_zero(u->ctx, most, sizeof(MlDictionary *));
 	u->texts = ml_alloc_array_zero(u->ctx, most, sizeof(MlTextFit *));
+	u->refuses_null = ml_alloc_array_zero(u->ctx, most, sizeof(bool));
 	for (int m = 0; m < spec->count; m++)
 	{
 		const MlSignature *s = spec->members[m].model->signature;
@@ -136,6 +138,26 @@ compare_classes(const void *pa, const void *pb)
 	return strcmp(a->label, b->label);
 }
 
+/* Two classes in the order that all members have them in: one of them may have been said to be the positive one. */
+static void
+order_as_members(Union *u)
+{
+	const MlSignature *first = u->spec->members[0].model->signature;
+
+	for (int m = 1; m < u->spec->count; m++)
+	{
+		const MlSignature *of = u->spec->members[m].model->signature;
+
+		if (strcmp(of->class_labels[1], first->class_labels[1]) != 0)
+			ml_raise_full(u->ctx, ML_ERROR_INVALID_PARAMETER, "members have different positive classes",
+						  ml_format(u->ctx, "That of \"%s\" is \"%s\", that of \"%s\" \"%s\".", u->spec->members[0].name,
+									first->class_labels[1], u->spec->members[m].name, of->class_labels[1]),
+						  "Train them with the same \"positive\" in validation.");
+	}
+	u->signature->class_labels = first->class_labels;
+	u->signature->class_values = first->class_values;
+}
+
 /* The classes of all members, each once, in order. */
 static void
 unite_classes(Union *u)
@@ -168,6 +190,8 @@ unite_classes(Union *u)
 		s->nclasses++;
 	}
 	s->task = s->nclasses == 0 ? s->task : s->nclasses == 2 ? ML_TASK_BINARY : ML_TASK_MULTICLASS;
+	if (s->nclasses == 2)
+		order_as_members(u);
 }
 
 /* Members whose results become one predict the same target. */
@@ -225,6 +249,9 @@ ml_composite_signature(MlContext *ctx, const MlCompositeSpec *spec, MlPrep **pre
 	}
 	add_features(&u);
 	*prep = ml_prep_plain(ctx, u.signature->features, u.signature->nfeatures, u.strings, u.texts);
+	for (int f = 0; f < u.signature->nfeatures; f++)
+		if (u.refuses_null[f])
+			ml_prep_refuse_null(ctx, *prep, f);
 	return u.signature;
 }
 
@@ -296,15 +323,6 @@ check_connections(MlContext *ctx, const MlCompositeSpec *spec, const MlSignature
 }
 
 static MlSectionBytes
-finish(MlWriter *w)
-{
-	MlSectionBytes section;
-
-	section.bytes = ml_writer_finish(w, &section.size);
-	return section;
-}
-
-static MlSectionBytes
 payload_section(MlContext *ctx, const MlCompositeSpec *spec)
 {
 	double	   *weights = ml_alloc_array(ctx, (size_t) spec->count, sizeof(double));
@@ -326,7 +344,7 @@ payload_section(MlContext *ctx, const MlCompositeSpec *spec)
 	}
 	ml_write_end(w);
 	ml_write_f64s(w, "weights", weights, last_decides(spec) ? 0 : (size_t) spec->count);
-	return finish(w);
+	return ml_section_finish(w);
 }
 
 /* The members a summary under the keys of every training's, so that readers of it find them. */
@@ -353,7 +371,7 @@ summary_section(MlContext *ctx, const MlCompositeSpec *spec)
 		ml_write_string(w, NULL, ml_format(ctx, "%016" PRIx64, spec->members[m].model->bytes == NULL ? 0 :
 										   ml_container_checksum(spec->members[m].model->bytes)));
 	ml_write_end(w);
-	return finish(w);
+	return ml_section_finish(w);
 }
 
 void *
@@ -370,13 +388,13 @@ ml_composite_build(MlContext *ctx, const MlCompositeSpec *spec, size_t *size)
 	signature = ml_composite_signature(ctx, spec, &prep);
 	check_connections(ctx, spec, signature, prep);
 	ml_signature_write(w, signature);
-	sections[ML_SECTION_SIGNATURE] = finish(w);
+	sections[ML_SECTION_SIGNATURE] = ml_section_finish(w);
 	w = ml_writer_create(ctx);
 	ml_prep_write(ctx, w, prep);
-	sections[ML_SECTION_PREPARATION] = finish(w);
+	sections[ML_SECTION_PREPARATION] = ml_section_finish(w);
 	w = ml_writer_create(ctx);
 	ml_params_write(w, spec->algorithm, &params);
-	sections[ML_SECTION_PARAMETERS] = finish(w);
+	sections[ML_SECTION_PARAMETERS] = ml_section_finish(w);
 	sections[ML_SECTION_SUMMARY] = summary_section(ctx, spec);
 	sections[ML_SECTION_PAYLOAD] = payload_section(ctx, spec);
 	bytes = ml_container_build(ctx, spec->algorithm->id, sections, size);

@@ -23,6 +23,7 @@ typedef struct StackJob
 	const MlModel *model;
 	MlColumn  **columns;		/* [features] of the table */
 	const double **levels;		/* [features] of categories: the member's level of each code */
+	MlTextRows **texts;			/* [features] of texts: what the member's terms weigh in each row */
 	size_t		scratch_size;
 	double	   *scratch;		/* [threads] */
 	double	   *out;			/* [outputs][rows] */
@@ -58,14 +59,12 @@ find_columns(MlContext *ctx, const MlTable *table, const MlMemberSpec *member)
 		const MlFeature *feature = &s->features[f];
 
 		columns[f] = find_column(table, feature->name);
-		if (feature->kind == ML_KIND_TEXT)
-			ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
-						  ml_format(ctx, "member \"%s\" reads feature \"%s\" as text, which stacking cannot", member->name, feature->name),
-						  NULL, "Take the members' mean or votes.");
 		if (!fits_feature(columns[f], feature))
 			ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
-						  ml_format(ctx, "feature \"%s\" is not what member \"%s\" was trained on", feature->name, member->name),
-						  ml_format(ctx, "In training it was of type %s.", feature->type), "Cast the column in a query.");
+						  ml_format(ctx, "feature \"%s\" is not what member \"%s\" was trained on", feature->name,
+									member->name),
+						  ml_format(ctx, "In training it was of type %s.", feature->type),
+						  "Cast the column in a query.");
 	}
 	return columns;
 }
@@ -75,13 +74,19 @@ static void
 read_raw(const StackJob *job, size_t begin, size_t n, double *raw)
 {
 	const MlSignature *s = job->model->signature;
+	uint32_t	rows[ML_BLOCK_ROWS];
 
+	for (size_t i = 0; i < n; i++)
+		rows[i] = (uint32_t) (begin + i);
 	for (int f = 0; f < s->nfeatures; f++)
 		for (int e = 0; e < s->features[f].width; e++)
 		{
 			double	   *slot = raw + (size_t) (s->features[f].slot + e) * n;
 
-			ml_column_read(job->columns[f], e, NULL, begin, n, slot);
+			if (job->texts[f] != NULL)
+				ml_text_rows_read(job->texts[f], e, rows, n, slot);
+			else
+				ml_column_read(job->columns[f], e, NULL, begin, n, slot);
 			for (size_t i = 0; i < n && job->levels[f] != NULL; i++)
 				if (slot[i] == slot[i])
 					slot[i] = job->levels[f][(size_t) slot[i]];
@@ -112,8 +117,11 @@ score_member(MlContext *ctx, const MlTable *table, const MlMemberSpec *member)
 	StackJob	job = {.table = table,.model = member->model,.columns = find_columns(ctx, table, member)};
 
 	job.levels = ml_alloc_array_zero(ctx, (size_t) s->nfeatures + 1, sizeof(double *));
+	job.texts = ml_alloc_array_zero(ctx, (size_t) s->nfeatures + 1, sizeof(MlTextRows *));
 	for (int f = 0; f < s->nfeatures; f++)
-		if (s->features[f].kind == ML_KIND_CATEGORY)
+		if (s->features[f].kind == ML_KIND_TEXT)
+			job.texts[f] = ml_text_rows(ctx, ml_prep_text(member->model->prep, f), job.columns[f]);
+		else if (s->features[f].kind == ML_KIND_CATEGORY)
 		{
 			const MlDictionary *d = job.columns[f]->dictionary;
 			double	   *levels = ml_alloc_array(ctx, (size_t) d->count + 1, sizeof(double));
@@ -127,6 +135,9 @@ score_member(MlContext *ctx, const MlTable *table, const MlMemberSpec *member)
 	job.out = ml_alloc_array(ctx, (size_t) ml_model_outputs(member->model) * table->rows + 1, sizeof(double));
 	ml_parallel_for(ctx, table->rows, 16 * ML_BLOCK_ROWS, stack_piece, &job);
 	ml_free(ctx, job.scratch);
+	for (int f = 0; f < s->nfeatures; f++)
+		if (job.texts[f] != NULL)
+			ml_text_rows_free(ctx, job.texts[f]);
 	return job.out;
 }
 
@@ -176,7 +187,8 @@ ml_composite_trained_on(MlContext *ctx, const MlMemberSpec *member, const MlTabl
 	if (part.columns[s->nfeatures] == NULL)
 		return false;
 	ml_free(ctx, ml_split_hashes(ctx, &part, &digest));
-	return strcmp(ml_node_string(stored), ml_format(ctx, "%016" PRIx64 "%016" PRIx64, digest.sum, digest.sum_inverse)) == 0;
+	return strcmp(ml_node_string(stored), ml_format(ctx, "%016" PRIx64 "%016" PRIx64, digest.sum,
+													digest.sum_inverse)) == 0;
 }
 
 void

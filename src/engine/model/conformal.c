@@ -11,8 +11,8 @@
  * Numbers: signed residuals, half of the error on either side, so that a skew is followed (Lei, G'Sell, Rinaldo,
  * Tibshirani and Wasserman, JASA 113, 2018).  Classes: the classes whose probability is high enough, which
  * is the smallest set on average (Sadinle, Lei and Wasserman, JASA 114, 2019); it can be empty.
- * Scores are kept in single precision, so a bound is moved outwards by one unit in the last place: rounded the other way it
- * would miss every row that has the very score, and a model with few outputs gives many rows the same.
+ * Scores are kept in single precision, so a bound is moved outwards by one unit in the last place: rounded the other
+ * way it would miss every row that has the very score, and a model with few outputs gives many rows the same.
  */
 #include "model/conformal.h"
 

@@ -13,7 +13,7 @@ typedef struct MlCalibration
 	size_t		count;			/* scores kept: all, or evenly spaced ranks of them */
 	const float *scores;		/* [count] ascending */
 	const double *below;		/* [count] the weight of the rows whose score is less, in average weights of a row */
-	const double *through;		/* [count] and of those whose score is no greater; both NULL = each row counts the same */
+	const double *through;		/* [count] and of those with it; both NULL = each row counts the same */
 } MlCalibration;
 
 /*

@@ -66,6 +66,15 @@ container_checksum(const void *bytes, size_t size)
 						 ml_hash_bytes(&header, sizeof header, 0));
 }
 
+MlSectionBytes
+ml_section_finish(MlWriter *w)
+{
+	MlSectionBytes section;
+
+	section.bytes = ml_writer_finish(w, &section.size);
+	return section;
+}
+
 /* Join sections into a model's bytes. */
 void *
 ml_container_build(MlContext *ctx, uint32_t algorithm, const MlSectionBytes *sections, size_t *size)

@@ -40,6 +40,9 @@ typedef struct MlSectionBytes
 	size_t		size;
 } MlSectionBytes;
 
+/* End a section's document. */
+extern MlSectionBytes ml_section_finish(MlWriter *w);
+
 /* Join sections (indexed by MlSection, slot 0 unused; all present) into a model's bytes. */
 extern void *ml_container_build(MlContext *ctx, uint32_t algorithm,
 								const MlSectionBytes *sections, size_t *size);

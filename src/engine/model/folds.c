@@ -5,8 +5,8 @@
  * class by class, so that folds differ by one row at most, and a class by one row a fold.
  * Groups: the largest first, each to the fold that has the fewest rows so far (LPT scheduling); groups of
  * about one size come in shuffled order.
- * Forward chaining (Bergmeir and Benitez, Information Sciences 191, 2012): in the order of a column, fold f learns from the
- * first f + 1 of folds + 1 equal parts and is judged by the part that follows; rows of equal order stay together.
+ * Forward chaining (Bergmeir and Benitez, Information Sciences 191, 2012): in the order of a column, fold f learns from
+ * the first f + 1 of folds + 1 equal parts and is judged by the part that follows; rows of equal order stay together.
  */
 #include "model/folds.h"
 
@@ -33,7 +33,8 @@ check_classes(MlContext *ctx, const MlFoldRows *rows, int folds)
 	for (int k = 0; k < rows->classes; k++)
 		if (counts[k] < (size_t) folds)
 			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-						  ml_format(ctx, "class \"%s\" has %zu rows, fewer than the %d folds", rows->labels[k], counts[k], folds),
+						  ml_format(ctx, "class \"%s\" has %zu rows, fewer than the %d folds", rows->labels[k],
+									counts[k], folds),
 						  "Every fold of a stratified cross-validation holds out a row of every class.",
 						  "Use fewer folds, \"split\": \"random\", or leave the class out.");
 	ml_free(ctx, counts);
@@ -60,6 +61,7 @@ deal_rows(MlContext *ctx, const MlSplit *split, const MlFoldRows *rows, uint8_t 
 	{
 		ml_sort_keyed(ctx, keyed + begins[k], begins[k + 1] - begins[k]);
 	}
+	ml_check(ctx);
 	for (size_t i = 0; i < rows->n; i++)
 		test[keyed[i].item] = i % (size_t) split->folds == (size_t) split->fold;
 	ml_free(ctx, keyed);

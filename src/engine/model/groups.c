@@ -25,7 +25,8 @@ read_values(MlContext *ctx, const MlColumn *column, const uint32_t *rows, size_t
 	for (size_t i = 0; i < n; i++)
 		missing += values[i] != values[i];
 	if (missing > 0)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "group column \"%s\" contains NULL or NaN", column->name),
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "group column \"%s\" contains NULL or NaN", column->name),
 					  ml_format(ctx, "%zu of %zu rows have no group.", missing, n), "Filter these rows out.");
 	return values;
 }
@@ -39,12 +40,18 @@ ml_groups_read(MlContext *ctx, const MlTable *table, int column, const uint32_t 
 
 	/* equal values lie together once they are sorted by their hash; two values of one hash are one group */
 	for (size_t i = 0; i < n; i++)
+	{
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
 		keyed[i] = (MlKeyed) {value_hash(table->columns[column], values[i]), rows[i]};
+	}
 	ml_free(ctx, values);
 	ml_sort_keyed(ctx, keyed, n);
 	groups->of_row = ml_alloc_array(ctx, table->rows + 1, sizeof(uint32_t));
 	for (size_t i = 0; i < n; i++)
 	{
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
 		groups->count += i == 0 || keyed[i].key != keyed[i - 1].key;
 		groups->of_row[keyed[i].item] = (uint32_t) (groups->count - 1);
 	}
@@ -54,6 +61,8 @@ ml_groups_read(MlContext *ctx, const MlTable *table, int column, const uint32_t 
 	{
 		uint32_t	g = groups->of_row[keyed[i].item];
 
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
 		groups->hash[g] = keyed[i].key;
 		groups->rows[g]++;
 	}
@@ -62,7 +71,8 @@ ml_groups_read(MlContext *ctx, const MlTable *table, int column, const uint32_t 
 }
 
 void
-ml_groups_mark(MlContext *ctx, const MlGroups *groups, const MlSplit *split, const uint32_t *rows, size_t n, uint8_t *test)
+ml_groups_mark(MlContext *ctx, const MlGroups *groups, const MlSplit *split, const uint32_t *rows, size_t n,
+			   uint8_t *test)
 {
 	MlKeyed	   *keyed = ml_alloc_array(ctx, groups->count + 1, sizeof(MlKeyed));
 	uint8_t    *held_out = ml_alloc_zero(ctx, groups->count + 1);
@@ -85,6 +95,7 @@ ml_groups_mark(MlContext *ctx, const MlGroups *groups, const MlSplit *split, con
 		held_out[keyed[i].item] = 1;
 		taken += groups->rows[keyed[i].item];
 	}
+	ml_check(ctx);
 	/* one group at least on either side, where there are two */
 	if (taken == 0 && groups->count > 1)
 		held_out[smallest] = 1;

@@ -13,6 +13,7 @@
 #include "score/runs.h"
 
 #define FEWEST_ROWS 200			/* below, chance may look like a leak */
+#define PROSE_BLANKS 2			/* a string of texts, on average, at least */
 #define IDENTIFIER_SHARE 0.95	/* distinct values of a category among the rows that have one */
 
 /* The rows that are judged. */
@@ -41,13 +42,19 @@ choose_rows(MlContext *ctx, const MlTarget *target, const uint64_t *hashes, cons
 	size_t		candidates = 0;
 
 	for (size_t i = 0; i < target->n; i++)
+	{
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
 		if (sides[target->rows[i]] == ML_SIDE_TRAIN)
 			keys[candidates++] = ml_mix64(hashes[target->rows[i]]);
+	}
 	if (candidates > ML_LEAK_ROWS)
 		bound = ml_select_key(keys, candidates, ML_LEAK_ROWS - 1);
+	ml_check(ctx);
 	for (size_t i = 0; i < target->n && judged->n < ML_LEAK_ROWS; i++)
 		if (sides[target->rows[i]] == ML_SIDE_TRAIN && ml_mix64(hashes[target->rows[i]]) <= bound)
 			keyed[judged->n++] = (MlKeyed) {ml_mix64(hashes[target->rows[i]]), i};
+	ml_check(ctx);
 	ml_sort_keyed(ctx, keyed, judged->n);
 	for (size_t i = 0; i < judged->n; i++)
 	{
@@ -132,12 +139,26 @@ names_rows(const MlColumn *column)
 	return column->kind == ML_KIND_CATEGORY && values >= FEWEST_ROWS && (double) column->dictionary->count >= IDENTIFIER_SHARE * (double) values;
 }
 
+/* Do the strings of a category have so many words that they may be texts? */
+static bool
+is_prose(const MlColumn *column)
+{
+	const MlDictionary *d = column->dictionary;
+	size_t		blanks = 0;
+
+	for (uint32_t code = 0; code < d->count; code++)
+		for (const char *p = strchr(d->strings[code], ' '); p != NULL; p = strchr(p + 1, ' '))
+			blanks++;
+	return blanks >= PROSE_BLANKS * (size_t) d->count;
+}
+
 void
 ml_leaks_warn_skill(MlContext *ctx, const char *feature, double rows, double skill)
 {
 	if (rows >= FEWEST_ROWS && skill >= ML_LEAK_SKILL)
 		ctx->warn(ctx, ml_format(ctx, "feature \"%s\" alone predicts the target almost perfectly", feature),
-				  ml_format(ctx, "It explains %.1f %% of it. If it is known only afterwards, leave it out.", 100 * skill));
+				  ml_format(ctx, "It explains %.1f %% of it. If it is known only afterwards, leave it out.",
+							100 * skill));
 }
 
 /* Warn of one feature, of which x are the values in the rows judged. */
@@ -146,10 +167,12 @@ judge(MlContext *ctx, const MlColumn *column, const double *x, const Judged *jud
 {
 	if (names_rows(column))
 		ctx->warn(ctx, ml_format(ctx, "feature \"%s\" is different in almost every row", column->name),
+				  is_prose(column) ? "As a category it tells nothing of rows to come; \"text\" in preprocess makes terms of its words." :
 				  "Like an identifier, it tells nothing of rows to come.");
 	else
 		ml_leaks_warn_skill(ctx, column->name, (double) judged->n,
-							ml_feature_skill(ctx, x, column->kind == ML_KIND_CATEGORY, judged->y, judged->classes, judged->n));
+							ml_feature_skill(ctx, x, column->kind == ML_KIND_CATEGORY, judged->y, judged->classes,
+											 judged->n));
 }
 
 /* Warn of a time that is later than the one that orders the rows. */

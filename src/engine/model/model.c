@@ -98,8 +98,8 @@ read_features(MlContext *ctx, const MlNode *object, MlSignature *s)
 	s->slots = (int) slots;
 }
 
-MlSignature *
-ml_signature_read(MlContext *ctx, const MlNode *object)
+static MlSignature *
+read_signature(MlContext *ctx, const MlNode *object)
 {
 	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
 	int64_t		task = ml_need_int(ctx, object, "task", 1, ML_TASK_ANOMALY);
@@ -128,7 +128,7 @@ ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNod
 
 	memcpy(model->sections, sections, sizeof model->sections);
 	model->algorithm = algorithm;
-	signature = ml_signature_read(ctx, sections[ML_SECTION_SIGNATURE]);
+	signature = read_signature(ctx, sections[ML_SECTION_SIGNATURE]);
 	if (!algorithm->composite && !algorithm->transforms && !(algorithm->tasks & signature->task))
 		corrupted(ctx, "its algorithm does not have its task");
 	model->signature = signature;
@@ -243,6 +243,16 @@ ml_model_find_class(const MlModel *model, const char *label, size_t length)
 	return -1;
 }
 
+bool
+ml_signature_same_classes(const MlSignature *a, const MlSignature *b)
+{
+	bool		same = a->nclasses == b->nclasses;
+
+	for (int k = 0; same && k < a->nclasses; k++)
+		same = strcmp(a->class_labels[k], b->class_labels[k]) == 0;
+	return same;
+}
+
 /* ---- describing ---- */
 
 #define SMALL_PAYLOAD (64 * 1024)
@@ -269,7 +279,8 @@ ml_task_name(MlTaskKind task)
 const char *
 ml_kind_name(MlKind kind)
 {
-	return kind == ML_KIND_NUMBER ? "number" : kind == ML_KIND_CATEGORY ? "category" : kind == ML_KIND_TEXT ? "text" : "vector";
+	return kind == ML_KIND_NUMBER ? "number" : kind == ML_KIND_CATEGORY ? "category" : kind == ML_KIND_TEXT ? "text" :
+		"vector";
 }
 
 /* The signature in words instead of stored numbers. */
@@ -374,13 +385,15 @@ describe_preparation(MlWriter *w, const MlPrep *prep, const MlSignature *s, cons
 	ml_write_end(w);
 }
 
-/* What was learned, but for what only another training has a use for. */
+/* What was learned, but for what only another training has a use for; of a large model its statistics alone. */
 static void
-describe_learned(MlWriter *w, const MlNode *payload)
+describe_learned(MlWriter *w, const MlNode *payload, bool all)
 {
+	if (!all && ml_node_find(payload, "statistics") == NULL)
+		return;
 	ml_write_object(w, "learned");
 	for (size_t i = 0; i < ml_node_count(payload); i++)
-		if (strcmp(ml_node_key(payload, i), "state") != 0)
+		if (all ? strcmp(ml_node_key(payload, i), "state") != 0 : strcmp(ml_node_key(payload, i), "statistics") == 0)
 			ml_write_node(w, ml_node_key(payload, i), ml_node_at(payload, i));
 	ml_write_end(w);
 }
@@ -404,8 +417,8 @@ ml_model_describe(MlContext *ctx, const MlModel *model)
 	/* of a training that watched the rows held out: their loss by round */
 	if (history != NULL && ml_node_count(history) > 0)
 		ml_write_node(w, "history", history);
-	if (model->size <= SMALL_PAYLOAD && model->composite == NULL)
-		describe_learned(w, payload);
+	if (model->composite == NULL)
+		describe_learned(w, payload, model->size <= SMALL_PAYLOAD);
 	ml_write_int(w, "format_version", ML_FORMAT_VERSION);
 	ml_write_int(w, "bytes", (int64_t) model->size);
 	return ml_node_to_json(ctx, ml_document_root(ml_writer_finish(w, &size)), true);

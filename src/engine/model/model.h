@@ -25,7 +25,8 @@ typedef struct MlSignature
 	MlTargetKind target_kind;
 	MlTaskKind	task;
 	int			nclasses;		/* 0 where the result is a number */
-	const char **class_labels;	/* [nclasses] ascending: numbers by value, text by bytes */
+	/* [nclasses] ascending, numbers by value and text by bytes, but a positive class last */
+	const char **class_labels;
 	double	   *class_values;	/* [nclasses] NUMBER: the number; BOOLEAN: 0, 1; TEXT: the index */
 	int			nfeatures;
 	MlFeature  *features;
@@ -54,7 +55,8 @@ extern MlModel *ml_model_open(MlContext *ctx, const void *bytes, size_t size);
  * The same for a model whose sections are given, checked as documents; it stands below so many others
  * that are made of models.  It has no bytes of its own.
  */
-extern MlModel *ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *const *sections, int depth);
+extern MlModel *ml_model_open_sections(MlContext *ctx, const MlAlgorithm *algorithm, const MlNode *const *sections,
+									   int depth);
 
 /* Fill in shape from the signature and the preparation (ml_model_open does). */
 extern void ml_model_shape(MlModel *model);
@@ -89,9 +91,11 @@ extern int	ml_model_class(const MlModel *model, const double *p, size_t ldp);
 /* The class with this label, -1 when there is none. */
 extern int	ml_model_find_class(const MlModel *model, const char *label, size_t length);
 
-/* Signature <-> an open object. */
+/* Have two signatures the same classes in the same order? */
+extern bool ml_signature_same_classes(const MlSignature *a, const MlSignature *b);
+
+/* Write a signature into an open object. */
 extern void ml_signature_write(MlWriter *w, const MlSignature *signature);
-extern MlSignature *ml_signature_read(MlContext *ctx, const MlNode *object);
 
 /* The whole description for readers (ml_describe): JSON without the weights of large payloads. */
 extern char *ml_model_describe(MlContext *ctx, const MlModel *model);

@@ -178,7 +178,8 @@ root_weights(MlContext *ctx, MlOnePass *s, size_t n)
 	{
 		if (!(weight[i] >= 0 && weight[i] <= DBL_MAX))
 			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "weight column has a value that is no weight",
-						  ml_format(ctx, "The value is %s.", weight[i] == weight[i] ? ml_format(ctx, "%g", weight[i]) : "NULL or NaN"),
+						  ml_format(ctx, "The value is %s.",
+									weight[i] == weight[i] ? ml_format(ctx, "%g", weight[i]) : "NULL or NaN"),
 						  "Weights must be zero or positive and finite.");
 		if (weight[i] > 0)
 		{
@@ -456,7 +457,8 @@ ml_one_pass_unflatten(MlContext *ctx, const double *flat, size_t count, const ch
 	q = m + (size_t) flat[3] + 2;
 	if (count != HEADER + (m + 2) * PER_COLUMN + q * q * (1 + (size_t) flat[11]))
 		return NULL;
-	if (!is_count(flat[5], MAX_ROWS) || !is_count(flat[6], flat[5]) || !is_count(flat[7], flat[5]) || !isfinite(flat[8]))
+	if (!is_count(flat[5], MAX_ROWS) || !is_count(flat[6], flat[5]) || !is_count(flat[7], flat[5]) ||
+		!isfinite(flat[8]))
 		return NULL;
 	s = ml_one_pass_create(ctx, (int) m, flat[2] != 0, flat[4] != 0);
 	s->indicators = (int) flat[3];
@@ -504,7 +506,8 @@ check_rows(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nf
 	for (int j = 0; j <= s->features; j++)
 		if (s->nonfinite[j] > 0)
 			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-						  ml_format(ctx, "%s column \"%s\" contains NaN or infinity", j < s->features ? "feature" : "target",
+						  ml_format(ctx, "%s column \"%s\" contains NaN or infinity",
+									j < s->features ? "feature" : "target",
 									j < s->features ? column_name(ctx, features, nfeatures, j) : target),
 						  ml_format(ctx, "%.0f of %.0f values are not finite.", s->nonfinite[j], s->rows),
 						  j < s->features ? "Replace the values, for example by NULL, which is a missing value." :
@@ -513,12 +516,14 @@ check_rows(MlContext *ctx, const MlOnePass *s, const MlFeature *features, int nf
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", target),
 					  NULL, "Rows without a target cannot be trained on.");
 	if (y->max > ML_LARGEST || y->min < -ML_LARGEST)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" holds values that are too large", target),
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "target column \"%s\" holds values that are too large", target),
 					  ml_format(ctx, "They reach from %g to %g.", y->min, y->max),
 					  "Their squares are beyond double precision: scale the column down.");
 	if (y->min == y->max)
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is constant", target),
-					  ml_format(ctx, "Every row has the value %.17g.", y->min), "There is nothing to learn from a constant.");
+					  ml_format(ctx, "Every row has the value %.17g.", y->min),
+					  "There is nothing to learn from a constant.");
 	if (s->used == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_DATA, "the weight is zero in every training row");
 }
@@ -613,7 +618,7 @@ product_of(const MlOnePass *s, size_t a, size_t b)
 	return (double) sum;
 }
 
-/* The share of the target that a straight line in a feature, and whether it is NULL, explains; NaN where there is none. */
+/* The share of the target that a straight line in a feature, and whether it is NULL, explains; NaN where none is. */
 static double
 line_skill(const MlOnePass *s, int feature)
 {

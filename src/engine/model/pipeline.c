@@ -25,7 +25,7 @@
 #include "model/split.h"
 #include "model/target.h"
 
-#define NATIVE_CATEGORIES (ML_TREE_MAX_BINS - 1)	/* for learners of trees: with "(other)" a bin each */
+#define SMALL_CATEGORIES 254	/* of a feature, for learners of trees, where those of few rows are among them */
 
 /* ---- options ---- */
 
@@ -42,10 +42,14 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 	/* a level costs trees a bin and not a column */
 	if (native)
 	{
-		options->max_categories = NATIVE_CATEGORIES;
+		options->max_categories = algorithm->usual_categories;
+		options->max_small = SMALL_CATEGORIES;
 		options->min_frequency = 0;
 	}
 	ml_prep_options_read(ctx, json, algorithm->name, algorithm->wants_scaling != NULL && algorithm->wants_scaling(params), options);
+	/* with "(other)" no more than it tells apart */
+	if (native && options->max_categories >= algorithm->most_levels)
+		options->max_categories = algorithm->most_levels - 1;
 }
 
 /* ---- what training rows look like ---- */
@@ -66,7 +70,7 @@ typedef struct Training
 	MlStream   *stream;			/* features are bytes, NULL = as given */
 	MlSynthetic *made;			/* training rows that are in no table; NULL = none */
 	bool		quiet;			/* what is worth a warning will be seen once more */
-	const MlTarget *whole;		/* a fold without some classes, which is judged over all as the others are; NULL = has all */
+	const MlTarget *whole;		/* of a fold without some classes, which is judged over all; NULL = has all */
 } Training;
 
 /* Values of rows, which are ascending, but those put in the order of their groups only stretch by stretch. */
@@ -149,6 +153,8 @@ read_terms(const Training *t, const uint32_t *rows, bool trains, int column, int
 	int			slot = -1;
 	TableBlock	block = {.block = {.slot = table_slot},.training = t,.rows = rows,.slot = &slot,.raw = raw};
 
+	if (trains)
+		block.block.rows = rows;
 	if (trains && t->folds != NULL)
 	{
 		for (size_t i = 0; i < n; i++)
@@ -202,48 +208,76 @@ typedef struct StatsJob
 	const int  *slot_feature;	/* [slots] */
 	const uint32_t *rows;
 	size_t		n;
-	MlMoments  *moments;
+	MlMoments  *moments;		/* [slots] of numbers; NULL = they are known */
+	double	  **counts;			/* [features][codes] rows of each category */
+	double	   *nulls;			/* [features] of categories */
 } StatsJob;
+
+/* The moments of all rows of a slot. */
+static void
+add_moments(const StatsJob *job, int column, int element, MlMoments *m)
+{
+	double		block[ML_BLOCK_ROWS];
+
+	ml_moments_init(m);
+	for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
+	{
+		size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
+
+		read_rows(job->training, column, element, job->rows + i, n, block);
+		ml_moments_add(m, block, n);
+	}
+}
+
+/* A category of so many strings is counted in places of its own, four in turn: one place waits for its last count. */
+#define FEW_LEVELS 255
+#define COUNTING_LANES 4
+
+/* The rows of each category. */
+static void
+count_levels(const StatsJob *job, int column, double *counts, double *nulls)
+{
+	uint32_t	few[COUNTING_LANES][FEW_LEVELS + 1] = {{0}};
+	uint32_t	levels = job->training->table->columns[column]->dictionary->count;
+	double		block[ML_BLOCK_ROWS];
+
+	for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
+	{
+		size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
+
+		read_rows(job->training, column, 0, job->rows + i, n, block);
+		for (size_t k = 0; k < n; k++)
+			if (levels <= FEW_LEVELS)
+				few[k % COUNTING_LANES][block[k] == block[k] ? (size_t) block[k] : FEW_LEVELS]++;
+			else if (block[k] == block[k])
+				counts[(size_t) block[k]] += 1;
+			else
+				*nulls += 1;
+	}
+	for (size_t lane = 0; lane < COUNTING_LANES && levels <= FEW_LEVELS; lane++)
+	{
+		for (uint32_t code = 0; code < levels; code++)
+			counts[code] += few[lane][code];
+		*nulls += few[lane][FEW_LEVELS];
+	}
+}
 
 /* All rows of some slots. */
 static void
 stats_piece(void *arg, size_t begin, size_t end, int worker)
 {
 	StatsJob   *job = arg;
-	double		block[ML_BLOCK_ROWS];
 
 	(void) worker;
 	for (size_t slot = begin; slot < end; slot++)
 	{
-		const MlFeature *f = &job->features[job->slot_feature[slot]];
+		int			f = job->slot_feature[slot];
+		const MlFeature *feature = &job->features[f];
 
-		ml_moments_init(&job->moments[slot]);
-		for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
-		{
-			size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
-
-			read_rows(job->training, job->slot_feature[slot], (int) slot - f->slot, job->rows + i, n, block);
-			ml_moments_add(&job->moments[slot], block, n);
-		}
-	}
-}
-
-/* Rows of each category among the training rows. */
-static void
-count_levels(const Training *t, int column, const uint32_t *rows, size_t n, double *counts, double *nulls)
-{
-	double		block[ML_BLOCK_ROWS];
-
-	for (size_t i = 0; i < n; i += ML_BLOCK_ROWS)
-	{
-		size_t		m = n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : n - i;
-
-		read_rows(t, column, 0, rows + i, m, block);
-		for (size_t k = 0; k < m; k++)
-			if (block[k] == block[k])
-				counts[(size_t) block[k]] += 1;
-			else
-				*nulls += 1;
+		if (feature->kind == ML_KIND_CATEGORY)
+			count_levels(job, f, job->counts[f], &job->nulls[f]);
+		else if (job->moments != NULL)
+			add_moments(job, f, (int) slot - feature->slot, &job->moments[slot]);
 	}
 }
 
@@ -263,6 +297,23 @@ read_for_steps(const void *arg, int feature, int slot, size_t begin, size_t n, d
 	read_rows(source->training, feature, slot - source->training->signature->features[feature].slot, source->rows + begin, n, out);
 }
 
+/* MlPrepTraining.order */
+static bool
+read_time(const void *arg, const char *name, size_t n, double *out)
+{
+	const StepRows *source = arg;
+	const MlTable *table = source->training->table;
+
+	for (int c = 0; c < table->ncolumns; c++)
+		if (table->columns[c]->kind == ML_KIND_NUMBER && c != source->training->spec->target &&
+			strcmp(table->columns[c]->name, name) == 0)
+		{
+			read_rows(source->training, c, 0, source->rows, n, out);
+			return true;
+		}
+	return false;
+}
+
 /* Fit the preparation where preprocess asks for steps. */
 static MlPrep *
 fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const MlMoments *moments, MlDictionary *const *dictionaries,
@@ -271,7 +322,7 @@ fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const
 	const MlSignature *s = t->signature;
 	StepRows	source = {t, rows};
 	MlPrepTraining training = {.n = design->rows,.read = read_for_steps,.arg = &source,.target = design->target,.classes = s->nclasses,
-	.labels = s->class_labels,.texts = t->text};
+	.labels = s->class_labels,.rows = rows,.order = read_time,.texts = t->text};
 	uint8_t    *folds = t->folds != NULL ? ml_alloc(ctx, design->rows + 1) : NULL;
 	MlPrep	   *prep;
 
@@ -297,7 +348,7 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 	MlDictionary **dictionaries = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlDictionary *));
 	double	  **counts = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
 	double	   *nulls = ml_alloc_array_zero(ctx, nf + 1, sizeof(double));
-	StatsJob	job = {t, s->features, slot_feature, rows, n, NULL};
+	StatsJob	job = {t, s->features, slot_feature, rows, n, NULL, counts, nulls};
 
 	for (int f = 0; f < s->nfeatures; f++)
 	{
@@ -307,15 +358,10 @@ fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const
 			continue;
 		dictionaries[f] = t->table->columns[f]->dictionary;
 		counts[f] = ml_alloc_array_zero(ctx, (size_t) dictionaries[f]->count + 1, sizeof(double));
-		count_levels(t, f, rows, n, counts[f], &nulls[f]);
-		ml_check(ctx);
 	}
 	if (moments == NULL)
-	{
-		job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
-		ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
-		moments = job.moments;
-	}
+		moments = job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
+	ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
 	if (options->steps != NULL)
 		t->prep = fit_steps(ctx, t, options, moments, dictionaries, (const double *const *) counts, nulls, rows, design);
 	else
@@ -335,19 +381,18 @@ has_texts(const Training *t)
 	return false;
 }
 
-/* What the columns of a text are called by. */
-static const char *
-text_name(MlContext *ctx, const Training *t, int f)
+/* Choose the terms of a text by n training rows. */
+static const MlTextFit *
+choose_terms(MlContext *ctx, const MlColumn *column, const MlPrepOptions *options, const uint32_t *rows, size_t n)
 {
-	const char *name = t->table->columns[f]->name;
-	const char *given = ml_prep_text_name(ctx, t->spec->preprocess, name);
+	const char *name = ml_prep_text_name(ctx, options, column->name);
 
-	return given != NULL ? given : name;
+	return ml_text_fit(ctx, column, rows, n, name != NULL ? name : column->name);
 }
 
-/* Know what the rows' texts weigh: by the terms given (of a preparation that is there), or chosen by n training rows. */
+/* Know what the rows' texts weigh: by the terms of a preparation that is there, or (NULL) by those that n training rows choose. */
 static void
-weigh_texts(MlContext *ctx, Training *t, const MlPrep *prep, const uint32_t *rows, size_t n)
+weigh_texts(MlContext *ctx, Training *t, const MlPrep *prep, const MlPrepOptions *options, const uint32_t *rows, size_t n)
 {
 	size_t		nf = (size_t) t->spec->nfeatures;
 
@@ -361,7 +406,7 @@ weigh_texts(MlContext *ctx, Training *t, const MlPrep *prep, const uint32_t *row
 
 		if (column->kind != ML_KIND_TEXT)
 			continue;
-		t->text[f] = prep != NULL ? ml_prep_text(prep, (int) f) : ml_text_fit(ctx, column, rows, n, text_name(ctx, t, (int) f));
+		t->text[f] = prep != NULL ? ml_prep_text(prep, (int) f) : choose_terms(ctx, column, options, rows, n);
 		t->text_rows[f] = ml_text_rows(ctx, t->text[f], column);
 	}
 }
@@ -432,7 +477,8 @@ score_design(MlContext *ctx, const MlModel *model, const MlDesign *design)
 
 /* Metrics of classes of which the model knows some only: the others have probability 0. */
 static int
-measure_whole(MlContext *ctx, const MlTarget *whole, const MlDecision *decision, const MlDesign *design, const double *out, MlMetric *metrics)
+measure_whole(MlContext *ctx, const MlTarget *whole, const MlDecision *decision, const MlDesign *design,
+			  const double *out, MlMetric *metrics)
 {
 	size_t		n = design->rows;
 	double	   *probabilities = ml_alloc_array_zero(ctx, (size_t) whole->all_classes * n + 1, sizeof(double));
@@ -451,7 +497,8 @@ measure_whole(MlContext *ctx, const MlTarget *whole, const MlDecision *decision,
 
 /* Metrics of what a model says of a design's rows, which is freed. */
 static int
-measure(MlContext *ctx, const Training *t, const MlDecision *decision, const MlDesign *design, double *out, MlMetric *metrics)
+measure(MlContext *ctx, const Training *t, const MlDecision *decision, const MlDesign *design, double *out,
+		MlMetric *metrics)
 {
 	int			n;
 
@@ -462,7 +509,8 @@ measure(MlContext *ctx, const Training *t, const MlDecision *decision, const MlD
 	else if (design->task == ML_TASK_REGRESSION)
 		n = ml_metrics_regression(ctx, design->target, out, design->weight, design->rows, metrics);
 	else
-		n = ml_metrics_decided(ctx, decision, design->classes, design->target, out, design->weight, design->rows, metrics);
+		n = ml_metrics_decided(ctx, decision, design->classes, design->target, out, design->weight, design->rows,
+							   metrics);
 	ml_free(ctx, out);
 	return n;
 }
@@ -579,14 +627,17 @@ make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uin
 		by_row = ml_alloc_array(ctx, t->table->rows + 1, sizeof(double));
 	n = 0;
 	for (size_t i = 0; i < target->n; i++)
-		if (test[target->rows[i]] == side)
-		{
-			if (values != NULL)
-				values[n] = target->values[i];
-			if (by_row != NULL)
-				by_row[target->rows[i]] = target->values[i];
-			rows[n++] = target->rows[i];
-		}
+	{
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
+		if (test[target->rows[i]] != side)
+			continue;
+		if (values != NULL)
+			values[n] = target->values[i];
+		if (by_row != NULL)
+			by_row[target->rows[i]] = target->values[i];
+		rows[n++] = target->rows[i];
+	}
 	for (size_t i = 0; made != NULL && i < made->n; i++)
 	{
 		values[n] = made->target[i];
@@ -716,6 +767,10 @@ split_rows(MlContext *ctx, const Training *t, MlTarget *target, const uint64_t *
 	if ((spec->split.kind == ML_SPLIT_COLUMN || spec->split.has_after) && n_train == target->n && !t->quiet)
 		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
 				  "The metrics are those of the training rows.");
+	/* a random split of a ranking keeps groups whole */
+	if ((spec->split.kind == ML_SPLIT_STRATIFIED || spec->split.kind == ML_SPLIT_RANDOM) && spec->nfolds == 0 &&
+		t->groups != NULL && t->groups->count < 2 && !t->quiet)
+		ctx->warn(ctx, "there is only one group, so no row is held out", "The metrics are those of the training rows.");
 	if (spec->target >= 0 && spec->retrain == NULL)
 		ml_target_restrict(ctx, target, training, table->columns[spec->target]->name);
 	ml_free(ctx, training);
@@ -825,7 +880,29 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 	result->nbaseline = measure(ctx, t, NULL, scored, score_design(ctx, baseline, scored), result->baseline);
 }
 
-/* Signature and preparation: those of the model to learn on from or of the stream, else of the training rows. */
+/* Take the features and the preparation of a transform that is fitted already. */
+static void
+take_transform(MlContext *ctx, Training *t, const MlTarget *target)
+{
+	const MlModel *transform = t->spec->transform;
+	MlSignature *s;
+
+	if (transform == NULL)
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "preprocess option \"transform\" names a model, which cannot be read here", NULL,
+					  "Use ml_train.");
+	ml_retrain_features(ctx, transform, t->table);
+	weigh_texts(ctx, t, transform->prep, NULL, NULL, 0);
+	s = make_signature(ctx, t, target);
+	s->features = transform->signature->features;
+	s->slots = transform->signature->slots;
+	t->signature = s;
+	t->prep = transform->prep;
+}
+
+/*
+ * Signature and preparation: those of the model to learn on from or of the stream, the preparation of a transform, or
+ * what the training rows tell.
+ */
 static void
 prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions *options, const uint32_t *rows, const MlDesign *design)
 {
@@ -833,11 +910,13 @@ prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions
 	{
 		t->signature = t->spec->retrain->from->signature;
 		t->prep = t->spec->retrain->from->prep;
-		weigh_texts(ctx, t, t->prep, NULL, 0);
+		weigh_texts(ctx, t, t->prep, NULL, NULL, 0);
 	}
+	else if (options->fitted)
+		take_transform(ctx, t, target);
 	else
 	{
-		weigh_texts(ctx, t, NULL, rows, design->rows);
+		weigh_texts(ctx, t, NULL, options, rows, design->rows);
 		t->signature = make_signature(ctx, t, target);
 		if (t->stream != NULL)
 			t->prep = t->stream->prep;
@@ -960,7 +1039,10 @@ find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
 	if (t->stream != NULL && spec->target >= 0)
 		ml_column_empty(ctx, t->table->columns[spec->target]);
 	if (rows->params == NULL)
+	{
+		ml_auto_check_params(ctx, rows->target.algorithm, spec->params);
 		rows->params = ml_params_parse(ctx, rows->target.algorithm, spec->params);
+	}
 	check_columns(ctx, rows->target.algorithm, rows->params, spec);
 	ml_prep_options_parse(ctx, rows->target.algorithm, rows->params, spec->preprocess, &rows->options);
 	if (spec->group >= 0)
@@ -969,11 +1051,12 @@ find_rows(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows)
 	if (spec->retrain != NULL)
 	{
 		ml_retrain_features(ctx, spec->retrain->from, t->table);
-		ml_retrain_target(ctx, spec->retrain->from, spec->target >= 0 ? t->table->columns[spec->target]->name : "",
-						  &rows->target);
+		ml_retrain_target(ctx, spec, spec->target >= 0 ? t->table->columns[spec->target]->name : "", &rows->target);
 	}
 	ml_check(ctx);
-	rows->apart = ml_split_apart(ctx, hashes, t->table->rows);
+	/* where rows are neither divided nor judged nobody asks which copy is which */
+	if (spec->split.kind != ML_SPLIT_NONE || spec->target >= 0)
+		rows->apart = ml_split_apart(ctx, hashes, t->table->rows);
 	if (rows->apart != NULL)
 		hashes = rows->apart;
 	rows->test = split_rows(ctx, t, &rows->target, hashes);
@@ -1102,7 +1185,8 @@ take_folds(MlContext *ctx, const MlTrainSpec *spec, MlTrainResult *result)
 			memcpy(result->scores + result->nscores, spec->folds[f].scores, spec->folds[f].n_test * sizeof(double));
 			memcpy(result->actual + result->nscores, spec->folds[f].actual, spec->folds[f].n_test * sizeof(double));
 			if (result->weights != NULL)
-				memcpy(result->weights + result->nscores, spec->folds[f].weights, spec->folds[f].n_test * sizeof(double));
+				memcpy(result->weights + result->nscores, spec->folds[f].weights,
+					   spec->folds[f].n_test * sizeof(double));
 			result->nscores += spec->folds[f].n_test;
 		}
 	/* one that was taken over stays as it is */
@@ -1127,6 +1211,7 @@ finish(MlContext *ctx, Training *t, const Rows *rows, MlDesign designs[2], MlTra
 	result->n_train = designs[0].rows - (t->made != NULL ? t->made->n : 0);
 	result->n_test = designs[1].rows;
 	result->n_skipped = t->table->rows - rows->target.n;
+	result->few_values = rows->target.few_values;
 	if (t->spec->nfolds > 0)
 		take_folds(ctx, t->spec, result);
 	ml_assemble(ctx, &assembly, t->spec, result);
@@ -1265,6 +1350,24 @@ ml_pipeline_held_out(MlContext *ctx, const MlTable *table, const MlTrainSpec *sp
 }
 
 void
+ml_pipeline_warn(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec)
+{
+	MlTrainSpec all = *spec;
+	Training	t = {.table = table,.spec = &all,.quiet = true};
+	MlDigest	digest = {0};
+	uint64_t   *hashes = ml_split_hashes(ctx, table, &digest);
+	Rows		rows;
+
+	/* as after a cross-validation, no row is held out */
+	all.nfolds = 1;
+	find_rows(ctx, &t, hashes, &rows);
+	if (rows.target.values != NULL)
+		ml_leaks_warn(ctx, table, &all, &rows.target, rows.apart != NULL ? rows.apart : hashes, rows.test);
+	ml_free(ctx, hashes);
+	free_rows(ctx, &t, &rows);
+}
+
+void
 ml_pipeline_train_stream(MlContext *ctx, MlStream *stream, MlTrainResult *result)
 {
 	Training	t = {.table = stream->table,.spec = stream->spec,.stream = stream};
@@ -1290,6 +1393,20 @@ has_classes(const MlTarget *target, const MlSignature *signature)
 	for (int k = 0; same && k < target->nclasses; k++)
 		same = strcmp(target->labels[k], signature->class_labels[k]) == 0;
 	return same;
+}
+
+/* Raises where training rows were prepared otherwise than rows of a prediction are; by a transform they were not. */
+static void
+check_prepared_alike(MlContext *ctx, const MlModel *model)
+{
+	if (ml_node_find(ml_container_section(model->bytes, ML_SECTION_SUMMARY), "transform") != NULL)
+		return;
+	if (ml_prep_knows_target(model->prep))
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with an encoding by the target",
+					  "Each part of the training rows was encoded by the others, which the model does not keep.", NULL);
+	if (ml_prep_fills_forward(model->prep))
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with a forward fill",
+					  "Training rows were filled by those before them, which the model does not keep.", NULL);
 }
 
 /* Put what is known of a design's rows in the places of the table's. */
@@ -1342,9 +1459,7 @@ ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *
 	double	   *out;
 	int32_t    *voted;
 
-	if (ml_prep_knows_target(model->prep))
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with an encoding by the target",
-					  "Each part of the training rows was encoded by the others, which the model does not keep.", NULL);
+	check_prepared_alike(ctx, model);
 	ml_retrain_features(ctx, model, table);
 	hashes = ml_split_hashes(ctx, table, &digest);
 	find_rows(ctx, &t, hashes, &rows);
@@ -1352,7 +1467,7 @@ ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *
 	attach_hashes(ctx, model->algorithm, hashes, &design);
 	ml_free(ctx, hashes);
 	translate_levels(ctx, &t);
-	weigh_texts(ctx, &t, t.prep, NULL, 0);
+	weigh_texts(ctx, &t, t.prep, NULL, NULL, 0);
 	attach_preparation(ctx, &design, &t);
 	out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
 	voted = ml_alloc_array(ctx, design.rows + 1, sizeof(int32_t));

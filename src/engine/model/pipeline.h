@@ -73,6 +73,7 @@ typedef struct MlTrainSpec
 	MlSampling	sampling;
 	double		sampling_ratio; /* of the rows of a smaller class to those of the largest, 0 < ratio <= 1 */
 	const char *decision;		/* JSON object (score/decision.h) or NULL: the most probable class is predicted */
+	const char *positive;		/* label of the class of two that is put last; NULL = in order of the labels */
 	MlSplit		split;
 
 	/* The columns: features are the table's first nfeatures, the rest by number, -1 = none. */
@@ -82,16 +83,21 @@ typedef struct MlTrainSpec
 	MlTargetKind target_kind;	/* ML_TARGET_NONE: there is none */
 	bool		target_integer; /* an integer type: two distinct values are classes for 'auto' */
 	int			weight;
-	const char *validation;		/* how rows are held out and by what column they are weighted, as the host names it; for */
-	const char *weight_name;	/* who reads the rows again; NULL = not known, none */
+	/* how rows are held out and by what column they are weighted, for who reads them again; NULL = not known, none */
+	const char *validation;
+	const char *weight_name;
 	int			split_column;	/* the order (LAST), the flag (COLUMN) or the group (GROUP) */
 	bool		order_is_moment;	/* LAST: the column is a date or a timestamp */
-	const MlFold *folds;		/* [nfolds] of a cross-validation that came before: the model's metrics are their means */
+	/* [nfolds] of a cross-validation that came before: the model's metrics are their means */
+	const MlFold *folds;
 	int			nfolds;
 	int			group;			/* the column of a parameter of role ML_ROLE_GROUP */
 	int			start;			/* the same of role ML_ROLE_START */
 	const struct MlRetrain *retrain;	/* learn on from a model (model/retrain.h); NULL = a model of its own */
-	const MlTable *content;		/* what the table's rows were made of, which tells them apart; NULL = they are as they were read */
+	const MlModel *transform;	/* the one that preprocess names: its features and preparation are taken as they are */
+	const char *transform_name; /* what the summary calls it; NULL = none */
+	/* what the table's rows were made of, which tells them apart; NULL = they are as they were read */
+	const MlTable *content;
 } MlTrainSpec;
 
 typedef struct MlTrainResult
@@ -113,6 +119,8 @@ typedef struct MlTrainResult
 	size_t		n_train;
 	size_t		n_test;
 	size_t		n_skipped;		/* rows whose target is NULL */
+	/* distinct numbers that were estimated, where they could have been classes; 0 = no doubt */
+	int			few_values;
 	MlDigest	digest;			/* of all rows read */
 	const char *params_json;	/* all parameters, defaults filled in */
 	const struct MlAutoChoice *choice;	/* how 'auto' was decided (model/automatic.h); NULL = nothing was compared */
@@ -123,14 +131,21 @@ typedef struct MlStream MlStream;	/* binned.h */
 extern void ml_pipeline_train(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
 							  MlTrainResult *result);
 
-/* A preparation alone, fitted to all rows that have the target, if one is given; nothing of spec->algorithm is looked at. */
-extern void ml_pipeline_fit_transform(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlTrainResult *result);
+/*
+ * A preparation alone, fitted to all rows that have the target, if one is given; nothing of spec->algorithm is looked
+ * at.
+ */
+extern void ml_pipeline_fit_transform(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
+									  MlTrainResult *result);
 
 /*
- * On which side of the split each row of a table would be in a training (ML_SIDE_...), by row; the digest is that of its
- * rows.
+ * On which side of the split each row of a table would be in a training (ML_SIDE_...), by row; the digest is that of
+ * its rows.
  */
 extern uint8_t *ml_pipeline_held_out(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, MlDigest *digest);
+
+/* Warn of features that are too good to be true (leaks.h), as a training on all rows would. */
+extern void ml_pipeline_warn(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec);
 
 /* After the first scan of a stream: true when the source is to be read once more. */
 extern bool ml_pipeline_plan(MlContext *ctx, MlStream *stream);

@@ -2,10 +2,10 @@
  * Resampling of training rows by class.
  *
  * Problem: classes of n_1 .. n_K training rows; the largest has N, the smallest M.  ratio r, 0 < r <= 1:
- * UNDER keeps at most M / r rows of a class, those of the least shuffled hashes; OVER lets a class count as at least r N rows,
- * each of its rows floor(r N / n_k) or one time more, as if it came so often; SMOTE makes rows up until a class has r N
- * (Chawla, Bowyer, Hall and Kegelmeyer, JAIR 16, 2002): a row, one of its NEIGHBOURS nearest rows of the same class by the
- * distance of the standardised features, and a point between them.
+ * UNDER keeps at most M / r rows of a class, those of the least shuffled hashes; OVER lets a class count as at least r
+ * N rows, each of its rows floor(r N / n_k) or one time more, as if it came so often; SMOTE makes rows up until a class
+ * has r N (Chawla, Bowyer, Hall and Kegelmeyer, JAIR 16, 2002): a row, one of its NEIGHBOURS nearest rows of the same
+ * class by the distance of the standardised features, and a point between them.
  * Rows are chosen by their content and the seed, so the order in which they are read changes nothing.
  */
 #include "model/resample.h"
@@ -23,18 +23,25 @@
 void
 ml_resample_check(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target)
 {
+	int			orders;
+
 	if (target->nclasses == 0)
 		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "\"sampling\" is for a target of classes");
 	if (spec->sampling != ML_SAMPLING_SMOTE)
 		return;
+	ml_prep_orders(ctx, spec->preprocess, &orders);
+	if (orders > 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"sampling\": \"smote\" does not go with a forward fill",
+					  "Rows that are made up have no place in time.", "Use \"sampling\": \"over\".");
 	if (spec->weight >= 0 || spec->start >= 0)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"sampling\": \"smote\" does not go with weights or start scores of rows",
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  "\"sampling\": \"smote\" does not go with weights or start scores of rows",
 					  "Rows that are made up have none.", "Use \"sampling\": \"over\".");
 	for (int f = 0; f < spec->nfeatures; f++)
 		if (table->columns[f]->kind == ML_KIND_CATEGORY || table->columns[f]->kind == ML_KIND_TEXT)
 			ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-						  ml_format(ctx, "\"sampling\": \"smote\" is for numbers, and feature \"%s\" is a %s", table->columns[f]->name,
-									ml_kind_name(table->columns[f]->kind)),
+						  ml_format(ctx, "\"sampling\": \"smote\" is for numbers, and feature \"%s\" is a %s",
+									table->columns[f]->name, ml_kind_name(table->columns[f]->kind)),
 						  table->columns[f]->kind == ML_KIND_TEXT ? "There is nothing between two texts." :
 						  "There is nothing between two categories.", "Use \"sampling\": \"over\".");
 }
@@ -49,7 +56,8 @@ shuffled(uint64_t hash, uint64_t seed)
 
 /* The training rows of one class in shuffled order; their places among those of the target. */
 static size_t
-class_rows(MlContext *ctx, const MlTarget *target, int class, const uint64_t *hashes, const uint8_t *sides, uint64_t seed, MlKeyed *keyed)
+class_rows(MlContext *ctx, const MlTarget *target, int class, const uint64_t *hashes, const uint8_t *sides,
+		   uint64_t seed, MlKeyed *keyed)
 {
 	size_t		n = 0;
 
@@ -84,7 +92,8 @@ count_classes(MlContext *ctx, const MlTarget *target, const uint8_t *sides, size
 /* ---- under, over ---- */
 
 void
-ml_resample_under(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes, uint8_t *sides)
+ml_resample_under(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes,
+				  uint8_t *sides)
 {
 	size_t		least;
 	size_t		most;
@@ -128,7 +137,8 @@ ml_resample_over(MlContext *ctx, const MlTrainSpec *spec, int classes, const dou
 		if (wanted < found)
 			wanted = found;
 		for (size_t i = 0; i < found; i++)
-			sampled[keyed[i].item] = (double) (wanted / found + (i < wanted % found)) * (weights != NULL ? weights[keyed[i].item] : 1);
+			sampled[keyed[i].item] = (double) (wanted / found + (i < wanted % found)) *
+				(weights != NULL ? weights[keyed[i].item] : 1);
 	}
 	ml_free(ctx, counts);
 	ml_free(ctx, keyed);
@@ -150,7 +160,8 @@ typedef struct Sources
 
 /* Read the sources, standardised over themselves. */
 static void
-read_sources(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const MlKeyed *keyed, Sources *s)
+read_sources(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target,
+			 const MlKeyed *keyed, Sources *s)
 {
 	double	   *column = ml_alloc_array(ctx, s->n + 1, sizeof(double));
 	size_t		place = 0;
@@ -220,7 +231,8 @@ find_neighbours(void *arg, size_t begin, size_t end, int worker)
 
 /* Make up rows first .. first + count - 1 of one class from its sources, each source in turn. */
 static void
-make_rows(const MlTable *table, const MlTrainSpec *spec, const Sources *s, int class, size_t first, size_t count, MlSynthetic *made)
+make_rows(const MlTable *table, const MlTrainSpec *spec, const Sources *s, int class, size_t first, size_t count,
+		  MlSynthetic *made)
 {
 	MlRandom	random;
 
@@ -228,7 +240,8 @@ make_rows(const MlTable *table, const MlTrainSpec *spec, const Sources *s, int c
 	for (size_t i = 0; i < count; i++)
 	{
 		size_t		base = i % s->n;
-		size_t		other = s->nneighbours > 0 ? s->neighbours[base * NEIGHBOURS + ml_random_below(&random, s->nneighbours)] : base;
+		size_t		other = s->nneighbours > 0 ?
+			s->neighbours[base * NEIGHBOURS + ml_random_below(&random, s->nneighbours)] : base;
 		double		share = ml_random_double(&random);
 		size_t		place = 0;
 
@@ -247,8 +260,8 @@ make_rows(const MlTable *table, const MlTrainSpec *spec, const Sources *s, int c
 
 /* The rows of one class, of which count are to be made up from the first on. */
 static void
-make_class(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const MlKeyed *keyed, size_t n,
-		   int class, size_t first, size_t count, MlSynthetic *made)
+make_class(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target, const MlKeyed *keyed,
+		   size_t n, int class, size_t first, size_t count, MlSynthetic *made)
 {
 	Sources		s = {.n = n < MOST_SOURCES ? n : MOST_SOURCES};
 

@@ -19,17 +19,21 @@ typedef struct MlSynthetic
 extern void ml_resample_check(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target);
 
 /* UNDER: give training rows of the larger classes ML_SIDE_NEITHER until the classes are as equal as was asked for. */
-extern void ml_resample_under(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes, uint8_t *sides);
+extern void ml_resample_under(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *target, const uint64_t *hashes,
+							  uint8_t *sides);
 
 /*
- * OVER: multiply the weights of training rows (n of them; klass their classes, NULL weights = 1) of the smaller classes as if they
- * came several times; returns the weights.
+ * OVER: multiply the weights of training rows (n of them; klass their classes, NULL weights = 1) of the smaller classes
+ * as if they came several times; returns the weights.
  */
-extern double *ml_resample_over(MlContext *ctx, const MlTrainSpec *spec, int classes, const double *klass, const uint32_t *rows,
-								const uint64_t *hashes, const double *weights, size_t n);
+extern double *ml_resample_over(MlContext *ctx, const MlTrainSpec *spec, int classes, const double *klass,
+								const uint32_t *rows, const uint64_t *hashes, const double *weights, size_t n);
 
-/* SMOTE: rows for the smaller classes, between a training row and one of its nearest neighbours; NULL when none is needed. */
-extern MlSynthetic *ml_resample_smote(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlTarget *target,
-									  const uint64_t *hashes, const uint8_t *sides);
+/*
+ * SMOTE: rows for the smaller classes, between a training row and one of its nearest neighbours; NULL when none is
+ * needed.
+ */
+extern MlSynthetic *ml_resample_smote(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec,
+									  const MlTarget *target, const uint64_t *hashes, const uint8_t *sides);
 
 #endif

@@ -50,10 +50,12 @@ ml_retrain_check(MlContext *ctx, const MlRetrain *retrain)
 					  "Train a new version with ml_train.");
 	if (retrain->kind == ML_RETRAIN_CONTINUE && !ml_retrain_possible(retrain->from))
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "the model has not kept what a training could go on from",
-					  "It has too many columns, or was made by an earlier version of mlaas.", "Train a new version with ml_train.");
+					  "It has too many columns, or was made by an earlier version of mlaas.",
+					  "Train a new version with ml_train.");
 	if (retrain->kind == ML_RETRAIN_REFIT && !(retrain->decay_rate >= 0 && retrain->decay_rate <= 1))
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "decay_rate is out of range: %g", retrain->decay_rate), "It must be at least 0 and at most 1.", "It is the share of the old values that stays.");
+					  ml_format(ctx, "decay_rate is out of range: %g", retrain->decay_rate),
+					  "It must be at least 0 and at most 1.", "It is the share of the old values that stays.");
 }
 
 /* Raises for parameters that would have prepared the columns otherwise. */
@@ -63,7 +65,8 @@ check_scaling(MlContext *ctx, const MlModel *from, const void *params)
 	bool		(*wants) (const void *) = from->algorithm->wants_scaling;
 
 	if (wants != NULL && wants(params) != wants(from->params))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "these parameters need columns of another scale than the model has", NULL,
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  "these parameters need columns of another scale than the model has", NULL,
 					  "Leave them as they were, or train a model of its own.");
 }
 
@@ -119,6 +122,9 @@ ml_retrain_features(MlContext *ctx, const MlModel *from, const MlTable *table)
 									ml_kind_name(feature->kind), ml_kind_name(column->kind)),
 						  ml_format(ctx, "In training it was of type %s.", feature->type),
 						  "Cast the column in a query.");
+		if (column->nulls > 0 && ml_prep_refuses_null(from->prep, f))
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "feature \"%s\" is NULL", feature->name),
+						  "The preparation refuses that: it imputes by \"error\".", "Fill or filter these rows.");
 		/* a vector that is NULL in all rows has no width */
 		if (column->kind == ML_KIND_VECTOR && column->width != feature->width && column->nulls < column->rows)
 			ml_raise(ctx, ML_ERROR_INVALID_DATA, "feature \"%s\" must have %d elements, not %d", feature->name,
@@ -126,12 +132,29 @@ ml_retrain_features(MlContext *ctx, const MlModel *from, const MlTable *table)
 	}
 }
 
-void
-ml_retrain_target(MlContext *ctx, const MlModel *from, const char *name, MlTarget *target)
+/* Raises where the positive class is to be another than that of the model. */
+static void
+check_positive(MlContext *ctx, const MlSignature *s, const char *positive)
 {
+	const char *own = s->nclasses == 2 ? s->class_labels[1] : NULL;
+
+	if (own == NULL || strcmp(own, positive) != 0)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "\"positive\" of validation cannot be \"%s\" for this model", positive),
+					  own == NULL ? "It does not predict one of two classes." :
+					  ml_format(ctx, "Its positive class is \"%s\", which it keeps when it learns on.", own),
+					  "Leave it out, or train a model of its own with ml_train.");
+}
+
+void
+ml_retrain_target(MlContext *ctx, const MlTrainSpec *spec, const char *name, MlTarget *target)
+{
+	const MlModel *from = spec->retrain->from;
 	const MlSignature *s = from->signature;
 	int		   *class_of;
 
+	if (spec->positive != NULL)
+		check_positive(ctx, s, spec->positive);
 	if (ml_task_is_number(target->task) || ml_task_is_number(s->task))
 	{
 		if (target->task != s->task)

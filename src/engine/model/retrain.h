@@ -45,8 +45,11 @@ extern const char *ml_retrain_params(MlContext *ctx, const MlModel *from, const 
 /* Raises where the table's features are not those of the model. */
 extern void ml_retrain_features(MlContext *ctx, const MlModel *from, const MlTable *table);
 
-/* Give the rows the classes of the model; raises for classes that it does not know, and for another task. */
-extern void ml_retrain_target(MlContext *ctx, const MlModel *from, const char *name, MlTarget *target);
+/*
+ * Give the rows the classes of the model that the training learns on from; raises for classes that it does not know,
+ * another task, and a positive class that is not its own.
+ */
+extern void ml_retrain_target(MlContext *ctx, const MlTrainSpec *spec, const char *name, MlTarget *target);
 
 /* Learn: write the payload's members into payload, an open object. */
 extern void ml_retrain_fit(MlContext *ctx, const MlRetrain *retrain, const MlDesign *design, const void *params,

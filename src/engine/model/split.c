@@ -128,13 +128,18 @@ bucket_rows(MlContext *ctx, const uint64_t *hashes, size_t n, int bits, size_t *
 
 	for (size_t i = 0; i < n; i++)
 		ends[hashes[i] >> 1 >> (63 - bits)]++;
+	ml_check(ctx);
 	for (size_t b = 0; b < (size_t) 1 << bits; b++)
 	{
 		begin += ends[b];
 		ends[b] = begin - ends[b];
 	}
 	for (size_t i = 0; i < n; i++)
+	{
+		if (i % ML_CHUNK_ROWS == 0)
+			ml_check(ctx);
 		rows[ends[hashes[i] >> 1 >> (63 - bits)]++] = (uint32_t) i;
+	}
 	return rows;
 }
 
@@ -234,7 +239,8 @@ ml_split_share(MlContext *ctx, const MlSplit *split, size_t n)
 	if (split->test_size < 1)
 		return split->test_size;
 	if (split->test_size >= (double) n)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "%.0f rows cannot be held out of %zu", split->test_size, n),
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "%.0f rows cannot be held out of %zu", split->test_size, n),
 					  NULL, "Make test_size smaller.");
 	return split->test_size / (double) n;
 }
@@ -279,6 +285,7 @@ mark_smallest(MlContext *ctx, const uint32_t *rows, const uint64_t *keys, size_t
 		return;
 	count = held_out_count(n, share);
 	threshold = threshold_key(ctx, keys, n, count - 1);
+	ml_check(ctx);
 	for (size_t i = 0; i < n; i++)
 	{
 		bool		below = keys[i] < threshold;
@@ -307,6 +314,7 @@ mark_classes(MlContext *ctx, const uint32_t *rows, const uint64_t *keys, size_t 
 		begins[(int) klass[i] + 2]++;
 	for (int k = 2; k <= classes; k++)
 		begins[k] += begins[k - 1];
+	ml_check(ctx);
 	for (size_t i = 0; i < n; i++)
 	{
 		size_t		at = begins[(int) klass[i] + 1]++;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEW_VALUES 10			/* numbers that may be the names of classes */
+
 /* Rows that have a target, and the target's values there. */
 static void
 collect_rows(MlContext *ctx, const MlTable *table, const MlColumn *column, MlTarget *t)
@@ -154,7 +156,8 @@ classes_of_numbers(MlContext *ctx, const char *name, MlTargetKind kind, MlTarget
 	{
 		labels[i].value = distinct[i];
 		labels[i].code = i;
-		labels[i].text = kind == ML_TARGET_BOOLEAN ? (distinct[i] != 0 ? "true" : "false") : number_label(ctx, distinct[i]);
+		labels[i].text = kind == ML_TARGET_BOOLEAN ? (distinct[i] != 0 ? "true" : "false") :
+			number_label(ctx, distinct[i]);
 	}
 	if (n == 1)
 		raise_one_class(ctx, name, labels[0].text);
@@ -181,6 +184,57 @@ classes_of_strings(MlContext *ctx, const MlColumn *column, MlTarget *t)
 	set_classes(ctx, t, labels, (int) d->count, ML_TARGET_TEXT);
 }
 
+/* Does a label, or the number that it stands for, mean this class? */
+static bool
+is_label(const MlTrainSpec *spec, const MlTarget *t, int k, const char *label)
+{
+	char	   *end;
+	double		number;
+
+	if (strcmp(t->labels[k], label) == 0)
+		return true;
+	number = strtod(label, &end);
+	return spec->target_kind == ML_TARGET_NUMBER && end != label && *end == '\0' && number == t->label_values[k];
+}
+
+/* The class that spec->positive names. */
+static int
+find_positive(MlContext *ctx, const MlTrainSpec *spec, const MlTarget *t)
+{
+	if (t->nclasses != 2)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"positive\" of validation is for a target of two classes",
+					  t->nclasses == 0 ? "The target is a number to be estimated." :
+					  ml_format(ctx, "The target has %d.", t->nclasses),
+					  t->nclasses == 0 ? "Name a classifier as the algorithm, or cast the target to text." : NULL);
+	for (int k = 0; k < 2; k++)
+		if (is_label(spec, t, k, spec->positive))
+			return k;
+	ml_raise_full(ctx, ML_ERROR_UNDEFINED,
+				  ml_format(ctx, "\"positive\" of validation names a class \"%s\" that there is not", spec->positive),
+				  NULL, ml_candidates_hint(ctx, "class", spec->positive, t->labels, 2));
+}
+
+/* Put the positive class last: what is said of one class of two is said of that. */
+static void
+order_positive(MlContext *ctx, const MlTrainSpec *spec, MlTarget *t)
+{
+	const char *label;
+	double		value = t->nclasses > 0 ? t->label_values[0] : 0;
+
+	if (find_positive(ctx, spec, t) == 1)
+		return;
+	label = t->labels[0];
+	t->labels[0] = t->labels[1];
+	t->labels[1] = label;
+	if (spec->target_kind != ML_TARGET_TEXT)
+	{
+		t->label_values[0] = t->label_values[1];
+		t->label_values[1] = value;
+	}
+	for (size_t i = 0; i < t->n; i++)
+		t->values[i] = 1 - t->values[i];
+}
+
 /* ---- task ---- */
 
 /* Is this a classification? By the kind of target and the tasks that are possible, 0 = all. */
@@ -199,6 +253,32 @@ is_classification(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const
 	return spec->target_integer && distinct_numbers(ctx, t->values, t->n, 2, distinct, NULL) == 2;
 }
 
+/*
+ * How many distinct numbers there are where they look like the numbers of classes: two, or a few whole ones in a row,
+ * such as grades; 0 = they do not, or the algorithm, its parameters or the model before say that a number is to be
+ * estimated.
+ */
+static int
+count_few(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const MlTarget *t)
+{
+	double		distinct[FEW_VALUES];
+	double		low = DBL_MAX;
+	double		high = -DBL_MAX;
+	int			n;
+
+	if (spec->retrain != NULL || (tasks != 0 && !(tasks & ML_TASK_CLASSIFICATION)))
+		return 0;
+	n = distinct_numbers(ctx, t->values, t->n, FEW_VALUES, distinct, NULL);
+	for (int i = 0; i < n && n <= FEW_VALUES; i++)
+	{
+		low = fmin(low, distinct[i]);
+		high = fmax(high, distinct[i]);
+		if (n > 2 && distinct[i] != floor(distinct[i]))
+			return 0;
+	}
+	return n == 2 || (n <= FEW_VALUES && high - low == n - 1 && fabs(low) <= FEW_VALUES) ? n : 0;
+}
+
 /* A regression's target must be a number that varies, unless its rows are just added to others. */
 static void
 check_regression(MlContext *ctx, const char *name, const MlTarget *t, bool added)
@@ -212,7 +292,8 @@ check_regression(MlContext *ctx, const char *name, const MlTarget *t, bool added
 		high = fmax(high, t->values[i]);
 	}
 	if (high > ML_LARGEST || low < -ML_LARGEST)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" holds values that are too large", name),
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "target column \"%s\" holds values that are too large", name),
 					  ml_format(ctx, "They reach from %g to %g.", low, high),
 					  "Their squares are beyond double precision: scale the column down.");
 	if (low == high && !added)
@@ -231,9 +312,11 @@ check_task(MlContext *ctx, const MlTrainSpec *spec, unsigned tasks, const char *
 		return;
 	if (t->algorithm->tasks & t->task)
 		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
-					  ml_format(ctx, "the parameters of algorithm \"%s\" do not fit a target for %s", algorithm, ml_task_name(t->task)),
+					  ml_format(ctx, "the parameters of algorithm \"%s\" do not fit a target for %s", algorithm,
+								ml_task_name(t->task)),
 					  ml_format(ctx, "Target column \"%s\" is %s.", name,
-								spec->target_kind == ML_TARGET_BOOLEAN ? "a boolean" : spec->target_kind == ML_TARGET_TEXT ? "text" :
+								spec->target_kind == ML_TARGET_BOOLEAN ? "a boolean" :
+								spec->target_kind == ML_TARGET_TEXT ? "text" :
 								"a number"), NULL);
 	if (ml_task_is_number(t->task))
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
@@ -254,7 +337,8 @@ static void __attribute__((noreturn))
 raise_target(MlContext *ctx, const MlTrainSpec *spec)
 {
 	if (spec->target_kind == ML_TARGET_NONE)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "target must not be NULL", "The algorithm learns to predict a column.",
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "target must not be NULL",
+					  "The algorithm learns to predict a column.",
 					  "Name the column to predict as the argument target.");
 	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
 				  ml_format(ctx, "algorithm \"%s\" learns without a target", spec->algorithm->name), NULL,
@@ -284,7 +368,8 @@ check_column(MlContext *ctx, const MlTable *table, const MlColumn *column)
 					  ml_format(ctx, "%zu of %zu values are not finite.", column->nonfinite, table->rows),
 					  "Filter these rows out or replace the values, for example by NULL.");
 	if (column->nulls == table->rows)
-		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "target column \"%s\" is NULL in every row", column->name),
+		ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(ctx, "target column \"%s\" is NULL in every row", column->name),
 					  NULL, "Rows without a target cannot be trained on.");
 }
 
@@ -318,11 +403,15 @@ ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, un
 	else
 	{
 		t->task = tasks != 0 && !(tasks & ML_TASK_REGRESSION) ? ML_TASK_RANKING : ML_TASK_REGRESSION;
-		check_regression(ctx, column->name, t, spec->retrain != NULL && spec->retrain->from->algorithm->resumes_exactly);
+		check_regression(ctx, column->name, t, spec->retrain != NULL &&
+						 spec->retrain->from->algorithm->resumes_exactly);
+		t->few_values = count_few(ctx, spec, tasks, t);
 	}
 	if (t->algorithm == NULL)
 		t->algorithm = ml_algorithm_auto(t->task);
 	check_task(ctx, spec, tasks != 0 ? tasks : t->algorithm->tasks, column->name, t);
+	if (spec->positive != NULL && spec->retrain == NULL)
+		order_positive(ctx, spec, t);
 }
 
 void
@@ -364,5 +453,6 @@ ml_target_restrict(MlContext *ctx, MlTarget *t, const uint8_t *training, const c
 	t->nclasses = kept;
 	t->task = kept == 2 ? ML_TASK_BINARY : ML_TASK_MULTICLASS;
 	if (!(t->algorithm->tasks & t->task))
-		ml_raise(ctx, ML_ERROR_UNSUPPORTED, "algorithm \"%s\" does not fit a target of %d classes", t->algorithm->name, kept);
+		ml_raise(ctx, ML_ERROR_UNSUPPORTED, "algorithm \"%s\" does not fit a target of %d classes", t->algorithm->name,
+				 kept);
 }

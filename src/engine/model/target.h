@@ -18,6 +18,7 @@ typedef struct MlTarget
 	int			nclasses;
 	const char **labels;		/* [nclasses] */
 	double	   *label_values;	/* [nclasses] */
+	int			few_values;		/* as in MlTrainResult */
 
 	/* where training rows lack some: all of the classes before; of_class is NULL where they have all */
 	int			all_classes;
@@ -29,7 +30,8 @@ typedef struct MlTarget
  * Read the target for one of some tasks (0 = 'auto': whatever fits); without a target column all rows are
  * taken and values is NULL.  Raises on what cannot be learned (all NULL, one class, constant, ...).
  */
-extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, unsigned tasks, MlTarget *target);
+extern void ml_target_read(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, unsigned tasks,
+						   MlTarget *target);
 
 /*
  * Keep only the classes that training rows have: training[i] != 0 marks row i of the target's;

@@ -18,7 +18,8 @@
 static void
 wrong_type(MlContext *ctx, const char *key, const char *wanted, json_object *value)
 {
-	ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be %s, not %s", key, wanted, ml_json_text(ctx, value));
+	ml_raise(ctx, ML_ERROR_WRONG_TYPE, "preprocess option \"%s\" must be %s, not %s", key, wanted,
+			 ml_json_text(ctx, value));
 }
 
 double
@@ -91,14 +92,16 @@ choice(MlContext *ctx, const char *key, json_object *value, const char *const *w
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(words[i], word) == 0)
 			return (int) i;
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "preprocess option \"%s\" cannot be \"%s\"", key, word),
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+				  ml_format(ctx, "preprocess option \"%s\" cannot be \"%s\"", key, word),
 				  NULL, ml_candidates_hint(ctx, key, word, words, n));
 }
 
 /* ---- words ---- */
 
 static const char *const scalings[] = {"auto", "standard", "minmax", "robust", "maxabs", "none"};
-static const char *const imputings[] = {"auto", "mean", "median", "mode", "zero", "min", "max", "constant", "error"};
+static const char *const imputings[] = {"auto", "mean", "median", "mode", "zero", "min", "max", "constant",
+										"forward_fill", "error"};
 static const char *const transforms[] = {"none", "log1p", "box_cox", "yeo_johnson"};
 static const char *const encodings[] = {"one_hot", "ordinal", "label", "target", "frequency", "hash"};
 static const char *const bin_keys[] = {"n", "method", "edges", "as"};
@@ -128,7 +131,8 @@ clip_option(MlContext *ctx, const char *key, json_object *value, bool quantiles,
 			ends[i] = ml_prep_number(ctx, key, end, quantiles ? 0 : -DBL_MAX, quantiles ? 1 : DBL_MAX);
 	}
 	if (!(ends[0] < ends[1]))
-		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"%s\" must ascend, not %s", key, ml_json_text(ctx, value));
+		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"%s\" must ascend, not %s", key,
+				 ml_json_text(ctx, value));
 	steps->clip_quantiles = quantiles;
 	steps->clip_values = !quantiles;
 	steps->low = ends[0];
@@ -147,7 +151,8 @@ bin_edges(MlContext *ctx, json_object *value, MlColumnSteps *steps)
 	{
 		steps->edges[i] = ml_prep_number(ctx, "edges", json_object_array_get_idx(value, i), -DBL_MAX, DBL_MAX);
 		if (i > 0 && !(steps->edges[i] > steps->edges[i - 1]))
-			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"edges\" must ascend, not %s", ml_json_text(ctx, value));
+			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"edges\" must ascend, not %s",
+					 ml_json_text(ctx, value));
 	}
 	steps->bins = (int) n + 1;
 }
@@ -198,7 +203,8 @@ date_option(MlContext *ctx, json_object *value, MlColumnSteps *steps)
 	steps->nparts = (int) n;
 	for (size_t i = 0; i < n; i++)
 	{
-		steps->parts[i] = (MlDatePart) (choice(ctx, "date", json_object_array_get_idx(value, i), names, ML_DATE_LAST) + 1);
+		steps->parts[i] = (MlDatePart) (choice(ctx, "date", json_object_array_get_idx(value, i), names,
+											   ML_DATE_LAST) + 1);
 		for (size_t j = 0; j < i; j++)
 			if (steps->parts[j] == steps->parts[i])
 				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"date\" has \"%s\" twice",
@@ -218,11 +224,14 @@ since_option(MlContext *ctx, json_object *value)
 
 	if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &length) == 3 && text[length] == '\0' && year >= 1)
 		/* the only day with these parts, searched from near it */
-		for (double days = (year - 1970) * 365.0 + (year - 1970) / 4 + (month - 1) * 28.0 - 40, end = days + 120; days < end; days++)
-			if (ml_date_part(days * 86400, ML_DATE_DAY, 0) == day && ml_date_part(days * 86400, ML_DATE_MONTH, 0) == month &&
+		for (double days = (year - 1970) * 365.0 + (year - 1970) / 4 + (month - 1) * 28.0 - 40, end = days + 120;
+			 days < end; days++)
+			if (ml_date_part(days * 86400, ML_DATE_DAY, 0) == day &&
+				ml_date_part(days * 86400, ML_DATE_MONTH, 0) == month &&
 				ml_date_part(days * 86400, ML_DATE_YEAR, 0) == year)
 				return days * 86400;
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "preprocess option \"since\" is no date: \"%s\"", text),
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+				  ml_format(ctx, "preprocess option \"since\" is no date: \"%s\"", text),
 				  NULL, "For example \"2024-02-29\".");
 }
 
@@ -238,23 +247,14 @@ fill_option(MlContext *ctx, json_object *value, MlColumnSteps *steps)
 }
 
 static void
-parse_impute(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *steps)
-{
-	if (json_object_is_type(value, json_type_string) && strcmp(json_object_get_string(value), "forward_fill") == 0)
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "preprocess option \"impute\" cannot be \"forward_fill\"",
-					  "A single row to predict has no row before it, so the model could not do what training did.",
-					  "Fill the column in the query that is the source, for training and prediction alike.");
-	steps->impute = (MlImputing) choice(ctx, key, value, imputings, LENGTH(imputings));
-}
-
-static void
 parse_order(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *steps)
 {
 	steps->order = ml_prep_names(ctx, key, value, &steps->norder);
 	for (int i = 0; i < steps->norder; i++)
 		for (int j = 0; j < i; j++)
 			if (strcmp(steps->order[i], steps->order[j]) == 0)
-				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"order\" has \"%s\" twice", steps->order[i]);
+				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"order\" has \"%s\" twice",
+						 steps->order[i]);
 }
 
 /* [1, 2]: the shortest and the longest n-grams. */
@@ -268,7 +268,8 @@ gram_option(MlContext *ctx, json_object *value, MlTextOptions *o)
 	o->min_gram = whole_number(ctx, "ngrams", json_object_array_get_idx(value, 0), 1, most);
 	o->max_gram = whole_number(ctx, "ngrams", json_object_array_get_idx(value, 1), 1, most);
 	if (o->min_gram > o->max_gram)
-		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"ngrams\" must not descend, as %s does", ml_json_text(ctx, value));
+		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess option \"ngrams\" must not descend, as %s does",
+				 ml_json_text(ctx, value));
 }
 
 /* A share of the documents, or a whole number of them. */
@@ -312,7 +313,8 @@ check_text(MlContext *ctx, json_object *value, const MlTextOptions *o)
 		why = "A \"binary\" weight does not count.";
 	}
 	if (key != NULL)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "option \"%s\" of \"text\" in preprocess does not fit the others", key),
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "option \"%s\" of \"text\" in preprocess does not fit the others", key),
 					  why, NULL);
 }
 
@@ -326,7 +328,10 @@ parse_text(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *s
 	if (!json_object_is_type(value, json_type_object))
 		wrong_type(ctx, key, "an object", value);
 	ml_json_check_keys(ctx, value, "text of preprocess", text_keys, LENGTH(text_keys));
-	*o = (MlTextOptions) {.tokens = ML_TEXT_WORDS,.weight = ML_TEXT_TFIDF,.max_features = 1000,.min_documents = 2,.max_documents = 1};
+	*o = (MlTextOptions)
+	{
+		.tokens = ML_TEXT_WORDS,.weight = ML_TEXT_TFIDF,.max_features = 1000,.min_documents = 2,.max_documents = 1
+	};
 	if ((given = json_object_object_get(value, "weight")) != NULL)
 		o->weight = (MlTextWeight) (choice(ctx, "weight", given, text_weights, LENGTH(text_weights)) + 1);
 	if ((given = json_object_object_get(value, "tokens")) != NULL)
@@ -361,7 +366,10 @@ parse_text(MlContext *ctx, const char *key, json_object *value, MlColumnSteps *s
 
 PARSER(parse_drop) { s->drop = ml_prep_flag(ctx, key, value); }
 PARSER(parse_name) { s->name = string_option(ctx, key, value); }
+PARSER(parse_impute) { s->impute = (MlImputing) choice(ctx, key, value, imputings, LENGTH(imputings)); }
 PARSER(parse_fill) { (void) key; fill_option(ctx, value, s); }
+PARSER(parse_order_by) { s->order_by = string_option(ctx, key, value); }
+PARSER(parse_group_by) { s->group_by = string_option(ctx, key, value); }
 PARSER(parse_indicator) { s->indicator = ml_prep_flag(ctx, key, value); }
 PARSER(parse_clip) { clip_option(ctx, key, value, true, s); }
 PARSER(parse_clip_values) { clip_option(ctx, key, value, false, s); }
@@ -397,6 +405,8 @@ static const struct
 	{"rename", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_name},
 	{"impute", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_impute},
 	{"fill", FOR_NUMBERS | FOR_CATEGORIES, parse_fill},
+	{"order_by", FOR_NUMBERS | FOR_CATEGORIES, parse_order_by},
+	{"group_by", FOR_NUMBERS | FOR_CATEGORIES, parse_group_by},
 	{"missing_indicator", FOR_NUMBERS | FOR_CATEGORIES | FOR_TEXTS, parse_indicator},
 	{"clip", FOR_NUMBERS, parse_clip},
 	{"clip_values", FOR_NUMBERS, parse_clip_values},
@@ -464,8 +474,20 @@ no_steps(void)
 static void
 contradiction(MlContext *ctx, const char *column, const char *key, const char *why)
 {
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "preprocess option \"%s\" does not fit \"%s\"", key, column),
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+				  ml_format(ctx, "preprocess option \"%s\" does not fit \"%s\"", key, column),
 				  why, NULL);
+}
+
+/* What a forward fill needs, and only it makes use of. */
+static void
+check_forward(MlContext *ctx, const char *column, const MlColumnSteps *s)
+{
+	if (s->impute == ML_IMPUTE_FORWARD && s->order_by == NULL)
+		contradiction(ctx, column, "impute", "A forward fill needs \"order_by\", the column that orders the rows.");
+	if (s->impute != ML_IMPUTE_FORWARD && (s->order_by != NULL || s->group_by != NULL))
+		contradiction(ctx, column, s->order_by != NULL ? "order_by" : "group_by",
+					  "It is for \"impute\" where that is \"forward_fill\".");
 }
 
 static void
@@ -487,22 +509,27 @@ check_numbers(MlContext *ctx, const char *column, const char *type, const MlColu
 	for (int p = 0; p < s->nparts && time; p++)
 		if (s->parts[p] != ML_DATE_HOUR && s->parts[p] != ML_DATE_MINUTE)
 			contradiction(ctx, column, "date", "A time of day has only \"hour\" and \"minute\".");
-	if (s->clip_quantiles || s->clip_values || s->transform != ML_TRANSFORM_NONE || s->bins > 0 || s->scale != ML_SCALE_AUTO)
+	if (s->clip_quantiles || s->clip_values || s->transform != ML_TRANSFORM_NONE || s->bins > 0 ||
+		s->scale != ML_SCALE_AUTO)
 		contradiction(ctx, column, "date", "The parts of a date are neither clipped, transformed, binned nor scaled.");
 }
 
 static void
 check_categories(MlContext *ctx, const char *column, const MlColumnSteps *s)
 {
-	if (s->impute != ML_IMPUTE_AUTO && s->impute != ML_IMPUTE_MODE && s->impute != ML_IMPUTE_CONSTANT && s->impute != ML_IMPUTE_ERROR)
-		contradiction(ctx, column, "impute", "A category can be imputed by \"mode\", \"constant\" or \"error\".");
+	if (s->impute != ML_IMPUTE_AUTO && s->impute != ML_IMPUTE_MODE && s->impute != ML_IMPUTE_CONSTANT &&
+		s->impute != ML_IMPUTE_FORWARD && s->impute != ML_IMPUTE_ERROR)
+		contradiction(ctx, column, "impute",
+					  "A category can be imputed by \"mode\", \"constant\", \"forward_fill\" or \"error\".");
 	if (s->impute == ML_IMPUTE_CONSTANT && s->fill_text == NULL)
 		contradiction(ctx, column, "impute", "A constant needs \"fill\", a string.");
 	if ((s->encode == ML_ENCODE_ORDINAL) != (s->order != NULL))
 		contradiction(ctx, column, s->order != NULL ? "order" : "encode",
-					  "An \"ordinal\" encoding needs \"order\", its strings from the first to the last, and only it has one.");
+					  "An \"ordinal\" encoding needs \"order\", its strings from the first to the last, and only it "
+					  "has one.");
 	if (s->has_unseen && s->encode != ML_ENCODE_ORDINAL)
-		contradiction(ctx, column, "unseen", "It is the number of strings that the order of an \"ordinal\" encoding misses.");
+		contradiction(ctx, column, "unseen",
+					  "It is the number of strings that the order of an \"ordinal\" encoding misses.");
 	if ((s->encode == ML_ENCODE_ONE_HOT || s->encode == ML_ENCODE_HASH) && s->scale != ML_SCALE_AUTO)
 		contradiction(ctx, column, "scale", "Columns of 0 and 1 are not scaled.");
 	if (s->encode == ML_ENCODE_ONE_HOT && s->name != NULL)
@@ -540,8 +567,24 @@ is_listed(json_object *list, const char *column)
 	return false;
 }
 
+/* A column that orders or groups the rows is not filled by itself, though all of its kind be; own: its own steps. */
+static void
+leave_out_of_fill(MlContext *ctx, const char *column, json_object *own, MlColumnSteps *steps)
+{
+	bool		orders = steps->order_by != NULL && strcmp(steps->order_by, column) == 0;
+	bool		groups = steps->group_by != NULL && strcmp(steps->group_by, column) == 0;
+
+	if (steps->impute != ML_IMPUTE_FORWARD || (!orders && !groups))
+		return;
+	if (own != NULL && json_object_object_get(own, "impute") != NULL)
+		contradiction(ctx, column, orders ? "order_by" : "group_by", "The column cannot be filled by itself.");
+	steps->impute = ML_IMPUTE_AUTO;
+	steps->order_by = steps->group_by = NULL;
+}
+
 void
-ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column, MlKind kind, const char *type, MlColumnSteps *steps)
+ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column, MlKind kind, const char *type,
+				MlColumnSteps *steps)
 {
 	bool		category = kind == ML_KIND_CATEGORY;
 	bool		text = kind == ML_KIND_TEXT;
@@ -561,6 +604,8 @@ ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column
 	if (!category && !text && steps->scale == ML_SCALE_AUTO && steps->parts == NULL)
 		steps->scale = options->scaling;
 	steps->any |= steps->drop || steps->scale != ML_SCALE_AUTO;
+	leave_out_of_fill(ctx, column, own, steps);
+	check_forward(ctx, column, steps);
 	if (text)
 		check_texts(ctx, column, steps);
 	else if (category)
@@ -574,7 +619,7 @@ ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column
 static const char *const plain_keys[] = {"scale", "missing_indicator", "max_categories", "min_frequency"};
 static const char *const keys[] = {
 	"scale", "missing_indicator", "max_categories", "min_frequency",
-	"number", "category", "columns", "drop", "keep", "interactions", "polynomial", "select"
+	"number", "category", "columns", "drop", "keep", "interactions", "polynomial", "select", "transform"
 };
 
 /* Is a key of preprocess one of the preparation that every column gets? */
@@ -602,6 +647,68 @@ ml_prep_wants_steps(MlContext *ctx, const char *json)
 	return false;
 }
 
+/* Does preprocess name a transform? Raises where it says anything else besides. */
+static bool
+is_fitted(MlContext *ctx, json_object *object)
+{
+	if (!json_object_object_get_ex(object, "transform", NULL))
+		return false;
+	if (json_object_object_length(object) > 1)
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "preprocess has other keys beside \"transform\"",
+					  "A transform is taken as it was fitted.",
+					  "Leave them out, or fit another transform with ml_fit_preprocess.");
+	return true;
+}
+
+const char *
+ml_prep_transform_name(MlContext *ctx, const char *json)
+{
+	json_object *object = json != NULL ? ml_json_object(ctx, json, "preprocess") : NULL;
+
+	return object != NULL && is_fitted(ctx, object) ?
+		string_option(ctx, "transform", json_object_object_get(object, "transform")) : NULL;
+}
+
+/* Add what orders the rows of a column by its steps. */
+static int
+add_order(json_object *steps, const char **names, int count)
+{
+	json_object *order = json_object_is_type(steps, json_type_object) ?
+		json_object_object_get(steps, "order_by") : NULL;
+
+	if (!json_object_is_type(order, json_type_string))
+		return count;
+	for (int i = 0; i < count; i++)
+		if (strcmp(names[i], json_object_get_string(order)) == 0)
+			return count;
+	names[count] = json_object_get_string(order);
+	return count + 1;
+}
+
+const char **
+ml_prep_orders(MlContext *ctx, const char *json, int *count)
+{
+	json_object *object = json != NULL ? ml_json_object(ctx, json, "preprocess") : NULL;
+	json_object *columns = object != NULL ? json_object_object_get(object, "columns") : NULL;
+	bool		any = json_object_is_type(columns, json_type_object);
+	const char **names = ml_alloc_array(ctx, (any ? (size_t) json_object_object_length(columns) : 0) + 3,
+										sizeof(char *));
+
+	*count = 0;
+	if (object == NULL)
+		return names;
+	*count = add_order(json_object_object_get(object, "number"), names, *count);
+	*count = add_order(json_object_object_get(object, "category"), names, *count);
+	if (!any)
+		return names;
+	json_object_object_foreach(columns, column, steps)
+	{
+		(void) column;
+		*count = add_order(steps, names, *count);
+	}
+	return names;
+}
+
 /* Check the steps of columns as far as can be without their kinds; does one learn from the target? */
 static bool
 check_columns(MlContext *ctx, json_object *columns, const char *key)
@@ -620,33 +727,26 @@ check_columns(MlContext *ctx, json_object *columns, const char *key)
 	return by_target;
 }
 
-/* What preprocess says of one column under a key; NULL = nothing. */
-static json_object *
-column_option(MlContext *ctx, const char *json, const char *column, const char *key)
-{
-	json_object *object = json != NULL ? member(ml_json_object(ctx, json, "preprocess"), "columns", column) : NULL;
-
-	return object != NULL ? json_object_object_get(object, key) : NULL;
-}
-
 const MlTextOptions *
 ml_prep_text_options(MlContext *ctx, const char *json, const char *column)
 {
-	json_object *object = column_option(ctx, json, column, "text");
+	json_object *own = json != NULL ? member(ml_json_object(ctx, json, "preprocess"), "columns", column) : NULL;
+	json_object *value = own != NULL ? json_object_object_get(own, "text") : NULL;
 	MlColumnSteps steps = no_steps();
 
-	if (object == NULL)
+	if (value == NULL)
 		return NULL;
-	parse_text(ctx, "text", object, &steps);
+	parse_text(ctx, "text", value, &steps);
 	return steps.text;
 }
 
 const char *
-ml_prep_text_name(MlContext *ctx, const char *json, const char *column)
+ml_prep_text_name(MlContext *ctx, const MlPrepOptions *options, const char *column)
 {
-	json_object *name = column_option(ctx, json, column, "rename");
+	json_object *own = member(options->steps, "columns", column);
+	json_object *value = own != NULL ? json_object_object_get(own, "rename") : NULL;
 
-	return name != NULL ? string_option(ctx, "rename", name) : NULL;
+	return value != NULL ? string_option(ctx, "rename", value) : NULL;
 }
 
 void
@@ -670,7 +770,8 @@ ml_prep_polynomial(MlContext *ctx, json_object *object, MlPolynomial *polynomial
 	for (int i = 0; i < polynomial->ncolumns; i++)
 		for (int j = 0; j < i; j++)
 			if (strcmp(polynomial->columns[i], polynomial->columns[j]) == 0)
-				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "polynomial of preprocess has \"%s\" twice", polynomial->columns[i]);
+				ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "polynomial of preprocess has \"%s\" twice",
+						 polynomial->columns[i]);
 }
 
 void
@@ -703,7 +804,8 @@ check_interactions(MlContext *ctx, json_object *list)
 
 		ml_prep_names(ctx, "interactions", json_object_array_get_idx(list, i), &n);
 		if (n < 2 || n > ML_TERM_MAX_FACTORS)
-			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "an interaction of preprocess has 2 to %d columns, not %d", ML_TERM_MAX_FACTORS, n);
+			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "an interaction of preprocess has 2 to %d columns, not %d",
+					 ML_TERM_MAX_FACTORS, n);
 	}
 }
 
@@ -730,7 +832,10 @@ read_member(MlContext *ctx, const char *key, json_object *value, bool automatic,
 	if (strcmp(key, "scale") == 0)
 		read_scale(ctx, value, automatic, options);
 	else if (strcmp(key, "max_categories") == 0)
+	{
 		options->max_categories = (int) ml_prep_number(ctx, key, value, 1, 10000);
+		options->max_small = 0;
+	}
 	else if (strcmp(key, "min_frequency") == 0)
 		options->min_frequency = ml_prep_number(ctx, key, value, 0, 0.5);
 	else if (strcmp(key, "missing_indicator") == 0)
@@ -750,6 +855,8 @@ read_member(MlContext *ctx, const char *key, json_object *value, bool automatic,
 		check_interactions(ctx, value);
 	else if (strcmp(key, "polynomial") == 0)
 		ml_prep_polynomial(ctx, value, &polynomial);
+	else if (strcmp(key, "transform") == 0)
+		string_option(ctx, key, value);
 	else
 		ml_prep_selection(ctx, value, &selection);
 }
@@ -764,10 +871,11 @@ ml_prep_options_read(MlContext *ctx, const char *json, const char *algorithm, bo
 		return;
 	object = ml_json_object(ctx, json, "preprocess");
 	ml_json_check_keys(ctx, object, "preprocess", keys, LENGTH(keys));
+	options->fitted = is_fitted(ctx, object);
 	json_object_object_foreach(object, key, value)
 	{
 		read_member(ctx, key, value, automatic, options);
-		if (!is_plain(key, value))
+		if (!is_plain(key, value) && !options->fitted)
 			options->steps = object;
 	}
 	if (options->native && (options->scale || options->scaling != ML_SCALE_AUTO || options->missing_indicator))

@@ -9,6 +9,8 @@
  *      "polynomial": {"degree", "columns", "interaction_only"}
  *      "select": {"variance", "correlation", "mutual_information"}}
  *
+ * or {"transform": "name"} alone: a preparation that is fitted already, which the host finds.
+ *
  * What STEPS may hold depends on the column: MlColumnSteps.  A key that does not fit its column is an error.
  */
 #ifndef ML_PREP_OPTIONS_H
@@ -40,6 +42,7 @@ typedef enum MlImputing
 	ML_IMPUTE_MIN,
 	ML_IMPUTE_MAX,
 	ML_IMPUTE_CONSTANT,
+	ML_IMPUTE_FORWARD,			/* the last known value before it (steps_fill.c) */
 	ML_IMPUTE_ERROR
 } MlImputing;
 
@@ -61,6 +64,8 @@ typedef enum MlEncoding
 	ML_ENCODE_HASH
 } MlEncoding;
 
+#define ML_PREP_SMALL 20		/* rows, fewer of which make a level small */
+
 /* The steps of one column: those of its kind, and its own over them. */
 typedef struct MlColumnSteps
 {
@@ -70,6 +75,8 @@ typedef struct MlColumnSteps
 	MlImputing	impute;
 	double		fill;			/* CONSTANT of a number */
 	const char *fill_text;		/* of a category */
+	const char *order_by;		/* FORWARD: the column that orders the rows */
+	const char *group_by;		/* FORWARD: the feature whose values are filled apart; NULL = none */
 	int			indicator;		/* 0, 1; -1 = as for all columns */
 	bool		clip_quantiles;
 	bool		clip_values;
@@ -104,10 +111,12 @@ typedef struct MlPrepOptions
 	bool		scale;			/* standardise numbers */
 	bool		missing_indicator;
 	int			max_categories; /* levels kept a column, NULL and "(other)" not counted */
+	int			max_small;		/* levels kept before one of fewer than ML_PREP_SMALL rows is; 0 = as many as any */
 	double		min_frequency;	/* rarer levels (share of training rows) go to "(other)" */
 	bool		native;			/* columns as they are; scale and missing_indicator are false then */
 	MlScaling	scaling;		/* of numbers without a "scale" of their own: AUTO, or one that "scale" is not */
 	struct json_object *steps;			/* preprocess where it asks for steps, NULL = it does not */
+	bool		fitted;			/* is it a transform that is fitted already? */
 	bool		by_target;		/* does a step learn from the target? */
 } MlPrepOptions;
 
@@ -135,11 +144,18 @@ extern void ml_prep_selection(MlContext *ctx, struct json_object *object, MlSele
 /* Does preprocess (JSON or NULL) ask for more than the preparation that every column gets? */
 extern bool ml_prep_wants_steps(MlContext *ctx, const char *json);
 
+/* The transform that preprocess (JSON or NULL) names; NULL = none. */
+extern const char *ml_prep_transform_name(MlContext *ctx, const char *json);
+
+/* The columns that order rows for steps of preprocess (JSON or NULL), each once. */
+extern const char **ml_prep_orders(MlContext *ctx, const char *json, int *count);
+
 /*
  * Read preprocess over options, which hold the defaults; automatic: what the learner wants of scaling.  Checks all
  * that can be checked without the columns.
  */
-extern void ml_prep_options_read(MlContext *ctx, const char *json, const char *algorithm, bool automatic, MlPrepOptions *options);
+extern void ml_prep_options_read(MlContext *ctx, const char *json, const char *algorithm, bool automatic,
+								 MlPrepOptions *options);
 
 /* The steps of a column; raises where one does not fit it. */
 extern void ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const char *column, MlKind kind,
@@ -148,8 +164,8 @@ extern void ml_column_steps(MlContext *ctx, const MlPrepOptions *options, const 
 /* How preprocess (JSON or NULL) wants a column to be read as text; NULL = not at all. */
 extern const MlTextOptions *ml_prep_text_options(MlContext *ctx, const char *json, const char *column);
 
-/* The name that preprocess gives such a column by "rename"; NULL = its own. */
-extern const char *ml_prep_text_name(MlContext *ctx, const char *json, const char *column);
+/* The name that columns of a text get by "rename"; NULL = its own. */
+extern const char *ml_prep_text_name(MlContext *ctx, const MlPrepOptions *options, const char *column);
 
 /* The names in an array of strings. */
 extern const char **ml_prep_names(MlContext *ctx, const char *key, struct json_object *value, int *count);

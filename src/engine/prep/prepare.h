@@ -65,8 +65,8 @@ typedef struct MlPreparedColumn
 typedef struct MlPrep MlPrep;	/* fitted */
 
 /*
- * Fit: moments has one entry a slot (numbers only are read; weights play no part in it); for category features dictionaries[f] and
- * level_counts[f][code] (training rows of each string), null_counts[f].
+ * Fit: moments has one entry a slot (numbers only are read; weights play no part in it); for category features
+ * dictionaries[f] and level_counts[f][code] (training rows of each string), null_counts[f].
  */
 extern MlPrep *ml_prep_fit(MlContext *ctx, const MlPrepOptions *options,
 						   const MlFeature *features, int nfeatures,
@@ -85,13 +85,18 @@ typedef struct MlPrepTraining
 	int			classes;		/* 0 where the target is a number */
 	const char *const *labels;	/* [classes] */
 	const uint8_t *folds;		/* [n]: below ML_TERM_FOLDS; needed where options say by_target */
+	const uint32_t *rows;		/* [n]: their numbers, as those who apply the preparation to them know them */
+
+	/* The n values of a column, feature or not, that orders the rows; false where there is none of numbers. */
+	bool		(*order) (const void *arg, const char *column, size_t n, double *out);
 	const MlTextFit *const *texts; /* [features] of those that are texts; NULL = none is */
 } MlPrepTraining;
 
 /* The same with the steps that options ask for. */
 extern MlPrep *ml_prep_fit_steps(MlContext *ctx, const MlPrepOptions *options, const MlFeature *features, int nfeatures,
 								 const MlMoments *moments, MlDictionary *const *dictionaries,
-								 const double *const *level_counts, const double *null_counts, const MlPrepTraining *training);
+								 const double *const *level_counts, const double *null_counts,
+								 const MlPrepTraining *training);
 
 /* Is any column made by steps, from several features, or from the target of the training rows? */
 extern bool ml_prep_has_steps(const MlPrep *prep);
@@ -101,8 +106,15 @@ extern bool ml_prep_knows_target(const MlPrep *prep);
 /* Is a category known by the hash of its string alone? */
 extern bool ml_prep_is_hashed(const MlPrep *prep, int feature);
 
-/* Must a feature not be NULL, at prediction either? */
+/* Must a feature not be NULL, at prediction either?  And let it be so. */
 extern bool ml_prep_refuses_null(const MlPrep *prep, int feature);
+extern void ml_prep_refuse_null(MlContext *ctx, MlPrep *prep, int feature);
+
+/* Are missing values filled forward, training rows otherwise than others? */
+extern bool ml_prep_fills_forward(const MlPrep *prep);
+
+/* What a prepared column is of a row that is NULL throughout. */
+extern double ml_prep_of_null(const MlPrep *prep, int column);
 
 /* The terms of a feature that is a text, NULL for others. */
 extern const MlTextFit *ml_prep_text(const MlPrep *prep, int feature);
@@ -116,8 +128,9 @@ extern const MlTerm *ml_prep_term(const MlPrep *prep, int column);
 /* The number that a prepared one came from; false where the column keeps too little to tell. */
 extern bool ml_prep_invert(const MlPrep *prep, int column, double x, double *number);
 
-/* One without a column, that knows the strings of categories, level = code in dictionaries[f], and the terms of texts only. */
-extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures, MlDictionary *const *dictionaries,
+/* One without a column, that knows the strings of categories (level = code in dictionaries) and the terms of texts. */
+extern MlPrep *ml_prep_plain(MlContext *ctx, const MlFeature *features, int nfeatures,
+							 MlDictionary *const *dictionaries,
 							 const MlTextFit *const *texts);
 
 extern int	ml_prep_slots(const MlPrep *prep);
@@ -135,9 +148,8 @@ extern const char *ml_prep_level_name(const MlPrep *prep, int column, int level)
 /* The levels of a prepared native category that are strings; what comes after them are NULL and "(other)". */
 extern int	ml_prep_string_levels(const MlPrep *prep, int column);
 
-/* What a prepared native category has for a string that training did not see, and for NULL; NaN = missing. */
+/* What a prepared native category has for a string that training did not see; NaN = missing. */
 extern double ml_prep_unseen(const MlPrep *prep, int column);
-extern double ml_prep_null(const MlPrep *prep, int column);
 
 /* How many levels a category feature has, those for NULL and "(other)" included, and the name of each. */
 extern int	ml_prep_feature_levels(const MlPrep *prep, int feature);

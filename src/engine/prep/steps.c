@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/simd.h"
+
 #define DAY 86400.0
 #define TWO_PI 6.283185307179586476925286766559
 
@@ -132,25 +134,45 @@ yeo_johnson(double x, double lambda)
 	return lambda == 2 ? -log1p(-x) : -expm1((2 - lambda) * log1p(-x)) / (2 - lambda);
 }
 
-/* How many edges are not above x. */
+/* How many edges are not above x: half of those left at a time, without a branch on the outcome. */
 static double
 bin_of(const MlStep *step, double x)
 {
-	size_t		low = 0;
-	size_t		high = step->count;
+	const double *low = step->values;
+	size_t		left = step->count;
 
 	if (x != x)
 		return x;
-	while (low < high)
+	while (left > 1)
 	{
-		size_t		middle = (low + high) / 2;
+		size_t		half = left / 2;
 
-		if (step->values[middle] <= x)
-			low = middle + 1;
-		else
-			high = middle;
+		low += half * (low[half - 1] <= x);
+		left -= half;
 	}
-	return (double) low;
+	return (double) (low - step->values) + (left > 0 && *low <= x);
+}
+
+/* The same for many values and few edges: every edge is compared with, in vectors. */
+#define FEW_EDGES 64
+
+ML_MULTIVERSION static void
+count_edges(const double *restrict edges, size_t count, double *restrict x, size_t n)
+{
+	double		bins[ML_TERM_ROWS];
+
+	for (size_t begin = 0; begin < n; begin += ML_TERM_ROWS)
+	{
+		size_t		m = n - begin < ML_TERM_ROWS ? n - begin : ML_TERM_ROWS;
+		double	   *values = x + begin;
+
+		for (size_t i = 0; i < m; i++)
+			bins[i] = values[i] == values[i] ? 0 : values[i];
+		for (size_t e = 0; e < count; e++)
+			for (size_t i = 0; i < m; i++)
+				bins[i] += edges[e] <= values[i] ? 1 : 0;
+		memcpy(values, bins, m * sizeof(double));
+	}
 }
 
 /* What a code becomes, in a table that has unseen strings and NULL at its end. */
@@ -208,6 +230,7 @@ step_value(const MlStep *step, double x)
 		case ML_STEP_COSINE:
 			return cos(TWO_PI * ((x - step->a) / step->b));
 		case ML_STEP_ENCODE:
+		case ML_STEP_FORWARD:
 		case ML_STEP_KINDS:
 			break;
 	}
@@ -219,10 +242,95 @@ ml_step_apply(const MlStep *step, double *x, size_t n, const uint8_t *folds)
 {
 	if (step->kind == ML_STEP_ENCODE)
 		apply_encode(step, x, n, folds);
+	else if (step->kind == ML_STEP_BIN && step->count <= FEW_EDGES && n > 1)
+		count_edges(step->values, step->count, x, n);
 	else
 		for (size_t i = 0; i < n; i++)
 			x[i] = step_value(step, x[i]);
 }
+
+/* ---- forward fill ---- */
+
+/* The place of a number among some that ascend; -1 = it is not there. */
+static ptrdiff_t
+place_of(const double *values, size_t count, double x)
+{
+	size_t		low = 0;
+	size_t		high = count;
+
+	while (low < high)
+	{
+		size_t		middle = (low + high) / 2;
+
+		if (values[middle] < x)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && values[low] == x ? (ptrdiff_t) low : -1;
+}
+
+/* The last value of a group, of all rows where none of the group is known. */
+static double
+last_value(const MlFill *fill, double group)
+{
+	ptrdiff_t	place;
+
+	if (group != group)
+		return fill->of_null == fill->of_null ? fill->of_null : fill->last;
+	place = place_of(fill->groups, fill->count, group);
+	return place >= 0 ? fill->values[place] : fill->last;
+}
+
+/* What a training row became; NULL where it is none that was filled. */
+static const double *
+filled_value(const MlFill *fill, uint32_t row)
+{
+	size_t		low = 0;
+	size_t		high = fill->nfilled;
+
+	while (low < high)
+	{
+		size_t		middle = (low + high) / 2;
+
+		if (fill->filled[middle].row < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < fill->nfilled && fill->filled[low].row == row ? &fill->filled[low].value : NULL;
+}
+
+/* Fill the values that are missing. */
+static void
+apply_forward(const MlFill *fill, const MlRawBlock *block, double *x, size_t n)
+{
+	double		buffer[ML_TERM_ROWS];
+	const double *groups = NULL;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const double *filled = x[i] != x[i] && block->rows != NULL ? filled_value(fill, block->rows[i]) : NULL;
+
+		if (x[i] == x[i])
+			continue;
+		if (filled == NULL && fill->slot >= 0 && groups == NULL)
+			groups = block->slot(block, fill->slot, n, buffer);
+		x[i] = filled != NULL ? *filled : groups != NULL ? last_value(fill, groups[i]) : fill->last;
+	}
+}
+
+bool
+ml_term_fills_by(const MlTerm *term, int slot)
+{
+	for (int f = 0; f < term->count; f++)
+		for (int s = 0; s < term->factors[f].count; s++)
+			if (term->factors[f].steps[s].kind == ML_STEP_FORWARD && term->factors[f].steps[s].fill->slot == slot)
+				return true;
+	return false;
+}
+
+/* ---- terms ---- */
 
 void
 ml_term_apply(const MlTerm *term, const MlRawBlock *block, size_t n, double *x)
@@ -237,7 +345,10 @@ ml_term_apply(const MlTerm *term, const MlRawBlock *block, size_t n, double *x)
 
 		memcpy(values, block->slot(block, factor->slot, n, buffer), n * sizeof(double));
 		for (int s = 0; s < factor->count; s++)
-			ml_step_apply(&factor->steps[s], values, n, block->folds);
+			if (factor->steps[s].kind == ML_STEP_FORWARD)
+				apply_forward(factor->steps[s].fill, block, values, n);
+			else
+				ml_step_apply(&factor->steps[s], values, n, block->folds);
 		if (f > 0)
 			for (size_t i = 0; i < n; i++)
 				x[i] *= other[i];
@@ -250,8 +361,8 @@ ml_term_apply(const MlTerm *term, const MlRawBlock *block, size_t n, double *x)
 bool
 ml_step_inverts(MlStepKind kind)
 {
-	return kind == ML_STEP_IMPUTE || kind == ML_STEP_CLIP || kind == ML_STEP_LOG1P || kind == ML_STEP_BOX_COX ||
-		kind == ML_STEP_YEO_JOHNSON || kind == ML_STEP_SCALE;
+	return kind == ML_STEP_IMPUTE || kind == ML_STEP_FORWARD || kind == ML_STEP_CLIP || kind == ML_STEP_LOG1P ||
+		kind == ML_STEP_BOX_COX || kind == ML_STEP_YEO_JOHNSON || kind == ML_STEP_SCALE;
 }
 
 double
@@ -260,6 +371,7 @@ ml_step_invert(const MlStep *step, double x)
 	switch (step->kind)
 	{
 		case ML_STEP_IMPUTE:
+		case ML_STEP_FORWARD:
 		case ML_STEP_CLIP:
 			return x;
 		case ML_STEP_LOG1P:
@@ -299,6 +411,7 @@ static const struct
 	[ML_STEP_DATE] = {"date", "part", "since", NULL},
 	[ML_STEP_SINE] = {"sine", "first", "period", NULL},
 	[ML_STEP_COSINE] = {"cosine", "first", "period", NULL},
+	[ML_STEP_FORWARD] = {"forward_fill", "fill", NULL, NULL},
 };
 
 static void
@@ -400,8 +513,73 @@ read_step(MlContext *ctx, const MlNode *object, MlStep *step)
 		corrupted(ctx, "a step of the preparation with numbers out of range");
 }
 
+/* Numbers that are all finite, ascending where ordered. */
 static void
-read_factor(MlContext *ctx, const MlNode *object, int slots, MlFactorOf *factor)
+check_finite(MlContext *ctx, const double *values, size_t n, bool ordered)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(values[i]) || (ordered && i > 0 && !(values[i] > values[i - 1])))
+			corrupted(ctx, "a forward fill with numbers out of range");
+}
+
+void
+ml_fills_write(MlWriter *w, const MlFill *const *fills, int count)
+{
+	ml_write_list(w, "fills");
+	for (int i = 0; i < count; i++)
+	{
+		ml_write_object(w, NULL);
+		ml_write_string(w, "order_by", fills[i]->order_by);
+		ml_write_string(w, "group_by", fills[i]->group_by);
+		if (fills[i]->last_text != NULL)
+			ml_write_string(w, "last_text", fills[i]->last_text);
+		ml_write_int(w, "slot", fills[i]->slot);
+		ml_write_double(w, "last", fills[i]->last);
+		ml_write_double(w, "of_null", fills[i]->of_null);
+		ml_write_f64s(w, "groups", fills[i]->groups, fills[i]->count);
+		ml_write_f64s(w, "values", fills[i]->values, fills[i]->count);
+		ml_write_end(w);
+	}
+	ml_write_end(w);
+}
+
+const MlFill **
+ml_fills_read(MlContext *ctx, const MlNode *list, int slots, int *count)
+{
+	size_t		n = ml_node_count(list);
+	const MlFill **fills;
+
+	if (n > ML_MAX_TERMS)
+		corrupted(ctx, "too many forward fills");
+	fills = ml_alloc_array(ctx, n + 1, sizeof(MlFill *));
+	for (size_t i = 0; i < n; i++)
+	{
+		const MlNode *object = ml_node_at(list, i);
+		MlFill	   *fill = ml_alloc_zero(ctx, sizeof *fill);
+
+		if (ml_node_type(object) != ML_NODE_OBJECT)
+			corrupted(ctx, "a forward fill is no object");
+		fill->order_by = ml_need_string(ctx, object, "order_by");
+		fill->group_by = ml_need_string(ctx, object, "group_by");
+		fill->last_text = ml_node_find(object, "last_text") != NULL ? ml_need_string(ctx, object, "last_text") : NULL;
+		fill->slot = (int) ml_need_int(ctx, object, "slot", -1, slots - 1);
+		fill->last = ml_need_double(ctx, object, "last");
+		fill->of_null = ml_need_double(ctx, object, "of_null");
+		fill->count = ml_node_count(ml_need(ctx, object, "groups", ML_NODE_F64S));
+		fill->groups = ml_need_f64s(ctx, object, "groups", (int64_t) fill->count);
+		fill->values = ml_need_f64s(ctx, object, "values", (int64_t) fill->count);
+		check_finite(ctx, &fill->last, 1, false);
+		check_finite(ctx, &fill->of_null, fill->of_null == fill->of_null, false);
+		check_finite(ctx, fill->groups, fill->count, true);
+		check_finite(ctx, fill->values, fill->count, false);
+		fills[i] = fill;
+	}
+	*count = (int) n;
+	return fills;
+}
+
+static void
+read_factor(MlContext *ctx, const MlNode *object, int slots, const MlFill *const *fills, int nfills, MlFactorOf *factor)
 {
 	const MlNode *list;
 	size_t		n;
@@ -416,11 +594,20 @@ read_factor(MlContext *ctx, const MlNode *object, int slots, MlFactorOf *factor)
 	factor->count = (int) n;
 	factor->steps = ml_alloc_array_zero(ctx, n + 1, sizeof(MlStep));
 	for (size_t s = 0; s < n; s++)
-		read_step(ctx, ml_node_at(list, s), &factor->steps[s]);
+	{
+		MlStep	   *step = &factor->steps[s];
+
+		read_step(ctx, ml_node_at(list, s), step);
+		if (step->kind != ML_STEP_FORWARD)
+			continue;
+		if (!(step->a >= 0 && step->a < nfills) || step->a != floor(step->a))
+			corrupted(ctx, "a forward fill that is not there");
+		step->fill = fills[(int) step->a];
+	}
 }
 
 MlTerm *
-ml_terms_read(MlContext *ctx, const MlNode *list, int slots, int *count)
+ml_terms_read(MlContext *ctx, const MlNode *list, int slots, const MlFill *const *fills, int nfills, int *count)
 {
 	size_t		n = ml_node_count(list);
 	MlTerm	   *terms;
@@ -442,10 +629,29 @@ ml_terms_read(MlContext *ctx, const MlNode *list, int slots, int *count)
 		terms[t].count = (int) ml_node_count(factors);
 		terms[t].factors = ml_alloc_array_zero(ctx, (size_t) terms[t].count, sizeof(MlFactorOf));
 		for (int f = 0; f < terms[t].count; f++)
-			read_factor(ctx, ml_node_at(factors, (size_t) f), slots, &terms[t].factors[f]);
+			read_factor(ctx, ml_node_at(factors, (size_t) f), slots, fills, nfills, &terms[t].factors[f]);
 	}
 	*count = (int) n;
 	return terms;
+}
+
+/* A forward fill for readers: the last value of all rows, and how many groups have one of their own. */
+static void
+describe_fill(MlWriter *w, const MlFill *fill)
+{
+	ml_write_object(w, NULL);
+	ml_write_string(w, "step", forms[ML_STEP_FORWARD].name);
+	ml_write_string(w, "order_by", fill->order_by);
+	if (fill->last_text != NULL)
+		ml_write_string(w, "last", fill->last_text);
+	else
+		ml_write_double(w, "last", fill->last);
+	if (fill->slot >= 0)
+	{
+		ml_write_string(w, "group_by", fill->group_by);
+		ml_write_int(w, "groups", (int64_t) fill->count + (fill->of_null == fill->of_null));
+	}
+	ml_write_end(w);
 }
 
 void
@@ -459,7 +665,9 @@ ml_term_describe(MlWriter *w, const MlTerm *term)
 		{
 			const MlStep *step = &term->factors[f].steps[s];
 
-			if (step->kind != ML_STEP_DATE)
+			if (step->kind == ML_STEP_FORWARD)
+				describe_fill(w, step->fill);
+			else if (step->kind != ML_STEP_DATE)
 				write_step(w, step);
 			else
 			{

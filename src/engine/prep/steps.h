@@ -8,8 +8,8 @@
  *     impute -> encode -> scale                        of a category, whose slot is the code of its string
  *     date -> sine or cosine                           of a date or time
  *
- * NaN is a missing value and goes through all but impute and encode.  A value that a step does not take (the
- * logarithm of a negative number) is missing from there on: at prediction, since training refuses it.
+ * NaN is a missing value and goes through all but impute, forward fill and encode.  A value that a step does not take
+ * (the logarithm of a negative number) is missing from there on: at prediction, since training refuses it.
  *
  * Terms are fitted by steps_fit.c on the training rows, and read and written here with everything checked.
  */
@@ -38,6 +38,7 @@ typedef enum MlStepKind
 	ML_STEP_DATE,				/* a: MlDatePart, b: since, in seconds of 1970 */
 	ML_STEP_SINE,				/* of a turn: (x - a) / b */
 	ML_STEP_COSINE,
+	ML_STEP_FORWARD,			/* NaN -> what fill says; a: its number among those of the preparation */
 	ML_STEP_KINDS
 } MlStepKind;
 
@@ -57,6 +58,32 @@ typedef enum MlDatePart
 	ML_DATE_LAST = ML_DATE_ELAPSED
 } MlDatePart;
 
+/* A training row whose value was missing, and what it became. */
+typedef struct MlFilled
+{
+	uint32_t	row;			/* its number in the table */
+	double		value;
+} MlFilled;
+
+/*
+ * What a forward fill makes of missing values: of a row that knows no neighbours the last value that the training rows
+ * had, that of its group where one is known; of a training row the last one before it.
+ */
+typedef struct MlFill
+{
+	const char *order_by;		/* the column that orders the rows */
+	const char *group_by;		/* the feature whose values are filled apart; "" = none */
+	const char *last_text;		/* of a category, for readers; NULL = a number */
+	int			slot;			/* of the groups, -1 = none */
+	double		last;			/* of all rows */
+	double		of_null;		/* of the rows without a group; NaN = none is known */
+	const double *groups;		/* [count] values of the slot, ascending */
+	const double *values;		/* [count] the last one of each */
+	size_t		count;
+	const MlFilled *filled;		/* [nfilled] by row; in training */
+	size_t		nfilled;
+} MlFill;
+
 typedef struct MlStep
 {
 	MlStepKind	kind;
@@ -64,7 +91,8 @@ typedef struct MlStep
 	double		b;
 	const double *values;
 	size_t		count;
-	const double *by_fold;		/* ENCODE by the target, in training: [ML_TERM_FOLDS][count + 2], unseen and NULL last */
+	const double *by_fold;		/* ENCODE by the target, in training: [ML_TERM_FOLDS][count, unseen, NULL] */
+	const MlFill *fill;			/* FORWARD */
 } MlStep;
 
 typedef struct MlFactorOf
@@ -93,9 +121,10 @@ struct MlRawBlock
 	/* The n values of a slot: where they are, or buffer, filled with them. */
 	const double *(*slot) (const MlRawBlock *block, int slot, size_t n, double *buffer);
 	const uint8_t *folds;		/* [n]: rows of a training, each of one part; NULL = other rows */
+	const uint32_t *rows;		/* [n]: the same, their numbers in the table; NULL = other rows */
 };
 
-/* One step in place; n <= ML_TERM_ROWS where folds are given. */
+/* One step in place, but FORWARD, which looks at other slots too; n <= ML_TERM_ROWS where folds are given. */
 extern void ml_step_apply(const MlStep *step, double *x, size_t n, const uint8_t *folds);
 
 /* n <= ML_TERM_ROWS values of a term. No allocation, any thread; row by row the same bits whatever n. */
@@ -109,9 +138,15 @@ extern double ml_step_invert(const MlStep *step, double x);
 extern double ml_date_part(double seconds, MlDatePart part, double since);
 extern const char *ml_date_part_name(MlDatePart part);	/* NULL = there is none */
 
-/* Terms <-> an open object; reading raises ML_ERROR_CORRUPTED. */
+/* Does a term fill forward in the groups of a slot? */
+extern bool ml_term_fills_by(const MlTerm *term, int slot);
+
+/* Terms <-> an open object, and the forward fills that they share; reading raises ML_ERROR_CORRUPTED. */
 extern void ml_terms_write(MlWriter *w, const MlTerm *terms, int count);
-extern MlTerm *ml_terms_read(MlContext *ctx, const MlNode *list, int slots, int *count);
+extern MlTerm *ml_terms_read(MlContext *ctx, const MlNode *list, int slots, const MlFill *const *fills, int nfills,
+							 int *count);
+extern void ml_fills_write(MlWriter *w, const MlFill *const *fills, int count);
+extern const MlFill **ml_fills_read(MlContext *ctx, const MlNode *list, int slots, int *count);
 
 /* For readers (ml_describe): the steps of a term into an open object. */
 extern void ml_term_describe(MlWriter *w, const MlTerm *term);

@@ -69,6 +69,18 @@ most_frequent(const double *counts, size_t n)
 	return best;
 }
 
+/* Fill a category forward; NULL = no string is known. */
+static MlFill *
+forward_category(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
+{
+	const Levels *levels = &fit->prep->levels[f];
+	MlFill	   *fill = fit_forward(fit, f, steps, most_frequent(counts, (size_t) levels->nlevels));
+
+	if (fill != NULL)
+		fill->last_text = levels->kept->strings[(size_t) fill->last];
+	return fill;
+}
+
 /* What NULL becomes. */
 static void
 impute_category(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
@@ -80,7 +92,12 @@ impute_category(StepFit *fit, int f, const MlColumnSteps *steps, const double *c
 	else if (steps->impute == ML_IMPUTE_MODE)
 		fit_add_step(fit, (MlStep) {.kind = ML_STEP_IMPUTE,.a = most_frequent(counts, (size_t) levels->nlevels)}, NULL);
 	else if (steps->impute == ML_IMPUTE_CONSTANT)
-		fit_add_step(fit, (MlStep) {.kind = ML_STEP_IMPUTE,.a = ml_prep_encode(fit->prep, f, steps->fill_text, strlen(steps->fill_text))}, NULL);
+		fit_add_step(fit, (MlStep)
+		{
+			.kind = ML_STEP_IMPUTE,.a = ml_prep_encode(fit->prep, f, steps->fill_text, strlen(steps->fill_text))
+		}, NULL);
+	else if (steps->impute == ML_IMPUTE_FORWARD)
+		(void) forward_category(fit, f, steps, counts);
 }
 
 /* The places of strings in the order given; raises for strings that it misses. */
@@ -101,7 +118,8 @@ order_codes(StepFit *fit, int f, const MlColumnSteps *steps, MlStep *step, doubl
 			missed = ml_format(fit->ctx, "%s%s\"%s\"", missed, nmissed > 1 ? ", " : "", kept->strings[c]);
 	}
 	if (nmissed > 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "the order of \"%s\" misses values", fit->prep->features[f].name),
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(fit->ctx, "the order of \"%s\" misses values", fit->prep->features[f].name),
 					  ml_format(fit->ctx, nmissed > 5 ? "It has %s and %d more." : "It has %s.", missed, nmissed - 5),
 					  "Add them to \"order\", or give the number of all others as \"unseen\".");
 	step->a = steps->has_unseen ? steps->unseen : NAN;
@@ -190,7 +208,8 @@ encode_by_target(StepFit *fit, int f, const MlColumnSteps *steps)
 	double	   *codes;
 
 	if (t->target == NULL)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, ml_format(fit->ctx, "\"%s\" cannot be encoded by the target", fit->prep->features[f].name),
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(fit->ctx, "\"%s\" cannot be encoded by the target", fit->prep->features[f].name),
 					  "There is no target.", NULL);
 	if (t->classes <= 2)
 	{
@@ -233,7 +252,8 @@ encode_by_string(StepFit *fit, int f, const MlColumnSteps *steps, const double *
 		step.a = 0;
 		step.b = fit->nulls[f] / (double) fit->training->n;
 	}
-	fit_add_step(fit, step, steps->encode == ML_ENCODE_ORDINAL ? "ordinal" : steps->encode == ML_ENCODE_LABEL ? "label" : "frequency");
+	fit_add_step(fit, step, steps->encode == ML_ENCODE_ORDINAL ? "ordinal" :
+				 steps->encode == ML_ENCODE_LABEL ? "label" : "frequency");
 	fit_add_value(fit, f, steps->scale);
 }
 
@@ -252,10 +272,57 @@ encode_by_hash(StepFit *fit, int f, const MlColumnSteps *steps)
 	for (int k = 0; k < steps->buckets; k++)
 		names[k] = ml_format(fit->ctx, "%s#%d", name, k);
 	fit_begin_column(fit, f, fit->prep->features[f].slot, name);
-	if (steps->impute == ML_IMPUTE_MODE || steps->impute == ML_IMPUTE_CONSTANT)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, ml_format(fit->ctx, "preprocess option \"impute\" does not fit \"%s\"", name),
+	if (steps->impute == ML_IMPUTE_MODE || steps->impute == ML_IMPUTE_CONSTANT || steps->impute == ML_IMPUTE_FORWARD)
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(fit->ctx, "preprocess option \"impute\" does not fit \"%s\"", name),
 					  "A hash of NULL is 0 in all its columns.", NULL);
 	fit_add_flags(fit, f, steps->buckets, -1, names);
+}
+
+/* A fill's string, which has a number among those there were, as the level that it has now. */
+static double
+level_now(const StepFit *fit, int f, const MlDictionary *before, double number)
+{
+	size_t		at = number == number ? (size_t) number : 0;
+
+	return number == number ? ml_prep_encode(fit->prep, f, before->strings[at], before->lengths[at]) : number;
+}
+
+/* One 0/1 column a level, or one of levels, of what a forward fill has made of the strings. */
+static void
+one_hot_filled(StepFit *fit, int f, const MlPrepOptions *options, const MlColumnSteps *steps, const double *counts)
+{
+	MlPrep	   *prep = fit->prep;
+	const MlDictionary *before = prep->levels[f].kept;
+	const MlDictionary *d = fit->dictionaries[f];
+	double	   *filled = ml_alloc_array_zero(fit->ctx, (size_t) d->count + 1, sizeof(double));
+	MlFill	   *fill = forward_category(fit, f, steps, counts);
+	int			first = prep->ncolumns;
+	double	   *values;
+	MlFilled   *rows;
+
+	for (size_t i = 0; i < fit->training->n && fill != NULL; i++)
+	{
+		size_t		at = (size_t) fit->values[i];
+
+		filled[ml_dictionary_find(d, before->strings[at], before->lengths[at])] += 1;
+	}
+	prep_fit_categories(fit->ctx, prep, options, f, d, filled, fill != NULL ? 0 : fit->nulls[f]);
+	ml_free(fit->ctx, filled);
+	if (fill == NULL)
+		return;
+	fill->last = level_now(fit, f, before, fill->last);
+	fill->of_null = level_now(fit, f, before, fill->of_null);
+	values = ml_alloc_array(fit->ctx, fill->count + 1, sizeof(double));
+	for (size_t i = 0; i < fill->count; i++)
+		values[i] = level_now(fit, f, before, fill->values[i]);
+	rows = ml_alloc_array(fit->ctx, fill->nfilled + 1, sizeof(MlFilled));
+	for (size_t i = 0; i < fill->nfilled; i++)
+		rows[i] = (MlFilled) {fill->filled[i].row, level_now(fit, f, before, fill->filled[i].value)};
+	fill->values = values;
+	fill->filled = rows;
+	for (int j = first; j < prep->ncolumns; j++)
+		prep->columns[j].term = fit_keep_term(fit, fit_chain_term(fit, fit->name));
 }
 
 /* One 0/1 column a level, as without steps, but for its own options and for where NULL goes. */
@@ -268,16 +335,22 @@ one_hot(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
 	double	   *all = ml_alloc_array(fit->ctx, (size_t) d->count + 1, sizeof(double));
 	double		nulls = fit->nulls[f];
 	int			filled = steps->impute == ML_IMPUTE_MODE ? most_frequent(counts, (size_t) prep->levels[f].nlevels) : -1;
-	const char *string = filled >= 0 ? prep->levels[f].kept->strings[filled] : steps->impute == ML_IMPUTE_CONSTANT ? steps->fill_text : NULL;
+	const char *string = filled >= 0 ? prep->levels[f].kept->strings[filled] :
+		steps->impute == ML_IMPUTE_CONSTANT ? steps->fill_text : NULL;
 	int32_t		code = string != NULL ? ml_dictionary_find(d, string, strlen(string)) : -1;
 
+	/* by default no more columns than there would be levels of few rows */
 	if (steps->max_categories > 0)
 		options.max_categories = steps->max_categories;
+	else if (options.max_small > 0)
+		options.max_categories = options.max_small;
+	options.max_small = 0;
 	if (steps->min_frequency >= 0)
 		options.min_frequency = steps->min_frequency;
 	memcpy(all, fit->counts[f], (size_t) d->count * sizeof(double));
 	if (steps->impute == ML_IMPUTE_CONSTANT && code < 0 && nulls > 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "no row of \"%s\" is \"%s\"", prep->features[f].name, string),
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(fit->ctx, "no row of \"%s\" is \"%s\"", prep->features[f].name, string),
 					  "With \"one_hot\", the constant that NULL becomes must be a category of the training rows.",
 					  "Leave \"impute\" out to make NULL a category of its own.");
 	if (code >= 0)
@@ -285,7 +358,10 @@ one_hot(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
 		all[code] += nulls;
 		nulls = 0;
 	}
-	prep_fit_categories(fit->ctx, prep, &options, f, d, all, nulls);
+	if (steps->impute == ML_IMPUTE_FORWARD)
+		one_hot_filled(fit, f, &options, steps, counts);
+	else
+		prep_fit_categories(fit->ctx, prep, &options, f, d, all, nulls);
 	if (code >= 0)
 		prep->levels[f].filled = prep->levels[f].null_target = (int) ml_prep_encode(prep, f, string, strlen(string));
 	ml_free(fit->ctx, fit->code_level[f]);
@@ -296,6 +372,11 @@ one_hot(StepFit *fit, int f, const MlColumnSteps *steps, const double *counts)
 void
 fit_no_category(StepFit *fit, int f)
 {
+	if (fit->is_group[f])
+	{
+		ml_free(fit->ctx, keep_strings(fit, f));
+		return;
+	}
 	fit->prep->levels[f] = (Levels)
 	{
 		.kept = ml_dictionary_create(fit->ctx),.null_level = -1,.other_level = -1,.reference = -1,.unseen = -1,

@@ -16,7 +16,8 @@ need_number(StepFit *fit, int f)
 	MlTerm	   *output = &fit->outputs[f];
 
 	if (output->count == 0)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, ml_format(fit->ctx, "column \"%s\" is not one number that could be multiplied", feature->name),
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(fit->ctx, "column \"%s\" is not one number that could be multiplied", feature->name),
 					  "It is left out, constant, an array, or in several columns.",
 					  "Categories become one number by encodings such as \"target\" or \"ordinal\".");
 	return output;
@@ -32,7 +33,8 @@ complete_outputs(StepFit *fit)
 		const MlFeature *feature = &fit->prep->features[c->feature];
 		MlTerm	   *output = &fit->outputs[c->feature];
 
-		if (c->term >= 0 || feature->kind != ML_KIND_NUMBER || (c->kind != ML_PREPARED_VALUE && c->kind != ML_PREPARED_NUMBER))
+		if (c->term >= 0 || feature->kind != ML_KIND_NUMBER ||
+			(c->kind != ML_PREPARED_VALUE && c->kind != ML_PREPARED_NUMBER))
 			continue;
 		*output = (MlTerm) {.name = feature->name,.count = 1,.factors = ml_alloc_zero(fit->ctx, sizeof(MlFactorOf))};
 		output->factors[0].slot = c->slot;
@@ -51,7 +53,8 @@ product_name(StepFit *fit, const int *features, int n)
 
 		while (i + power < n && features[i + power] == features[i])
 			power++;
-		name = ml_format(fit->ctx, power > 1 ? "%s%s%s^%d" : "%s%s%s", name, i > 0 ? "*" : "", need_number(fit, features[i])->name, power);
+		name = ml_format(fit->ctx, power > 1 ? "%s%s%s^%d" : "%s%s%s", name, i > 0 ? "*" : "",
+						 need_number(fit, features[i])->name, power);
 		i += power;
 	}
 	return name;
@@ -74,14 +77,16 @@ add_product(StepFit *fit, const int *features, int n)
 	{
 		FitBlock	block = fit_block(fit, i);
 
-		ml_term_apply(&term, &block.block, fit->training->n - i < ML_TERM_ROWS ? fit->training->n - i : ML_TERM_ROWS, fit->values + i);
+		ml_term_apply(&term, &block.block,
+					  fit->training->n - i < ML_TERM_ROWS ? fit->training->n - i : ML_TERM_ROWS, fit->values + i);
 	}
 	ml_check(fit->ctx);
-	m = fit_moments(fit->values, fit->training->n);
+	m = fit_moments(fit, fit->values);
 	if (m.count == 0 || !(m.max > m.min || (native && m.nulls > 0)))
 		return;
 	prep_check_range(fit->ctx, term.name, &m);
-	column = prep_add_column(fit->ctx, prep, native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE, features[0], term.factors[0].slot);
+	column = prep_add_column(fit->ctx, prep, native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE, features[0],
+							 term.factors[0].slot);
 	column->term = fit_keep_term(fit, term);
 	if (native)
 		return;
@@ -107,13 +112,15 @@ add_named(StepFit *fit, json_object *list)
 
 /* All products of a degree of the columns from the first on, after those chosen already. */
 static void
-add_degree(StepFit *fit, const int *columns, int ncolumns, int first, bool distinct, int *chosen, int n, int degree, int *made)
+add_degree(StepFit *fit, const int *columns, int ncolumns, int first, bool distinct, int *chosen, int n, int degree,
+		   int *made)
 {
 	if (n == degree)
 	{
 		if (++*made > MAX_PRODUCTS)
 			ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, "the polynomial of preprocess has too many terms",
-						  ml_format(fit->ctx, "There may be %d.", MAX_PRODUCTS), "Name fewer \"columns\", or choose a lower \"degree\".");
+						  ml_format(fit->ctx, "There may be %d.", MAX_PRODUCTS),
+						  "Name fewer \"columns\", or choose a lower \"degree\".");
 		add_product(fit, chosen, n);
 		return;
 	}
@@ -128,8 +135,8 @@ static void
 add_polynomial(StepFit *fit, const MlPolynomial *polynomial)
 {
 	const MlPrep *prep = fit->prep;
-	int		   *columns = ml_alloc_array(fit->ctx, (size_t) (prep->nfeatures > polynomial->ncolumns ? prep->nfeatures : polynomial->ncolumns) + 1,
-										 sizeof(int));
+	int			most = prep->nfeatures > polynomial->ncolumns ? prep->nfeatures : polynomial->ncolumns;
+	int		   *columns = ml_alloc_array(fit->ctx, (size_t) most + 1, sizeof(int));
 	int			chosen[ML_TERM_MAX_FACTORS];
 	int			n = 0;
 	int			made = 0;

@@ -7,9 +7,10 @@
  */
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
+#include "base/threads.h"
 #include "prep/steps_internal.h"
 
 /* ---- the rows ---- */
@@ -40,47 +41,81 @@ fit_begin_column(StepFit *fit, int f, int slot, const char *name)
 	ml_check(fit->ctx);
 }
 
-/* Take the values through a step, as rows of the training. */
-static void
-apply(const StepFit *fit, const MlStep *step, double *values)
-{
-	const uint8_t *folds = fit->training->folds;
+/* So many rows are one piece of work, whatever the number of threads. */
+#define PIECE (64 * ML_TERM_ROWS)
 
-	for (size_t i = 0; i < fit->training->n; i += ML_TERM_ROWS)
-		ml_step_apply(step, values + i, fit->training->n - i < ML_TERM_ROWS ? fit->training->n - i : ML_TERM_ROWS,
+typedef struct StepJob
+{
+	const StepFit *fit;
+	const MlStep *step;
+	MlMoments  *moments;		/* by piece */
+	const double *values;
+} StepJob;
+
+static void
+apply_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	const StepJob *job = arg;
+	const uint8_t *folds = job->fit->training->folds;
+
+	(void) worker;
+	for (size_t i = begin; i < end; i += ML_TERM_ROWS)
+		ml_step_apply(job->step, job->fit->values + i, end - i < ML_TERM_ROWS ? end - i : ML_TERM_ROWS,
 					  folds != NULL ? folds + i : NULL);
+}
+
+/* Are the values in the same order behind a step, to the last bit? What logarithms do is too near to tell. */
+static bool
+keeps_order(const StepFit *fit, const MlStep *step)
+{
+	if (step->kind == ML_STEP_IMPUTE)
+		return fit->nsorted == fit->training->n;
+	return step->kind == ML_STEP_CLIP || step->kind == ML_STEP_BIN || step->kind == ML_STEP_SCALE;
 }
 
 void
 fit_add_step(StepFit *fit, MlStep step, const char *wrap)
 {
+	StepJob		job = {.fit = fit,.step = &step};
+
 	fit->chain.steps[fit->chain.count++] = step;
-	apply(fit, &step, fit->values);
+	ml_parallel_for(fit->ctx, fit->training->n, PIECE, apply_piece, &job);
 	if (wrap != NULL)
 		fit->name = ml_format(fit->ctx, "%s(%s)", wrap, fit->name);
+	if (fit->sorted != NULL && keeps_order(fit, &step))
+	{
+		ml_step_apply(&step, fit->sorted, fit->nsorted, NULL);
+		return;
+	}
 	ml_free(fit->ctx, fit->sorted);
 	fit->sorted = NULL;
-	ml_check(fit->ctx);
+}
+
+static void
+moments_piece(void *arg, size_t begin, size_t end, int worker)
+{
+	const StepJob *job = arg;
+	MlMoments  *m = &job->moments[begin / PIECE];
+
+	(void) worker;
+	ml_moments_init(m);
+	for (size_t i = begin; i < end; i += ML_TERM_ROWS)
+		ml_moments_add(m, job->values + i, end - i < ML_TERM_ROWS ? end - i : ML_TERM_ROWS);
 }
 
 MlMoments
-fit_moments(const double *values, size_t n)
+fit_moments(const StepFit *fit, const double *values)
 {
+	size_t		n = fit->training->n;
+	StepJob		job = {.values = values,.moments = ml_alloc_array(fit->ctx, n / PIECE + 1, sizeof(MlMoments))};
 	MlMoments	m;
 
+	ml_parallel_for(fit->ctx, n, PIECE, moments_piece, &job);
 	ml_moments_init(&m);
-	for (size_t i = 0; i < n; i += ML_TERM_ROWS)
-		ml_moments_add(&m, values + i, n - i < ML_TERM_ROWS ? n - i : ML_TERM_ROWS);
+	for (size_t piece = 0; piece * PIECE < n; piece++)
+		ml_moments_merge(&m, &job.moments[piece]);
+	ml_free(fit->ctx, job.moments);
 	return m;
-}
-
-static int
-by_value(const void *pa, const void *pb)
-{
-	double		a = *(const double *) pa;
-	double		b = *(const double *) pb;
-
-	return (a > b) - (a < b);
 }
 
 const double *
@@ -93,7 +128,7 @@ fit_sorted(StepFit *fit)
 	for (size_t i = 0; i < fit->training->n; i++)
 		if (fit->values[i] == fit->values[i])
 			fit->sorted[fit->nsorted++] = fit->values[i];
-	qsort(fit->sorted, fit->nsorted, sizeof(double), by_value);
+	ml_sort_numbers(fit->ctx, fit->sorted, fit->nsorted);
 	ml_check(fit->ctx);
 	return fit->sorted;
 }
@@ -162,9 +197,8 @@ copy_factor(MlContext *ctx, const MlFactorOf *from)
 	return copy;
 }
 
-/* The term of the chain as it is. */
-static MlTerm
-chain_term(const StepFit *fit, const char *name)
+MlTerm
+fit_chain_term(const StepFit *fit, const char *name)
 {
 	MlTerm		term = {.name = name,.count = 1,.factors = ml_alloc(fit->ctx, sizeof(MlFactorOf))};
 
@@ -206,7 +240,7 @@ void
 fit_add_value(StepFit *fit, int f, MlScaling scaling)
 {
 	MlPrep	   *prep = fit->prep;
-	MlMoments	m = fit_moments(fit->values, fit->training->n);
+	MlMoments	m = fit_moments(fit, fit->values);
 	bool		scaled = scaling != ML_SCALE_AUTO && scaling != ML_SCALE_NONE;
 	MlPreparedColumn *column;
 	MlStep		step = {.kind = ML_STEP_SCALE};
@@ -215,11 +249,12 @@ fit_add_value(StepFit *fit, int f, MlScaling scaling)
 		return;
 	prep_check_range(fit->ctx, fit->name, &m);
 	scaling_of(fit, scaling, &m, &step.a, &step.b);
-	column = prep_add_column(fit->ctx, prep, prep->options.native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE, f, fit->chain.slot);
+	column = prep_add_column(fit->ctx, prep, prep->options.native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE, f,
+							 fit->chain.slot);
 	if (!prep->options.native)
 	{
 		column->impute = column->mean = m.mean;
-		column->term = fit_keep_term(fit, chain_term(fit, fit->name));
+		column->term = fit_keep_term(fit, fit_chain_term(fit, fit->name));
 		if (scaled)
 		{
 			column->center = step.a;
@@ -230,7 +265,7 @@ fit_add_value(StepFit *fit, int f, MlScaling scaling)
 	}
 	if (scaled)
 		fit_add_step(fit, step, scaling_names[scaling]);
-	fit->outputs[f] = chain_term(fit, fit->name);
+	fit->outputs[f] = fit_chain_term(fit, fit->name);
 	if (prep->options.native)
 		column->term = fit_keep_term(fit, fit->outputs[f]);
 }
@@ -247,11 +282,12 @@ fit_add_flags(StepFit *fit, int f, int n, int but, const char *const *names)
 	for (int k = 0; k < n; k++)
 		if (k != but && counts[k] > 0 && counts[k] < (double) fit->training->n)
 		{
-			MlPreparedColumn *column = prep_add_column(fit->ctx, prep, prep->options.native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE,
+			MlPreparedColumn *column = prep_add_column(fit->ctx, prep,
+													   prep->options.native ? ML_PREPARED_NUMBER : ML_PREPARED_VALUE,
 													   f, fit->chain.slot);
 
 			fit->chain.steps[fit->chain.count++] = (MlStep) {.kind = ML_STEP_EQUALS,.a = k};
-			column->term = fit_keep_term(fit, chain_term(fit, names[k]));
+			column->term = fit_keep_term(fit, fit_chain_term(fit, names[k]));
 			fit->chain.count--;
 			if (!prep->options.native)
 				column->mean = counts[k] / (double) fit->training->n;
@@ -288,6 +324,9 @@ impute_number(StepFit *fit, int f, const MlColumnSteps *steps, const MlMoments *
 		case ML_IMPUTE_ERROR:
 			fit_refuse_nulls(fit, f, m->nulls);
 			return;
+		case ML_IMPUTE_FORWARD:
+			fit_forward(fit, f, steps, m->mean);
+			return;
 		case ML_IMPUTE_MEAN:
 			step.a = m->mean;
 			break;
@@ -316,7 +355,10 @@ static void
 clip_number(StepFit *fit, const MlColumnSteps *steps)
 {
 	if (steps->clip_quantiles)
-		fit_add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = quantile(fit, steps->low),.b = quantile(fit, steps->high)}, "clip");
+		fit_add_step(fit, (MlStep)
+		{
+			.kind = ML_STEP_CLIP,.a = quantile(fit, steps->low),.b = quantile(fit, steps->high)
+		}, "clip");
 	else if (steps->clip_values)
 		fit_add_step(fit, (MlStep) {.kind = ML_STEP_CLIP,.a = steps->low,.b = steps->high}, "clip");
 }
@@ -325,10 +367,11 @@ clip_number(StepFit *fit, const MlColumnSteps *steps)
 static void
 check_domain(StepFit *fit, double above, const char *transform)
 {
-	MlMoments	m = fit_moments(fit->values, fit->training->n);
+	MlMoments	m = fit_moments(fit, fit->values);
 
 	if (m.count > 0 && !(m.min > above))
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA, ml_format(fit->ctx, "\"%s\" does not take the values of \"%s\"", transform, fit->name),
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_DATA,
+					  ml_format(fit->ctx, "\"%s\" does not take the values of \"%s\"", transform, fit->name),
 					  ml_format(fit->ctx, "The smallest is %g, and all must be above %g.", m.min, above),
 					  "Clip the column first by \"clip_values\", or use \"yeo_johnson\", which takes all numbers.");
 }
@@ -354,7 +397,8 @@ transform_number(StepFit *fit, const MlColumnSteps *steps)
 	if (steps->has_lambda)
 		step.a = steps->lambda;
 	else
-		step.a = fit->nsorted > 0 && sorted[0] < sorted[fit->nsorted - 1] ? power_lambda(fit->ctx, step.kind, sorted, fit->nsorted) : 1;
+		step.a = fit->nsorted > 0 && sorted[0] < sorted[fit->nsorted - 1] ?
+			power_lambda(fit->ctx, step.kind, sorted, fit->nsorted) : 1;
 	fit_add_step(fit, step, name);
 }
 
@@ -362,20 +406,18 @@ transform_number(StepFit *fit, const MlColumnSteps *steps)
 static double *
 bin_edges(StepFit *fit, const MlColumnSteps *steps, size_t *count)
 {
-	const double *v = fit_sorted(fit);
+	MlMoments	m = fit_moments(fit, fit->values);
 	double	   *edges = ml_alloc_array(fit->ctx, (size_t) steps->bins + 1, sizeof(double));
-	double		low = v[0];
-	double		high = v[fit->nsorted - 1];
 	size_t		n = 0;
 
 	for (int k = 1; k < steps->bins; k++)
 	{
 		double		share = (double) k / steps->bins;
 		double		edge = steps->edges != NULL ? steps->edges[k - 1] :
-			steps->uniform ? low + (high - low) * share : quantile(fit, share);
+			steps->uniform ? m.min + (m.max - m.min) * share : quantile(fit, share);
 
 		/* quantiles that are one, or the ends of the values, separate nothing */
-		if (steps->edges == NULL && (!(edge > low) || !(edge < high) || (n > 0 && !(edge > edges[n - 1]))))
+		if (steps->edges == NULL && (!(edge > m.min) || !(edge < m.max) || (n > 0 && !(edge > edges[n - 1]))))
 			continue;
 		edges[n++] = edge;
 	}
@@ -434,9 +476,13 @@ add_dates(StepFit *fit, int f, const MlColumnSteps *steps)
 			memcpy(fit->values, seconds, fit->training->n * sizeof(double));
 			fit->chain.count = before;
 			fit_add_step(fit, (MlStep) {.kind = ML_STEP_DATE,.a = part,.b = steps->since}, NULL);
-			fit->name = ml_format(fit->ctx, "%s.%s%s", base, ml_date_part_name(part), !cyclic ? "" : turn ? ".cos" : ".sin");
+			fit->name = ml_format(fit->ctx, "%s.%s%s", base, ml_date_part_name(part),
+								  !cyclic ? "" : turn ? ".cos" : ".sin");
 			if (cyclic)
-				fit_add_step(fit, (MlStep) {.kind = turn ? ML_STEP_COSINE : ML_STEP_SINE,.a = first[part],.b = period[part]}, NULL);
+				fit_add_step(fit, (MlStep)
+				{
+					.kind = turn ? ML_STEP_COSINE : ML_STEP_SINE,.a = first[part],.b = period[part]
+				}, NULL);
 			fit_add_value(fit, f, ML_SCALE_AUTO);
 		}
 		fit->chain.count = before;
@@ -455,9 +501,10 @@ fit_number(StepFit *fit, int f, int slot, const MlColumnSteps *steps, bool *seen
 	MlMoments	m;
 
 	if (steps->name != NULL)
-		name = feature->kind == ML_KIND_VECTOR ? ml_format(fit->ctx, "%s[%d]", steps->name, slot - feature->slot + 1) : steps->name;
+		name = feature->kind == ML_KIND_VECTOR ?
+			ml_format(fit->ctx, "%s[%d]", steps->name, slot - feature->slot + 1) : steps->name;
 	fit_begin_column(fit, f, slot, name);
-	m = fit_moments(fit->values, fit->training->n);
+	m = fit_moments(fit, fit->values);
 	if (m.count == 0)
 		return;
 	*seen = true;
@@ -507,7 +554,8 @@ fit_need_feature(StepFit *fit, const char *name)
 			found = f;
 	}
 	if (found < 0)
-		ml_raise_full(fit->ctx, ML_ERROR_UNDEFINED, ml_format(fit->ctx, "column \"%s\" of preprocess is not a feature", name),
+		ml_raise_full(fit->ctx, ML_ERROR_UNDEFINED,
+					  ml_format(fit->ctx, "column \"%s\" of preprocess is not a feature", name),
 					  NULL, ml_candidates_hint(fit->ctx, "feature", name, features, (size_t) prep->nfeatures));
 	ml_free(fit->ctx, features);
 	return found;
@@ -558,6 +606,7 @@ step_fit_begin(MlContext *ctx, MlPrep *prep, const MlPrepTraining *training,
 		for (int e = 0; e < prep->features[f].width; e++)
 			fit->slot_feature[prep->features[f].slot + e] = f;
 	check_all_names(fit);
+	fit_find_groups(fit);
 	return fit;
 }
 
@@ -585,7 +634,8 @@ step_fit_feature(StepFit *fit, int f)
 		bool		all_null = fit->nulls[f] == (double) fit->training->n;
 
 		fit_category(fit, f, &steps);
-		if (prep->ncolumns == before && (prep->ndropped == 0 || prep->dropped_names[prep->ndropped - 1] != feature->name))
+		if (prep->ncolumns == before &&
+			(prep->ndropped == 0 || prep->dropped_names[prep->ndropped - 1] != feature->name))
 			prep_drop_feature(prep, f, all_null ? "all NULL" : "constant");
 		return true;
 	}
@@ -611,7 +661,8 @@ FitBlock
 fit_block(const StepFit *fit, size_t begin)
 {
 	return (FitBlock) {
-		.block = {.slot = block_slot,.folds = fit->training->folds != NULL ? fit->training->folds + begin : NULL},
+		.block = {.slot = block_slot,.folds = fit->training->folds != NULL ? fit->training->folds + begin : NULL,
+			.rows = fit->training->rows != NULL ? fit->training->rows + begin : NULL},
 			.fit = fit,.begin = begin
 	};
 }
@@ -619,6 +670,7 @@ fit_block(const StepFit *fit, size_t begin)
 void
 step_fit_finish(StepFit *fit)
 {
+	fit_close_fills(fit);
 	fit_interactions(fit);
 	fit_select(fit);
 	ml_free(fit->ctx, fit->values);

@@ -1,6 +1,6 @@
 /*
  * What the files that fit steps share: steps_fit.c (rows, numbers, the whole), steps_category.c, steps_cross.c
- * (interactions) and steps_select.c (the choice among columns).
+ * (interactions), steps_select.c (the choice among columns) and steps_fill.c (forward fill).
  */
 #ifndef ML_STEPS_INTERNAL_H
 #define ML_STEPS_INTERNAL_H
@@ -24,6 +24,9 @@ struct StepFit
 	size_t		nsorted;
 	MlFactorOf	chain;			/* its steps so far */
 	const char *name;			/* of what the steps so far make */
+	struct OpenFill *open;		/* [nfills of the preparation] (steps_fill.c) */
+	bool	   *is_group;		/* [features] does a forward fill go by its values? */
+	struct Timeline *timeline;	/* the training rows as the last forward fill had them, NULL = none had */
 };
 
 /* Begin with a slot: its values, a chain without steps, a name. */
@@ -35,8 +38,11 @@ extern void fit_add_step(StepFit *fit, MlStep step, const char *wrap);
 /* The values that are not missing, ascending. */
 extern const double *fit_sorted(StepFit *fit);
 
-/* Moments of n values. */
-extern MlMoments fit_moments(const double *values, size_t n);
+/* The moments of a value for each training row. */
+extern MlMoments fit_moments(const StepFit *fit, const double *values);
+
+/* The term of the chain as it is. */
+extern MlTerm fit_chain_term(const StepFit *fit, const char *name);
 
 /* Keep a term; returns its number. */
 extern int	fit_keep_term(StepFit *fit, MlTerm term);
@@ -66,11 +72,25 @@ typedef struct FitBlock
 
 extern FitBlock fit_block(const StepFit *fit, size_t begin);
 
+/* ---- steps_fill.c ---- */
+
+/*
+ * Fill the missing values of the column at hand forward, those before all others by leading, and add the step; its
+ * fill, whose values the caller may yet translate, NULL = no value is known.
+ */
+extern MlFill *fit_forward(StepFit *fit, int f, const MlColumnSteps *steps, double leading);
+
+/* Find the features whose values are groups of forward fills. */
+extern void fit_find_groups(StepFit *fit);
+
+/* Once all features are fitted their strings have levels, which fills by group need. */
+extern void fit_close_fills(StepFit *fit);
+
 /* ---- steps_category.c ---- */
 
 extern void fit_category(StepFit *fit, int f, const MlColumnSteps *steps);
 
-/* A category that no column is made of. */
+/* A category that no column is made of, all of whose strings are known where they are groups. */
 extern void fit_no_category(StepFit *fit, int f);
 
 /* ---- steps_cross.c ---- */

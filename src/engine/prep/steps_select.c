@@ -207,7 +207,8 @@ mutual_information(StepFit *fit, const uint8_t *a, int na, const uint16_t *b, in
 	}
 	for (size_t k = 0; k < (size_t) na * (size_t) nb; k++)
 		if (counts[k] > 0)
-			sum += counts[k] / (double) n * log(counts[k] * (double) n / (rows[k / (size_t) nb] * columns[k % (size_t) nb]));
+			sum += counts[k] / (double) n *
+				log(counts[k] * (double) n / (rows[k / (size_t) nb] * columns[k % (size_t) nb]));
 	ml_free(fit->ctx, counts);
 	ml_free(fit->ctx, rows);
 	ml_free(fit->ctx, columns);
@@ -266,7 +267,8 @@ select_by_information(StepFit *fit, int k)
 	int			classes;
 
 	if (fit->training->target == NULL)
-		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, "preprocess cannot select by mutual information", "There is no target.", NULL);
+		ml_raise_full(fit->ctx, ML_ERROR_INVALID_PARAMETER, "preprocess cannot select by mutual information",
+					  "There is no target.", NULL);
 	classes = target_bins(fit, target);
 	for (int j = 0; j < p; j++)
 	{

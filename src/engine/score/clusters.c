@@ -34,15 +34,28 @@ squared_distance(const double *a, const double *b, size_t dimensions)
 	return sum;
 }
 
-/* How many points each cluster has. */
-static size_t *
-cluster_sizes(MlContext *ctx, const MlPoints *points)
+static inline double
+weight_of(const MlPoints *points, size_t i)
 {
-	size_t	   *sizes = ml_alloc_array_zero(ctx, points->clusters, sizeof(size_t));
+	return points->weight != NULL ? points->weight[i] : 1.0;
+}
+
+/* What the points of each cluster weigh, and behind them all. */
+static double *
+cluster_weights(MlContext *ctx, const MlPoints *points)
+{
+	MlSum	   *sums = ml_alloc_array_zero(ctx, points->clusters + 1, sizeof(MlSum));
+	double	   *weights = ml_alloc_array(ctx, points->clusters + 1, sizeof(double));
 
 	for (size_t i = 0; i < points->n; i++)
-		sizes[points->cluster[i]]++;
-	return sizes;
+	{
+		ml_sum_add(&sums[points->cluster[i]], weight_of(points, i));
+		ml_sum_add(&sums[points->clusters], weight_of(points, i));
+	}
+	for (size_t k = 0; k <= points->clusters; k++)
+		weights[k] = ml_sum_value(&sums[k]);
+	ml_free(ctx, sums);
+	return weights;
 }
 
 /* ---- silhouette ---- */
@@ -50,7 +63,8 @@ cluster_sizes(MlContext *ctx, const MlPoints *points)
 typedef struct Silhouette
 {
 	const MlPoints *points;
-	const size_t *sizes;
+	const double *weights;		/* [clusters] */
+	uint32_t   *sizes;			/* [clusters] points */
 	double	   *sums;			/* [threads x clusters] */
 	double	   *widths;			/* [n] */
 } Silhouette;
@@ -65,10 +79,10 @@ silhouette_width(const Silhouette *s, size_t i, const double *sums)
 
 	if (s->sizes[own] == 1)
 		return 0.0;
-	inside = sums[own] / (double) (s->sizes[own] - 1);
+	inside = sums[own] / (s->weights[own] - weight_of(s->points, i));
 	for (size_t k = 0; k < s->points->clusters; k++)
 		if (k != own)
-			nearest = fmin(nearest, sums[k] / (double) s->sizes[k]);
+			nearest = fmin(nearest, sums[k] / s->weights[k]);
 	return fmax(inside, nearest) > 0.0 ? (nearest - inside) / fmax(inside, nearest) : 0.0;
 }
 
@@ -85,8 +99,8 @@ silhouette_task(void *arg, size_t begin, size_t end, int worker)
 
 		memset(sums, 0, points->clusters * sizeof(double));
 		for (size_t j = 0; j < points->n; j++)
-			sums[points->cluster[j]] += sqrt(squared_distance(point, points->values + j * points->dimensions,
-															  points->dimensions));
+			sums[points->cluster[j]] += weight_of(points, j) *
+				sqrt(squared_distance(point, points->values + j * points->dimensions, points->dimensions));
 		s->widths[i] = silhouette_width(s, i, sums);
 	}
 }
@@ -99,20 +113,23 @@ ml_silhouette(MlContext *ctx, const MlPoints *points)
 
 	if (!defined(points))
 		return NAN;
-	s.sizes = cluster_sizes(ctx, points);
+	s.weights = cluster_weights(ctx, points);
+	s.sizes = ml_alloc_array_zero(ctx, points->clusters, sizeof(uint32_t));
+	for (size_t i = 0; i < points->n; i++)
+		s.sizes[points->cluster[i]]++;
 	s.sums = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * points->clusters, sizeof(double));
 	s.widths = ml_alloc_array(ctx, points->n, sizeof(double));
 	ml_parallel_for(ctx, points->n, GRAIN, silhouette_task, &s);
 	for (size_t i = 0; i < points->n; i++)
-		ml_sum_add(&sum, s.widths[i]);
-	return ml_sum_value(&sum) / (double) points->n;
+		ml_sum_add(&sum, weight_of(points, i) * s.widths[i]);
+	return ml_sum_value(&sum) / s.weights[points->clusters];
 }
 
 /* ---- centres ---- */
 
 /* The mean of the points of each cluster, and behind them that of all: [(clusters + 1) x dimensions]. */
 static double *
-centres(MlContext *ctx, const MlPoints *points, const size_t *sizes)
+centres(MlContext *ctx, const MlPoints *points, const double *weights)
 {
 	size_t		d = points->dimensions;
 	MlSum	   *sums = ml_alloc_array_zero(ctx, (points->clusters + 1) * d, sizeof(MlSum));
@@ -121,12 +138,14 @@ centres(MlContext *ctx, const MlPoints *points, const size_t *sizes)
 	for (size_t i = 0; i < points->n; i++)
 		for (size_t j = 0; j < d; j++)
 		{
-			ml_sum_add(&sums[points->cluster[i] * d + j], points->values[i * d + j]);
-			ml_sum_add(&sums[points->clusters * d + j], points->values[i * d + j]);
+			double		value = weight_of(points, i) * points->values[i * d + j];
+
+			ml_sum_add(&sums[points->cluster[i] * d + j], value);
+			ml_sum_add(&sums[points->clusters * d + j], value);
 		}
 	for (size_t k = 0; k <= points->clusters; k++)
 		for (size_t j = 0; j < d; j++)
-			means[k * d + j] = ml_sum_value(&sums[k * d + j]) / (double) (k < points->clusters ? sizes[k] : points->n);
+			means[k * d + j] = ml_sum_value(&sums[k * d + j]) / weights[k];
 	ml_free(ctx, sums);
 	return means;
 }
@@ -153,7 +172,7 @@ double
 ml_davies_bouldin(MlContext *ctx, const MlPoints *points)
 {
 	size_t		d = points->dimensions;
-	size_t	   *sizes;
+	double	   *weights;
 	double	   *means;
 	MlSum	   *sums;
 	double	   *spreads;
@@ -163,16 +182,16 @@ ml_davies_bouldin(MlContext *ctx, const MlPoints *points)
 
 	if (!defined(points))
 		return NAN;
-	sizes = cluster_sizes(ctx, points);
-	means = centres(ctx, points, sizes);
+	weights = cluster_weights(ctx, points);
+	means = centres(ctx, points, weights);
 	sums = ml_alloc_array_zero(ctx, points->clusters, sizeof(MlSum));
 	spreads = ml_alloc_array(ctx, points->clusters, sizeof(double));
 	for (size_t i = 0; i < points->n; i++)
-		ml_sum_add(&sums[points->cluster[i]],
+		ml_sum_add(&sums[points->cluster[i]], weight_of(points, i) *
 				   sqrt(squared_distance(points->values + i * d, means + points->cluster[i] * d, d)));
 	for (size_t k = 0; k < points->clusters; k++)
 	{
-		spreads[k] = ml_sum_value(&sums[k]) / (double) sizes[k];
+		spreads[k] = ml_sum_value(&sums[k]) / weights[k];
 		widest = fmax(widest, spreads[k]);
 	}
 	for (size_t k = 0; k < points->clusters; k++)
@@ -189,19 +208,20 @@ double
 ml_calinski_harabasz(MlContext *ctx, const MlPoints *points)
 {
 	size_t		d = points->dimensions;
-	size_t	   *sizes;
+	double	   *weights;
 	double	   *means;
 	MlSum		within = {0};
 	MlSum		between = {0};
 
 	if (!defined(points))
 		return NAN;
-	sizes = cluster_sizes(ctx, points);
-	means = centres(ctx, points, sizes);
+	weights = cluster_weights(ctx, points);
+	means = centres(ctx, points, weights);
 	for (size_t i = 0; i < points->n; i++)
-		ml_sum_add(&within, squared_distance(points->values + i * d, means + points->cluster[i] * d, d));
+		ml_sum_add(&within, weight_of(points, i) *
+				   squared_distance(points->values + i * d, means + points->cluster[i] * d, d));
 	for (size_t k = 0; k < points->clusters; k++)
-		ml_sum_add(&between, (double) sizes[k] * squared_distance(means + k * d, means + points->clusters * d, d));
+		ml_sum_add(&between, weights[k] * squared_distance(means + k * d, means + points->clusters * d, d));
 	if (ml_sum_value(&within) == 0.0)
 		return 1.0;
 	return ml_sum_value(&between) * (double) (points->n - points->clusters) /

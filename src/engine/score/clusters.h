@@ -13,10 +13,12 @@ typedef struct MlPoints
 	const double *values;		/* [n x dimensions] */
 	const uint32_t *cluster;	/* [n], below clusters; each has a point */
 	size_t		clusters;
+	const double *weight;		/* [n] above 0; NULL = 1 each */
 } MlPoints;
 
 /*
- * Each is NaN unless there are at least two clusters and fewer than points.
+ * Each is NaN unless there are at least two clusters and fewer than points.  Means are by weight; a multiple of all
+ * weights changes nothing.
  *
  * silhouette: the mean over points of (b - a) / max(a, b), a being the mean distance to the others of its cluster and b
  * the least mean distance to another cluster; 0 for a point alone.  Looks at every pair of points, on all threads.

@@ -4,9 +4,9 @@
  * McNemar (Psychometrika 12, 1947), in its exact form: rows that both got right or both wrong say nothing; of the
  * others each model gets half right if none is better, a binomial distribution.
  *
- * DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988): an AUC is the mean of what each positive row is worth (the share of
- * negatives below it) and also of what each negative row is; the covariances of these between two models give that of
- * their AUCs.  By midranks this takes sorting only (Sun and Xu, IEEE Signal Processing Letters 21, 2014).
+ * DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988): an AUC is the mean of what each positive row is worth (the
+ * share of negatives below it) and also of what each negative row is; the covariances of these between two models give
+ * that of their AUCs.  By midranks this takes sorting only (Sun and Xu, IEEE Signal Processing Letters 21, 2014).
  */
 #include "score/compare.h"
 
@@ -30,11 +30,12 @@ ml_mcnemar_p(size_t first, size_t second)
 }
 
 /*
- * What each row is worth: of a positive the share of negatives whose score is lower, of a negative the share of positives
- * whose score is higher; equal ones count half.  Returns the AUC.
+ * What each row is worth: of a positive the share of negatives whose score is lower, of a negative the share of
+ * positives whose score is higher; equal ones count half.  Returns the AUC.
  */
 static double
-row_worths(MlContext *ctx, const double *positive, const double *score, size_t n, MlKeyed *order, double positives, double *worth)
+row_worths(MlContext *ctx, const double *positive, const double *score, size_t n, MlKeyed *order, double positives,
+		   double *worth)
 {
 	double		negatives = (double) n - positives;
 	double		positives_below = 0;
@@ -104,7 +105,8 @@ ml_delong(MlContext *ctx, const double *positive, const double *first, const dou
 
 		ml_sum_add(&squares[positive[i] > 0.5], from_mean * from_mean);
 	}
-	variance = ml_sum_value(&squares[1]) / (positives - 1) / positives + ml_sum_value(&squares[0]) / (negatives - 1) / negatives;
+	variance = ml_sum_value(&squares[1]) / (positives - 1) / positives +
+		ml_sum_value(&squares[0]) / (negatives - 1) / negatives;
 	result->std_error = sqrt(variance);
 	result->p_value = variance > 0 ? ml_normal_two_sided_p(difference / result->std_error) : difference == 0 ? 1 : 0;
 	ml_free(ctx, worth[0]);

@@ -7,8 +7,8 @@
 #include "base/context.h"
 
 /*
- * McNemar's test, exact: of the rows that one of two classifiers got right and the other wrong, first and second are how
- * many each got right.  Returns the two-sided p-value; 1 when there are none.
+ * McNemar's test, exact: of the rows that one of two classifiers got right and the other wrong, first and second are
+ * how many each got right.  Returns the two-sided p-value; 1 when there are none.
  */
 extern double ml_mcnemar_p(size_t first, size_t second);
 

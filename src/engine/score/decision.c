@@ -9,10 +9,10 @@
 #include "score/decision.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "score/runs.h"
 
 #define NO_THRESHOLD NAN
 
@@ -51,8 +51,8 @@ find_label(MlContext *ctx, const char *label, const char *const *labels, int cla
 	for (int k = 0; k < classes; k++)
 		if (strcmp(labels[k], label) == 0)
 			return k;
-	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "\"costs\" names a class \"%s\" that there is not", label), NULL,
-				  ml_candidates_hint(ctx, "class", label, labels, (size_t) classes));
+	ml_raise_full(ctx, ML_ERROR_UNDEFINED, ml_format(ctx, "\"costs\" names a class \"%s\" that there is not", label),
+				  NULL, ml_candidates_hint(ctx, "class", label, labels, (size_t) classes));
 }
 
 /* The costs of one actual class. */
@@ -60,14 +60,17 @@ static void
 parse_row(MlContext *ctx, const char *label, json_object *row, const char *const *labels, int classes, double *costs)
 {
 	if (!json_object_is_type(row, json_type_object))
-		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE, ml_format(ctx, "\"costs\" of class \"%s\" must be an object, not %s", label, ml_json_text(ctx, row)),
+		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE, ml_format(ctx, "\"costs\" of class \"%s\" must be an object, not %s",
+														  label, ml_json_text(ctx, row)),
 					  NULL, "For example {\"yes\": {\"no\": 5}}: to predict no where it is yes costs 5.");
 	json_object_object_foreach(row, predicted, value)
 	{
 		double		cost = json_object_get_double(value);
 
-		if ((!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) || !(cost >= 0) || !isfinite(cost))
-			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "a cost must be a number of at least 0, not %s", ml_json_text(ctx, value));
+		if ((!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) ||
+			!(cost >= 0) || !isfinite(cost))
+			ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "a cost must be a number of at least 0, not %s",
+					 ml_json_text(ctx, value));
 		costs[find_label(ctx, predicted, labels, classes)] = cost;
 	}
 }
@@ -78,7 +81,8 @@ parse_costs(MlContext *ctx, json_object *object, const char *const *labels, int 
 	double	   *costs = ml_alloc_array(ctx, (size_t) classes * (size_t) classes, sizeof(double));
 
 	if (!json_object_is_type(object, json_type_object))
-		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE, ml_format(ctx, "\"costs\" must be an object, not %s", ml_json_text(ctx, object)),
+		ml_raise_full(ctx, ML_ERROR_WRONG_TYPE,
+					  ml_format(ctx, "\"costs\" must be an object, not %s", ml_json_text(ctx, object)),
 					  NULL, "For example {\"yes\": {\"no\": 5}}: to predict no where it is yes costs 5.");
 	for (int actual = 0; actual < classes; actual++)
 		for (int predicted = 0; predicted < classes; predicted++)
@@ -95,7 +99,8 @@ parse_threshold(MlContext *ctx, json_object *value, int classes, MlDecision *dec
 	const char *text = json_object_get_string(value);
 
 	if (classes != 2)
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"threshold\" is for two classes", ml_format(ctx, "The target has %d.", classes),
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, "\"threshold\" is for two classes",
+					  ml_format(ctx, "The target has %d.", classes),
 					  "Use \"costs\" to make some mistakes weigh more than others.");
 	if (json_object_is_type(value, json_type_string))
 	{
@@ -110,7 +115,8 @@ parse_threshold(MlContext *ctx, json_object *value, int classes, MlDecision *dec
 	decision->threshold = json_object_get_double(value);
 	if ((!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) ||
 		!(decision->threshold > 0 && decision->threshold < 1))
-		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "invalid \"threshold\": %s", ml_json_text(ctx, value)), NULL,
+		ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER,
+					  ml_format(ctx, "invalid \"threshold\": %s", ml_json_text(ctx, value)), NULL,
 					  "It must be a number greater than 0 and less than 1, or a metric such as \"f1\".");
 }
 
@@ -138,22 +144,6 @@ ml_decision_parse(MlContext *ctx, const char *json, const char *const *labels, i
 
 /* ---- choosing ---- */
 
-typedef struct Cut
-{
-	double		p;
-	double		positive;		/* weight of the row in either class */
-	double		negative;
-} Cut;
-
-static int
-descending(const void *a, const void *b)
-{
-	double		x = ((const Cut *) a)->p;
-	double		y = ((const Cut *) b)->p;
-
-	return (x < y) - (x > y);
-}
-
 /* A metric from the weights of right and wrong positives among all positives and negatives. */
 static double
 cut_metric(const char *name, double right, double wrong, double positives, double negatives)
@@ -173,13 +163,14 @@ cut_metric(const char *name, double right, double wrong, double positives, doubl
 }
 
 void
-ml_decision_choose(MlContext *ctx, MlDecision *decision, const double *actual, const double *p, const double *weight, size_t n)
+ml_decision_choose(MlContext *ctx, MlDecision *decision, const double *actual, const double *p, const double *weight,
+				   size_t n)
 {
-	Cut		   *cuts = ml_alloc_array(ctx, n + 1, sizeof(Cut));
-	double		positives = 0;
-	double		negatives = 0;
-	double		right = 0;
-	double		wrong = 0;
+	MlKeyed    *cuts = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));	/* the highest probability first */
+	MlSum		total[2] = {{0, 0}, {0, 0}};	/* negatives, positives */
+	MlSum		cut[2] = {{0, 0}, {0, 0}};	/* wrong, right */
+	double		positives;
+	double		negatives;
 	double		best = -INFINITY;
 	size_t		known = 0;
 
@@ -189,28 +180,29 @@ ml_decision_choose(MlContext *ctx, MlDecision *decision, const double *actual, c
 
 		if (actual[i] < 0)
 			continue;
-		cuts[known++] = (Cut) {p[i], actual[i] > 0.5 ? w : 0, actual[i] > 0.5 ? 0 : w};
-		positives += cuts[known - 1].positive;
-		negatives += cuts[known - 1].negative;
+		cuts[known++] = (MlKeyed) {~ml_score_key(p[i]), i};
+		ml_sum_add(&total[actual[i] > 0.5], w);
 	}
+	negatives = ml_sum_value(&total[0]);
+	positives = ml_sum_value(&total[1]);
 	decision->threshold = 0.5;
 	/* one class only tells nothing */
 	if (!(positives > 0 && negatives > 0))
 		known = 0;
-	qsort(cuts, known, sizeof(Cut), descending);
+	ml_sort_keyed(ctx, cuts, known);
 	for (size_t i = 0; i < known; i++)
 	{
+		size_t		row = cuts[i].item;
 		double		value;
 
-		right += cuts[i].positive;
-		wrong += cuts[i].negative;
-		if (i + 1 < known && cuts[i + 1].p == cuts[i].p)
+		ml_sum_add(&cut[actual[row] > 0.5], weight != NULL ? weight[row] : 1);
+		if (i + 1 < known && cuts[i + 1].key == cuts[i].key)
 			continue;
-		value = cut_metric(decision->chosen_for, right, wrong, positives, negatives);
-		if (value > best || (value == best && fabs(cuts[i].p - 0.5) < fabs(decision->threshold - 0.5)))
+		value = cut_metric(decision->chosen_for, ml_sum_value(&cut[1]), ml_sum_value(&cut[0]), positives, negatives);
+		if (value > best || (value == best && fabs(p[row] - 0.5) < fabs(decision->threshold - 0.5)))
 		{
 			best = value;
-			decision->threshold = cuts[i].p;
+			decision->threshold = p[row];
 		}
 	}
 	ml_free(ctx, cuts);
@@ -249,12 +241,14 @@ ml_decision_read(MlContext *ctx, const MlNode *object, int classes)
 		decision->costs = ml_need_f64s(ctx, node, "costs", (int64_t) classes * classes);
 		for (int i = 0; i < classes * classes; i++)
 			if (!(decision->costs[i] >= 0 && isfinite(decision->costs[i])))
-				ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: a cost of its decision is %g", decision->costs[i]);
+				ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: a cost of its decision is %g",
+						 decision->costs[i]);
 		return decision;
 	}
 	decision->threshold = ml_need_double(ctx, node, "threshold");
 	if (classes != 2 || !(decision->threshold >= 0 && decision->threshold <= 1))
-		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the threshold of its decision is %g", decision->threshold);
+		ml_raise(ctx, ML_ERROR_CORRUPTED, "model is corrupted: the threshold of its decision is %g",
+				 decision->threshold);
 	if (ml_node_find(node, "chosen_for") != NULL)
 		decision->chosen_for = ml_need_string(ctx, node, "chosen_for");
 	return decision;

@@ -14,7 +14,10 @@ typedef struct MlDecision
 	const char *chosen_for;		/* the metric that the threshold was chosen for; NULL = it was given */
 } MlDecision;
 
-/* The class predicted from probabilities p[k * ldp]: of several that are as good the first, at the threshold the second. */
+/*
+ * The class predicted from probabilities p[k * ldp]: of several that are as good the first, at the threshold the
+ * second.
+ */
 extern int	ml_decide(const MlDecision *decision, const double *p, size_t ldp);
 
 /*
@@ -25,8 +28,8 @@ extern int	ml_decide(const MlDecision *decision, const double *p, size_t ldp);
 extern MlDecision *ml_decision_parse(MlContext *ctx, const char *json, const char *const *labels, int classes);
 
 /*
- * Choose the threshold that makes decision->chosen_for largest on some rows: actual[i] is the class, p[i] the probability
- * of the second one, weight NULL = 1.  Of several the one nearest to 0.5.
+ * Choose the threshold that makes decision->chosen_for largest on some rows: actual[i] is the class, p[i] the
+ * probability of the second one, weight NULL = 1.  Of several the one nearest to 0.5.
  */
 extern void ml_decision_choose(MlContext *ctx, MlDecision *decision, const double *actual, const double *p,
 							   const double *weight, size_t n);

@@ -483,8 +483,8 @@ read_block(ProbabilityBlock *block, const int *klass, const double *probabilitie
 
 /* Add m rows to the sums. */
 static void
-add_block(ClassSums *sums, const MlDecision *decision, const double *actual, const double *probabilities, const double *weight,
-		  size_t n, size_t m)
+add_block(ClassSums *sums, const MlDecision *decision, const double *actual, const double *probabilities,
+		  const double *weight, size_t n, size_t m)
 {
 	ProbabilityBlock block;
 	int			klass[BLOCK];
@@ -550,13 +550,6 @@ finish_tallies(MlContext *ctx, const ClassSums *sums, MlTallyMetrics *metrics, d
 	ml_tally_metrics(tallies, (size_t) sums->classes + 1, sums->classes == 2 ? 1 : -1, metrics);
 	*total = ml_sum_value(&weight);
 	ml_free(ctx, tallies);
-}
-
-int
-ml_metrics_classification(MlContext *ctx, int classes, const double *actual, const double *probabilities,
-						  const double *weight, size_t n, MlMetric *out)
-{
-	return ml_metrics_decided(ctx, NULL, classes, actual, probabilities, weight, n, out);
 }
 
 int

@@ -7,6 +7,7 @@
 #define ML_METRICS_H
 
 #include "base/context.h"
+#include "base/sort.h"
 #include "score/decision.h"
 
 typedef struct MlMetric
@@ -25,16 +26,12 @@ extern int	ml_metrics_regression(MlContext *ctx, const double *actual, const dou
 /*
  * Classification: actual[i] is the class index 0 .. classes - 1 (or -1: a class the model does not know,
  * never predicted right, log loss by the clipped probability), probability of class k is
- * probabilities[i + k * n], the predicted class is the first with the highest probability.
+ * probabilities[i + k * n], the predicted class is what the decision says (NULL = the first with the
+ * highest probability).
  * Two classes: accuracy, balanced_accuracy, precision, recall, f1 (all of class 1), roc_auc,
  * average_precision, log_loss, brier, mcc.  More: precision, recall, f1 macro; roc_auc one-versus-rest
  * macro; no average_precision; brier over all classes.
  */
-extern int	ml_metrics_classification(MlContext *ctx, int classes, const double *actual,
-									  const double *probabilities, const double *weight, size_t n,
-									  MlMetric *out);
-
-/* The same where classes are predicted by a decision (NULL = the first with the highest probability). */
 extern int	ml_metrics_decided(MlContext *ctx, const MlDecision *decision, int classes, const double *actual,
 							   const double *probabilities, const double *weight, size_t n, MlMetric *out);
 
@@ -124,7 +121,8 @@ typedef struct MlErrorMetrics
 	double		rmse;
 	double		mape;
 	double		max_error;
-	double		r2;				/* NaN below two rows; actual values all equal: 1 when every prediction is right, else 0 */
+	/* NaN below two rows; actual values all equal: 1 when every prediction is right, else 0 */
+	double		r2;
 	double		adjusted_r2;	/* NaN unless there are two rows more than features */
 	double		explained_variance; /* as r2, but an error that all rows share does not count */
 	double		log_loss;
@@ -158,16 +156,5 @@ typedef struct MlTallyMetrics
  */
 extern void ml_tally_metrics(const MlTally *tallies, size_t classes, ptrdiff_t positive,
 							 MlTallyMetrics *out);
-
-/* A number that orders as scores do, with -0 and 0 the same. */
-static inline uint64_t
-ml_score_key(double score)
-{
-	uint64_t	bits;
-
-	score += 0.0;				/* -0.0 becomes 0.0 */
-	__builtin_memcpy(&bits, &score, sizeof bits);
-	return bits ^ ((uint64_t) ((int64_t) bits >> 63) | UINT64_C(0x8000000000000000));
-}
 
 #endif

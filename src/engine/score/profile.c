@@ -13,21 +13,25 @@
 
 const double ml_profile_shares[ML_PROFILE_QUANTILES] = {0.05, 0.25, 0.5, 0.75, 0.95};
 
-/* Is a text more frequent than the one at a place, or as frequent and before it? */
+/* Is a value more frequent than the one at a place, or as frequent and its text before that one's? */
 static bool
-comes_before(const MlProfile *p, int at, const char *text, size_t count)
+comes_before(const MlProfile *p, int at, const MlLongNumbers *numbers, uint64_t key, size_t count)
 {
-	return p->top_count[at] < count ||
-		(p->top_count[at] == count && text != NULL && p->top_text[at] != NULL && strcmp(text, p->top_text[at]) < 0);
+	if (p->top_count[at] != count || numbers == NULL || numbers->texts == NULL || !p->top_long[at])
+		return p->top_count[at] < count;
+	return strcmp(numbers->texts->strings[key], numbers->texts->strings[p->top_key[at]]) < 0;
 }
 
-/* Put a value, or its text, among the most frequent ones if it belongs there; values come in ascending order, texts in any. */
+/*
+ * Put a value, or of long numbers (NULL = it is none) the one of a key, among the most frequent ones if it belongs there;
+ * values come ascending, then keys do.
+ */
 static void
-offer_top(MlProfile *p, double value, const char *text, size_t count)
+offer_top(MlProfile *p, double value, const MlLongNumbers *numbers, uint64_t key, size_t count)
 {
 	int			at = p->ntop;
 
-	while (at > 0 && comes_before(p, at - 1, text, count))
+	while (at > 0 && comes_before(p, at - 1, numbers, key, count))
 		at--;
 	if (at == ML_PROFILE_TOP)
 		return;
@@ -36,11 +40,13 @@ offer_top(MlProfile *p, double value, const char *text, size_t count)
 	for (int i = p->ntop - 1; i > at; i--)
 	{
 		p->top[i] = p->top[i - 1];
-		p->top_text[i] = p->top_text[i - 1];
+		p->top_long[i] = p->top_long[i - 1];
+		p->top_key[i] = p->top_key[i - 1];
 		p->top_count[i] = p->top_count[i - 1];
 	}
 	p->top[at] = value;
-	p->top_text[at] = text;
+	p->top_long[at] = numbers != NULL;
+	p->top_key[at] = key;
 	p->top_count[at] = count;
 }
 
@@ -54,7 +60,7 @@ count_values(MlProfile *p, const double *sorted, size_t n)
 	{
 		for (end = begin; end < n && sorted[end] == sorted[begin]; end++)
 			;
-		offer_top(p, sorted[begin], NULL, end - begin);
+		offer_top(p, sorted[begin], NULL, 0, end - begin);
 		p->distinct++;
 	}
 }
@@ -111,19 +117,42 @@ profile_numbers(MlProfile *p, const double *sorted, size_t n)
 	}
 }
 
-/* Count the numbers of a column: those that have more digits by their text, all others by their value. */
+/* Count long numbers by their keys. */
 static void
-count_long(MlContext *ctx, MlProfile *p, const double *values, size_t rows, const MlLongNumbers *numbers)
+count_keys(MlContext *ctx, MlProfile *p, const MlLongNumbers *numbers)
+{
+	size_t		n = numbers->n;
+	uint64_t   *keys = ml_alloc_array(ctx, n, sizeof(uint64_t));
+	uint64_t   *buffer = ml_alloc_array(ctx, n, sizeof(uint64_t));
+	size_t		end;
+
+	memcpy(keys, numbers->keys, n * sizeof(uint64_t));
+	ml_sort_rows(ctx, keys, buffer, n, ML_WORDS_KEY);
+	p->long_min = keys[0];
+	p->long_max = keys[n - 1];
+	for (size_t begin = 0; begin < n; begin = end)
+	{
+		for (end = begin; end < n && keys[end] == keys[begin]; end++)
+			;
+		offer_top(p, 0, numbers, keys[begin], end - begin);
+		p->distinct++;
+	}
+	ml_free(ctx, buffer);
+	ml_free(ctx, keys);
+}
+
+/* Count the numbers of a column, some of which are long ones. */
+static void
+count_numbers(MlContext *ctx, MlProfile *p, const double *values, size_t rows, const MlLongNumbers *numbers)
 {
 	double	   *plain = ml_alloc_array(ctx, rows + 1, sizeof(double));
-	size_t	   *counts = ml_alloc_array_zero(ctx, (size_t) numbers->texts->count + 1, sizeof(size_t));
 	size_t		n = 0;
 	size_t		next = 0;
 
 	for (size_t i = 0; i < rows; i++)
 	{
 		if (next < numbers->n && numbers->rows[next] == i)
-			counts[numbers->codes[next++]]++;
+			next++;
 		else if (values[i] - values[i] == 0)
 			plain[n++] = values[i];
 	}
@@ -131,10 +160,7 @@ count_long(MlContext *ctx, MlProfile *p, const double *values, size_t rows, cons
 	count_values(p, plain, n);
 	p->plain_min = n > 0 ? plain[0] : NAN;
 	p->plain_max = n > 0 ? plain[n - 1] : NAN;
-	for (uint32_t code = 0; code < numbers->texts->count; code++)
-		offer_top(p, 0, numbers->texts->strings[code], counts[code]);
-	p->distinct += numbers->texts->count;
-	ml_free(ctx, counts);
+	count_keys(ctx, p, numbers);
 	ml_free(ctx, plain);
 }
 
@@ -144,13 +170,15 @@ ml_profile_column(MlContext *ctx, const MlColumn *column, const MlLongNumbers *n
 	double	   *values = ml_alloc_array(ctx, column->rows + 1, sizeof(double));
 	size_t		n = 0;
 
-	*p = (MlProfile) {.rows = column->rows,.min = NAN,.max = NAN,.mean = NAN,.sd = NAN,.skew = NAN,.plain_min = NAN,.plain_max = NAN};
+	*p = (MlProfile) {
+		.rows = column->rows,.min = NAN,.max = NAN,.mean = NAN,.sd = NAN,.skew = NAN,.plain_min = NAN,.plain_max = NAN
+	};
 	for (int q = 0; q < ML_PROFILE_QUANTILES; q++)
 		p->quantiles[q] = NAN;
 	ml_column_read(column, 0, NULL, 0, column->rows, values);
 	p->nulls = column->nulls;
 	if (numbers != NULL && numbers->n > 0)
-		count_long(ctx, p, values, column->rows, numbers);
+		count_numbers(ctx, p, values, column->rows, numbers);
 	for (size_t i = 0; i < column->rows; i++)
 		if (values[i] - values[i] == 0)
 			values[n++] = values[i];

@@ -28,15 +28,20 @@ typedef struct MlProfile
 	double		quantiles[ML_PROFILE_QUANTILES];	/* interpolated linearly */
 	size_t		histogram[ML_PROFILE_BINS]; /* of bins of equal width from min to max, the last one with max */
 
-	/* the most frequent values, most frequent first, of equally frequent ones the least, texts last */
+	/* the most frequent values, most frequent first, of equally frequent ones the least, long numbers last */
 	int			ntop;
 	double		top[ML_PROFILE_TOP];	/* the number, or the code of the category */
-	const char *top_text[ML_PROFILE_TOP];	/* a number that has more digits than double precision; else NULL */
+	bool		top_long[ML_PROFILE_TOP];	/* instead a long number, of this key */
+	uint64_t	top_key[ML_PROFILE_TOP];
 	size_t		top_count[ML_PROFILE_TOP];
 
 	/* the range of the numbers that double precision tells apart; NaN where there are none */
 	double		plain_min;
 	double		plain_max;
+
+	/* the least and the greatest key of long numbers, where there are any */
+	uint64_t	long_min;
+	uint64_t	long_max;
 } MlProfile;
 
 /* Numbers of a column that have more digits than double precision tells apart. */
@@ -44,8 +49,8 @@ typedef struct MlLongNumbers
 {
 	size_t		n;
 	const size_t *rows;			/* [n] ascending */
-	const int32_t *codes;		/* [n] */
-	const MlDictionary *texts;
+	const uint64_t *keys;		/* [n]: equal where the numbers are */
+	const MlDictionary *texts;	/* of which the keys are codes; NULL = keys ascend as the numbers do */
 } MlLongNumbers;
 
 /* The profile of a column of numbers or categories; some of the numbers may be known to more digits (NULL = none). */

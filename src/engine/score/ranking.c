@@ -8,6 +8,7 @@
 
 #include "score/metrics.h"
 #include "score/ranking.h"
+#include "score/runs.h"
 
 /* The highest score first; a score that is not a number last. */
 static int
@@ -86,6 +87,7 @@ ml_metrics_ranking(MlContext *ctx, const double *relevance, const double *score,
 		size_t		m;
 		double		ideal[3];
 
+		ml_check(ctx);
 		for (end = begin; end < n && group[end] == group[begin]; end++)
 			rows[end - begin] = (MlRanked) {score[end], exp2(relevance[end]) - 1};
 		m = end - begin;
@@ -106,42 +108,24 @@ ml_metrics_ranking(MlContext *ctx, const double *relevance, const double *score,
 	return 3;
 }
 
-/* A row and the group it is of. */
-typedef struct GroupedRow
-{
-	uint64_t	group;
-	size_t		row;
-} GroupedRow;
-
-static int
-by_group(const void *pa, const void *pb)
-{
-	const GroupedRow *a = pa;
-	const GroupedRow *b = pb;
-
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
-	return a->row < b->row ? -1 : a->row > b->row;
-}
-
 int
 ml_metrics_groups(MlContext *ctx, const double *relevance, const double *score, const uint64_t *group, size_t n,
 				  MlMetric *out)
 {
-	GroupedRow *rows = ml_alloc_array(ctx, n + 1, sizeof(GroupedRow));
+	MlKeyed    *rows = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));	/* by group */
 	double	   *relevances = ml_alloc_array(ctx, n + 1, sizeof(double));
 	double	   *scores = ml_alloc_array(ctx, n + 1, sizeof(double));
 	uint32_t   *numbers = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
 	int			count;
 
 	for (size_t i = 0; i < n; i++)
-		rows[i] = (GroupedRow) {group[i], i};
-	qsort(rows, n, sizeof(GroupedRow), by_group);
+		rows[i] = (MlKeyed) {group[i], i};
+	ml_sort_keyed(ctx, rows, n);
 	for (size_t i = 0; i < n; i++)
 	{
-		relevances[i] = relevance[rows[i].row];
-		scores[i] = score[rows[i].row];
-		numbers[i] = i == 0 ? 0 : numbers[i - 1] + (rows[i].group != rows[i - 1].group);
+		relevances[i] = relevance[rows[i].item];
+		scores[i] = score[rows[i].item];
+		numbers[i] = i == 0 ? 0 : numbers[i - 1] + (rows[i].key != rows[i - 1].key);
 	}
 	count = ml_metrics_ranking(ctx, relevances, scores, numbers, n, out);
 	ml_free(ctx, numbers);

@@ -1,8 +1,6 @@
 /*
  * Sorted runs of keys.
  *
- * Rows are sorted by a least-significant-digit radix sort: linear in their number, no comparisons, one buffer.
- *
  * An entry of a run: the distance from the key before it and a mark for "one row" (or weight 1) as a number of
  * variable length, seven bits a byte with the lowest first, a bit saying that more follow; then, without the mark,
  * the number of rows in the same way, or the weight in eight bytes.
@@ -12,125 +10,11 @@
 #include <math.h>
 #include <string.h>
 
-/* How many rows pass between two looks at a cancel. */
-#define CHECK_ROWS ((size_t) 1 << 20)
+/* How many ties pass between two looks at a cancel. */
 #define CHECK_TIES ((size_t) 1 << 16)
 
 /* Numbers of rows are exact in a double up to here. */
 #define EXACT_ROWS 9007199254740992.0
-
-/* ---- sorting ---- */
-
-/* Sort few rows of so many words each by their first word. */
-static inline __attribute__((always_inline)) void
-insertion_sort(uint64_t *a, size_t n, size_t words)
-{
-	for (size_t i = 1; i < n; i++)
-	{
-		uint64_t	element[ML_WORDS_WEIGHTED];
-		size_t		j = i;
-
-		memcpy(element, a + i * words, words * sizeof(uint64_t));
-		for (; j > 0 && a[(j - 1) * words] > element[0]; j--)
-			memcpy(a + j * words, a + (j - 1) * words, words * sizeof(uint64_t));
-		memcpy(a + j * words, element, words * sizeof(uint64_t));
-	}
-}
-
-/* Count the bytes of all keys, for every place at once. */
-static void
-count_digits(MlContext *ctx, const uint64_t *a, size_t n, size_t words, size_t count[8][256])
-{
-	memset(count, 0, sizeof(size_t) * 8 * 256);
-	for (size_t begin = 0; begin < n; begin += CHECK_ROWS)
-	{
-		size_t		end = n - begin > CHECK_ROWS ? begin + CHECK_ROWS : n;
-
-		ml_check(ctx);
-		for (size_t i = begin; i < end; i++)
-			for (int digit = 0; digit < 8; digit++)
-				count[digit][(a[i * words] >> (8 * digit)) & 255]++;
-	}
-}
-
-/* Sort n rows of so many words each by their first word; buffer is as large as a. */
-static inline __attribute__((always_inline)) void
-radix_sort(MlContext *ctx, uint64_t *a, uint64_t *buffer, size_t n, size_t words)
-{
-	size_t		count[8][256];
-	uint64_t   *from = a;
-	uint64_t   *to = buffer;
-
-	count_digits(ctx, a, n, words, count);
-	for (int digit = 0; digit < 8; digit++)
-	{
-		size_t	   *next = count[digit];
-		size_t		position = 0;
-		int			shift = 8 * digit;
-		uint64_t   *swap;
-
-		if (next[(a[0] >> shift) & 255] == n)
-			continue;			/* all alike in this place */
-		for (int b = 0; b < 256; b++)
-		{
-			size_t		here = next[b];
-
-			next[b] = position;
-			position += here;
-		}
-		for (size_t begin = 0; begin < n; begin += CHECK_ROWS)
-		{
-			size_t		end = n - begin > CHECK_ROWS ? begin + CHECK_ROWS : n;
-
-			ml_check(ctx);
-			for (size_t i = begin; i < end; i++)
-				memcpy(to + next[(from[i * words] >> shift) & 255]++ * words, from + i * words,
-					   words * sizeof(uint64_t));
-		}
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != a)
-		memcpy(a, from, n * words * sizeof(uint64_t));
-}
-
-void
-ml_sort_rows(MlContext *ctx, uint64_t *rows, uint64_t *buffer, size_t n, size_t words)
-{
-	if (n <= ML_SORT_UNBUFFERED && words == ML_WORDS_KEY)
-		insertion_sort(rows, n, ML_WORDS_KEY);
-	else if (n <= ML_SORT_UNBUFFERED)
-		insertion_sort(rows, n, ML_WORDS_WEIGHTED);
-	else if (words == ML_WORDS_KEY)
-		radix_sort(ctx, rows, buffer, n, ML_WORDS_KEY);
-	else
-		radix_sort(ctx, rows, buffer, n, ML_WORDS_WEIGHTED);
-}
-
-void
-ml_sort_keyed(MlContext *ctx, MlKeyed *keyed, size_t n)
-{
-	MlKeyed    *buffer = ml_alloc_array(ctx, n + 1, sizeof(MlKeyed));
-
-	ml_sort_rows(ctx, &keyed->key, &buffer->key, n, ML_WORDS_WEIGHTED);
-	ml_free(ctx, buffer);
-}
-
-void
-ml_sort_numbers(MlContext *ctx, double *numbers, size_t n)
-{
-	uint64_t   *keys = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
-	uint64_t   *buffer = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
-
-	for (size_t i = 0; i < n; i++)
-		keys[i] = ml_score_key(numbers[i]);
-	ml_sort_rows(ctx, keys, buffer, n, ML_WORDS_KEY);
-	for (size_t i = 0; i < n; i++)
-		numbers[i] = ml_key_score(keys[i]);
-	ml_free(ctx, buffer);
-	ml_free(ctx, keys);
-}
 
 /* ---- packing ---- */
 

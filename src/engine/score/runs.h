@@ -10,42 +10,11 @@
 #define ML_RUNS_H
 
 #include "base/context.h"
+#include "base/sort.h"
 #include "score/metrics.h"
-
-/* The two layouts of rows before they are packed: keys alone, or each with its weight (a double) behind it. */
-#define ML_WORDS_KEY 1
-#define ML_WORDS_WEIGHTED 2
 
 /* No entry takes more bytes. */
 #define ML_RUN_ENTRY 20
-
-/* The number that a key stands for. */
-static inline double
-ml_key_score(uint64_t key)
-{
-	uint64_t	bits = key ^ (~(uint64_t) ((int64_t) key >> 63) | UINT64_C(0x8000000000000000));
-	double		score;
-
-	__builtin_memcpy(&score, &bits, sizeof score);
-	return score;
-}
-
-/* Sort n rows by their keys. buffer: as large; may be NULL for up to ML_SORT_UNBUFFERED rows. */
-#define ML_SORT_UNBUFFERED 64
-extern void ml_sort_rows(MlContext *ctx, uint64_t *rows, uint64_t *buffer, size_t n, size_t words);
-
-/* A key and what has it. */
-typedef struct MlKeyed
-{
-	uint64_t	key;
-	uint64_t	item;
-} MlKeyed;
-
-/* Sort by key; those of one key keep their order. */
-extern void ml_sort_keyed(MlContext *ctx, MlKeyed *keyed, size_t n);
-
-/* Sort numbers, none of which is NaN; minus zero becomes zero. */
-extern void ml_sort_numbers(MlContext *ctx, double *numbers, size_t n);
 
 /* How many bytes n rows take at most: an entry of more than one row has the room of several. */
 static inline size_t
@@ -79,7 +48,8 @@ struct MlRunReader
 
 	const uint8_t *at;			/* packed: what is there of the bytes behind it */
 	const uint8_t *end;
-	void		(*refill) (MlRunReader *reader);	/* (optional) brings more than ML_RUN_ENTRY bytes, or all that is left */
+	/* (optional) brings more than ML_RUN_ENTRY bytes, or all that is left */
+	void		(*refill) (MlRunReader *reader);
 	void	   *source;			/* refill's own */
 
 	const uint64_t *rows;		/* instead of bytes: sorted rows; then left counts them */

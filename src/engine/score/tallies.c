@@ -5,7 +5,8 @@
  * Rosenberg and Hirschberg, V-measure, 2007.
  *
  * The adjusted Rand index is a difference of products of numbers of pairs of rows, which cancel where groupings have
- * little in common: it is computed in integers of 128 bits.
+ * little in common: it is computed in integers of 128 bits, or where weights are no whole numbers in extended
+ * precision.
  */
 #include "score/tallies.h"
 
@@ -14,6 +15,9 @@
 
 /* Numbers of pairs keep so many bits, so that products of two, added up, fit 127. */
 #define PAIR_BITS 62
+
+/* What a difference of sums of squares may be off by, relative to what is taken away. */
+#define ROUNDED 1e-13L
 
 int
 ml_average_named(const char *name, size_t length)
@@ -141,11 +145,15 @@ ml_tally_kappa(const MlTally *tallies, size_t classes)
 
 /* ---- agreement ---- */
 
-/* How many pairs so many rows make, times two. */
-static inline unsigned __int128
-pairs(uint64_t rows)
+/* The squares of whole numbers, summed. */
+static unsigned __int128
+whole_squares(const double *weights, size_t n)
 {
-	return rows > 0 ? (unsigned __int128) rows * (rows - 1) : 0;
+	unsigned __int128 sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (unsigned __int128) weights[i] * (unsigned __int128) weights[i];
+	return sum;
 }
 
 /* The adjusted Rand index from the pairs together in both, in rows, in columns, and of all rows. */
@@ -169,15 +177,62 @@ adjusted_rand(unsigned __int128 both, unsigned __int128 rows, unsigned __int128 
 	return whole == 0 ? 1.0 : 2.0 * (double) part / (double) whole;
 }
 
+/* The squares of weights, summed, less those of the rows; what is left of rounding is nothing. */
+static long double
+pair_weight(const double *weights, size_t n, long double squares)
+{
+	long double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (long double) weights[i] * weights[i];
+	return sum - squares > ROUNDED * squares ? sum - squares : 0;
+}
+
+/* The same index where rows have weights that are no whole numbers. */
+static double
+adjusted_rand_weighted(long double both, long double rows, long double columns, long double all)
+{
+	long double part = both * all - rows * columns;
+	long double whole = (rows + columns) * all - 2 * rows * columns;
+
+	return whole == 0 ? 1.0 : (double) (2 * part / whole);
+}
+
+/* Are all of them whole numbers whose squares fit? */
+static bool
+all_whole(const double *weights, size_t n, double total)
+{
+	bool		whole = total < 9007199254740992.0;
+
+	for (size_t i = 0; whole && i < n; i++)
+		whole = weights[i] == floor(weights[i]);
+	return whole;
+}
+
+/* The adjusted Rand index of weights of cells, rows and columns. */
+static double
+rand_index(const double *cells, size_t ncells, const double *rows, const double *columns, size_t labels,
+		   double total, double squares)
+{
+	unsigned __int128 own;
+
+	if (!all_whole(cells, ncells, total) || squares != floor(squares) || squares >= 9007199254740992.0)
+		return adjusted_rand_weighted(pair_weight(cells, ncells, squares), pair_weight(rows, labels, squares),
+									  pair_weight(columns, labels, squares), pair_weight(&total, 1, squares));
+	own = (unsigned __int128) squares;
+	return adjusted_rand(whole_squares(cells, ncells) - own, whole_squares(rows, labels) - own,
+						 whole_squares(columns, labels) - own, whole_squares(&total, 1) - own);
+}
+
 /* The entropy of a grouping. */
 static double
-entropy(const uint64_t *rows, size_t n, double total)
+entropy(const double *weights, size_t n, double total)
 {
 	MlSum		sum = {0};
 
 	for (size_t i = 0; i < n; i++)
-		if (rows[i] > 0)
-			ml_sum_add(&sum, -((double) rows[i] / total) * log((double) rows[i] / total));
+		if (weights[i] > 0)
+			ml_sum_add(&sum, -(weights[i] / total) * log(weights[i] / total));
 	return ml_sum_value(&sum);
 }
 
@@ -189,44 +244,40 @@ share_or_one(double part, double whole)
 }
 
 void
-ml_agreement(MlContext *ctx, const MlCell *cells, size_t ncells, size_t labels, MlAgreement *out)
+ml_agreement(MlContext *ctx, const MlCell *cells, size_t ncells, size_t labels, double squares, MlAgreement *out)
 {
-	uint64_t   *rows = ml_alloc_array_zero(ctx, 2 * labels + 1, sizeof(uint64_t));
-	uint64_t   *columns = rows + labels;
-	uint64_t	n = 0;
-	unsigned __int128 together[3] = {0};
+	double	   *rows = ml_alloc_array_zero(ctx, 2 * labels + ncells + 1, sizeof(double));
+	double	   *columns = rows + labels;
+	double	   *weights = columns + labels;
+	double		total = 0;
 	MlSum		information = {0};
 	double		shared;
 
 	for (size_t i = 0; i < ncells; i++)
 	{
-		rows[cells[i].row] += cells[i].rows;
-		columns[cells[i].column] += cells[i].rows;
-		n += cells[i].rows;
-		together[0] += pairs(cells[i].rows);
-	}
-	for (size_t i = 0; i < labels; i++)
-	{
-		together[1] += pairs(rows[i]);
-		together[2] += pairs(columns[i]);
+		weights[i] = cells[i].weight;
+		rows[cells[i].row] += cells[i].weight;
+		columns[cells[i].column] += cells[i].weight;
+		total += cells[i].weight;
 	}
 	for (size_t i = 0; i < ncells; i++)
 	{
-		double		c = (double) cells[i].rows;
-		double		row = (double) rows[cells[i].row];
-		double		column = (double) columns[cells[i].column];
+		double		row = rows[cells[i].row];
+		double		column = columns[cells[i].column];
 
-		ml_sum_add(&information, c / (double) n * (log(c / row) - log(column / (double) n)));
+		ml_sum_add(&information, weights[i] / total * (log(weights[i] / row) - log(column / total)));
 	}
 	shared = fmax(ml_sum_value(&information), 0.0);
 	if (shared < ML_METRIC_EPSILON)
 		shared = 0.0;
-	out->ari = adjusted_rand(together[0], together[1], together[2], pairs(n));
-	out->homogeneity = share_or_one(shared, entropy(rows, labels, (double) n));
-	out->completeness = share_or_one(shared, entropy(columns, labels, (double) n));
+	out->ari = rand_index(weights, ncells, rows, columns, labels, total, squares);
+	out->homogeneity = share_or_one(shared, entropy(rows, labels, total));
+	out->completeness = share_or_one(shared, entropy(columns, labels, total));
 	out->v_measure = out->homogeneity + out->completeness > 0.0 ?
 		2.0 * out->homogeneity * out->completeness / (out->homogeneity + out->completeness) : 0.0;
-	if (n == 0)
+	if (!isfinite(squares) || !isfinite(total))
+		*out = (MlAgreement) {INFINITY, INFINITY, INFINITY, INFINITY};
+	if (ncells == 0)
 		*out = (MlAgreement) {NAN, NAN, NAN, NAN};
 	ml_free(ctx, rows);
 }

@@ -45,12 +45,12 @@ extern double ml_tally_total(const MlTally *tallies, size_t classes);
 /* Cohen's kappa; NaN without rows, and where both columns are one and the same label. */
 extern double ml_tally_kappa(const MlTally *tallies, size_t classes);
 
-/* How many rows have one pair of labels. */
+/* How many rows have one pair of labels, or what they weigh. */
 typedef struct MlCell
 {
 	uint32_t	row;
 	uint32_t	column;
-	uint64_t	rows;			/* more than 0 */
+	double		weight;			/* more than 0 */
 } MlCell;
 
 /* How far two groupings agree, whatever their labels; 1 = they are the same. */
@@ -62,7 +62,11 @@ typedef struct MlAgreement
 	double		v_measure;		/* their harmonic mean, which is the mutual information over the mean entropy */
 } MlAgreement;
 
-/* All NaN without cells. */
-extern void ml_agreement(MlContext *ctx, const MlCell *cells, size_t ncells, size_t labels, MlAgreement *out);
+/*
+ * squares is the sum over rows of their squared weights, which is their number where each weighs 1.  A pair of rows
+ * counts as the product of their weights.  All NaN without cells; infinite where sums overflow.
+ */
+extern void ml_agreement(MlContext *ctx, const MlCell *cells, size_t ncells, size_t labels, double squares,
+						 MlAgreement *out);
 
 #endif

@@ -100,7 +100,8 @@ lineage_add(const char *lineage, const char *key, const char *json)
 	const char *separator = length > 1 ? ", " : "";
 
 	Assert(lineage == NULL || lineage[length] == '}');
-	return psprintf("%.*s%s\"%s\": %s}", lineage == NULL ? 1 : length, lineage == NULL ? "{" : lineage, separator, key, json);
+	return psprintf("%.*s%s\"%s\": %s}", lineage == NULL ? 1 : length, lineage == NULL ? "{" : lineage, separator, key,
+					json);
 }
 
 char *
@@ -402,7 +403,8 @@ lineage_call_json(FunctionCallInfo call, int index, Jsonb *value)
 void
 lineage_call_numbers(FunctionCallInfo call, int index, Jsonb *array)
 {
-	uint32		count = array == NULL || !JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array) ? 0 : JB_ROOT_COUNT(array);
+	uint32		count = array == NULL || !JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array) ? 0 :
+		JB_ROOT_COUNT(array);
 	Datum	   *elements = palloc(sizeof(Datum) * (Size) Max(count, 1));
 
 	for (uint32 i = 0; i < count; i++)

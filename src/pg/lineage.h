@@ -46,18 +46,24 @@ typedef struct VersionOrigin
 	Jsonb	   *validation;
 } VersionOrigin;
 
-/* Did the version that has a lineage, or the one that it is a copy of, come as a value, so that nobody knows how it was trained? */
+/*
+ * Did the version that has a lineage, or the one that it is a copy of, come as a value, so that nobody knows how it was
+ * trained?
+ */
 extern bool lineage_is_value(Jsonb *lineage);
 
 /* Read the row of a version of which the current user has the privilege describe. */
 extern void lineage_origin(const pg_uuid_t *version, VersionOrigin *origin);
 
-/* The name@version that the version of an id has now; NULL when there is none, or none that the current user may describe. */
+/*
+ * The name@version that the version of an id has now; NULL when there is none, or none that the current user may
+ * describe.
+ */
 extern char *lineage_version_name(const char *id);
 
 /*
- * What a version made of others depends on: what one of those does, of which the current user has the privilege describe,
- * and what a source reads (source_dependencies) is added; lineage_dependencies is all of it as JSON.
+ * What a version made of others depends on: what one of those does, of which the current user has the privilege
+ * describe, and what a source reads (source_dependencies) is added; lineage_dependencies is all of it as JSON.
  */
 extern List *lineage_depend(List *dependencies, const pg_uuid_t *version);
 extern List *lineage_depend_on(List *dependencies, const char *source);

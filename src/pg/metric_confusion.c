@@ -141,7 +141,8 @@ averaged_score(FunctionCallInfo fcinfo, MlClassScore score)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("average \"binary\" is for two labels"),
 				 errdetail("There are %u.", c->nlabels),
-				 errhint("Use macro, micro or weighted, or compare with the positive label: (actual = 'yes', predicted = 'yes').")));
+				 errhint("Use macro, micro or weighted, or compare with the positive label: (actual = 'yes', predicted "
+						 "= 'yes').")));
 	return metric_datum(fcinfo, ml_tally_average(t.tallies, t.classes, t.positive, score, c->beta, c->average));
 }
 
@@ -414,7 +415,8 @@ ml_classification_report_final(PG_FUNCTION_ARGS)
 	{
 		values[1] = CStringGetTextDatum(averages[i].name);
 		for (int k = 0; k < REPORT_SCORES; k++)
-			values[2 + k] = Float8GetDatum(ml_tally_average(t.tallies, t.classes, -1, scores[k], 1.0, averages[i].average));
+			values[2 + k] = Float8GetDatum(ml_tally_average(t.tallies, t.classes, -1, scores[k], 1.0,
+															averages[i].average));
 		values[5] = Float8GetDatum(total);
 		metric_rows_add(&rows, values, nulls);
 	}

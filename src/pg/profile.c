@@ -312,7 +312,8 @@ histogram_array(const MlProfile *profile)
 
 	for (int i = 0; i < ML_PROFILE_BINS; i++)
 		elements[i] = Int64GetDatum((int64) profile->histogram[i]);
-	return PointerGetDatum(construct_array(elements, ML_PROFILE_BINS, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(elements, ML_PROFILE_BINS, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
 }
 
 /* ---- warnings ---- */
@@ -398,23 +399,25 @@ warnings_array(const Loaded *loaded, int column, const MlProfile *profile)
 	if (missing != NULL)
 		warnings[count++] = CStringGetTextDatum(missing);
 	if (nonfinite > 0)
-		warnings[count++] = CStringGetTextDatum(psprintf("%zu %s NaN or infinite, which no model learns from", nonfinite,
-														 nonfinite == 1 ? "value is" : "values are"));
+		warnings[count++] = CStringGetTextDatum(psprintf("%zu %s NaN or infinite, which no model learns from",
+														 nonfinite, nonfinite == 1 ? "value is" : "values are"));
 	if (values > 1 && profile->distinct == 1)
 		warnings[count++] = CStringGetTextDatum("constant: it tells nothing");
-	else if (values >= FEW_ROWS && reader->kind == ML_KIND_CATEGORY && (double) profile->distinct >= NEARLY_ALL * (double) values)
+	else if (values >= FEW_ROWS && reader->kind == ML_KIND_CATEGORY &&
+			 (double) profile->distinct >= NEARLY_ALL * (double) values)
 		warnings[count++] = CStringGetTextDatum("like an identifier: nearly every value is another");
 	else if (values >= FEW_ROWS && reader->kind == ML_KIND_NUMBER && counts_rows(loaded, column, profile, values))
 		warnings[count++] = CStringGetTextDatum("like an identifier: whole numbers, each of them once");
 	else if (reader->kind == ML_KIND_CATEGORY && profile->distinct > MANY_CATEGORIES)
-		warnings[count++] = CStringGetTextDatum(psprintf("%zu categories: most learners keep the %d most frequent, see max_categories",
-														 profile->distinct, MANY_CATEGORIES));
+		warnings[count++] = CStringGetTextDatum(psprintf("%zu categories: most learners keep the %d most frequent, see "
+														 "max_categories", profile->distinct, MANY_CATEGORIES));
 	if (loaded->target >= 0 && column != loaded->target && reader->kind != ML_KIND_VECTOR)
 	{
 		double		skill = skill_of(loaded, column);
 
 		if (skill >= ML_LEAK_SKILL)
-			warnings[count++] = CStringGetTextDatum(psprintf("leaks the target? It alone explains %.1f %% of it, on rows that this was not fitted on", 100 * skill));
+			warnings[count++] = CStringGetTextDatum(psprintf("leaks the target? It alone explains %.1f %% of it, on "
+															 "rows that this was not fitted on", 100 * skill));
 	}
 	return PointerGetDatum(construct_array(warnings, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
@@ -503,7 +506,8 @@ ml_profile(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	load(ctx, text_to_cstring(PG_GETARG_TEXT_PP(0)), target, &loaded);
-	if (loaded.target >= 0 && (loaded.places[loaded.target] < 0 || loaded.readers[loaded.target].kind == ML_KIND_VECTOR))
+	if (loaded.target >= 0 && (loaded.places[loaded.target] < 0 ||
+							   loaded.readers[loaded.target].kind == ML_KIND_VECTOR))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("target column \"%s\" has type %s, which cannot be predicted", target,

@@ -160,11 +160,12 @@ configuration(const char *authenticator, const char *anonymous)
 	run("SELECT current_database()::text", SPI_OK_SELECT, NULL, NULL);
 	database = TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	initStringInfo(&conf);
-	appendStringInfoString(&conf, "# PostgREST in front of mlaas; each value can also come from the environment, as PGRST_DB_URI and so on\n"
-						   "# add host=, and password= or PGPASSWORD, where the server is not on this machine's socket\n"
-						   "db-uri = ");
-	append_quoted(&conf, psprintf("user=%s dbname=%s port=%s", connection_value(authenticator), connection_value(database),
-								  GetConfigOption("port", false, false)));
+	appendStringInfoString(&conf, "# PostgREST in front of mlaas; each value can also come from the environment, as "
+						   "PGRST_DB_URI and so on\n"
+						   "# add host=, and password= or PGPASSWORD, where the server is not on this machine's "
+						   "socket\ndb-uri = ");
+	append_quoted(&conf, psprintf("user=%s dbname=%s port=%s", connection_value(authenticator),
+								  connection_value(database), GetConfigOption("port", false, false)));
 	appendStringInfoString(&conf, "db-schemas = \"mlaas_api\"\n"
 						   "# where tables are found that train and evaluate are given without a schema\n"
 						   "db-extra-search-path = \"public\"\n"
@@ -172,8 +173,8 @@ configuration(const char *authenticator, const char *anonymous)
 						   "db-anon-role = ");
 	append_quoted(&conf, anonymous);
 	appendStringInfoString(&conf, "# the key of the tokens, 32 characters or more: set PGRST_JWT_SECRET\n"
-						   "# connections: two for each core of the database serve predictions; the sum over all instances of\n"
-						   "# PostgREST must stay below max_connections\n"
+						   "# connections: two for each core of the database serve predictions; the sum over all "
+						   "instances of\n# PostgREST must stay below max_connections\n"
 						   "db-pool = 10\n"
 						   "server-host = \"127.0.0.1\"\n"
 						   "server-port = 3000\n"
@@ -211,7 +212,8 @@ ml_rest_setup(PG_FUNCTION_ARGS)
 	char	   *conf;
 
 	/* what names mean here does not depend on the caller's search_path */
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	need_authenticator(authenticator);

@@ -86,7 +86,8 @@ notice_few_values(const TrainArgs *args, const MlTrainResult *result)
 			(errmsg("target column \"%s\" has %d distinct values and is predicted as a number", args->target,
 					result->few_values),
 			 errhint("Where they are classes, %scast the column in the source: SELECT %s::text AS %s, ...",
-					 args->algorithm == NULL ? "name a classifier such as \"logistic_regression\", or " : "", target, target)));
+					 args->algorithm == NULL ? "name a classifier such as \"logistic_regression\", or " : "", target,
+					 target)));
 }
 
 /* Train, store and perhaps deploy; returns the row. */
@@ -169,7 +170,8 @@ train_read_table(MlContext *ctx, TrainArgs *args, MlTrainSpec *spec)
 
 /* Only read the rows. */
 MlTable *
-train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg, MlTrainSpec *spec)
+train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg,
+		   MlTrainSpec *spec)
 {
 	TrainPlan	plan;
 	MlTable    *table;
@@ -392,8 +394,8 @@ read_transform(MlContext *ctx, TrainArgs *args)
 	if (ml_prep_knows_target(model->prep))
 		ereport(WARNING,
 				(errmsg("transform \"%s\" encodes by the target", args->transform_name),
-				 errdetail("It has seen the target of every row that it was fitted to: such rows, learned from or held out, "
-						   "look better predicted than new ones will be."),
+				 errdetail("It has seen the target of every row that it was fitted to: such rows, learned from or held "
+						   "out, look better predicted than new ones will be."),
 				 errhint("Encode by the target in preprocess itself, or fit the transform to other rows.")));
 }
 
@@ -467,7 +469,8 @@ train_need_deployment(const TrainArgs *args)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a new version is not approved, so it cannot be deployed at once"),
-				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.", REGISTRY_DEFAULT_ALIAS),
+				 errdetail("Since role \"mlaas_approver\" exists, \"%s\" takes approved versions only.",
+						   REGISTRY_DEFAULT_ALIAS),
 				 errhint("Train with deploy => 'never', and deploy it when it is approved.")));
 }
 
@@ -540,7 +543,8 @@ plan_feature(const TrainArgs *args, TrainPlan *plan, int column)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("feature \"%s\" has type %s, which cannot be used", source->name, source->type_name),
-				 errdetail("Features are numbers, booleans, dates and times, text, enums, UUIDs, or arrays of numbers."),
+				 errdetail("Features are numbers, booleans, dates and times, text, enums, UUIDs, or arrays of "
+						   "numbers."),
 				 errhint("List the features to use in the argument features, or cast the column in a query.")));
 	/* the type behind a domain: it says how text and numbers are read at prediction */
 	plan->feature_types[plan->spec.nfeatures++] = format_type_be(reader.base);
@@ -693,7 +697,9 @@ plan_number(TrainPlan *plan, int column, const char *role)
 	return plan_column(plan, column);
 }
 
-/* The text of a value that means the same under any DateStyle, IntervalStyle and TimeZone; of other types that given. */
+/*
+ * The text of a value that means the same under any DateStyle, IntervalStyle and TimeZone; of other types that given.
+ */
 static char *
 settled_text(const ValueReader *reader, Datum value, char *given)
 {
@@ -1081,7 +1087,9 @@ store_version(const TrainArgs *args, const char *features, const MlTrainResult *
 
 /* ---- deployment ---- */
 
-/* May a version that was trained just now become the one that the bare name means? A new version is not approved yet. */
+/*
+ * May a version that was trained just now become the one that the bare name means? A new version is not approved yet.
+ */
 static bool
 may_deploy(void)
 {

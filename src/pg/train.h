@@ -102,8 +102,8 @@ extern MlFold *train_cross_validate(MlContext *ctx, TrainArgs *args, int *count)
  * Only read the rows: the table, and what to learn from it.  A column (NULL = none) comes as another of the scan, after
  * those of the table, and each row goes to a function too, when reader has been set up for that column.
  */
-extern MlTable *train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row, void *arg,
-						   MlTrainSpec *spec);
+extern MlTable *train_load(MlContext *ctx, TrainArgs *args, const char *key, KeyReader *reader, SourceRow row,
+						   void *arg, MlTrainSpec *spec);
 
 /* Read the rows that train_learn would learn from, and say how it would. */
 extern MlTable *train_read_table(MlContext *ctx, TrainArgs *args, MlTrainSpec *spec);
@@ -128,7 +128,10 @@ extern char *train_features_json(const MlSignature *signature);
 /* Error when the policy is one that the caller may not ask for: before any row is read. */
 extern void train_need_deployment(const TrainArgs *args);
 
-/* Deploy a version if args's policy says so and it is good enough; tells whether it was.  made: "trained", for the history. */
+/*
+ * Deploy a version if args's policy says so and it is good enough; tells whether it was.  made: "trained", for the
+ * history.
+ */
 extern bool train_deploy(const TrainArgs *args, const RegistryVersion *version, const char *made);
 
 /* Check the arguments of ml_train, which come first in the call, without reading a row; returns the source. */

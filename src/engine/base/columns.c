@@ -357,7 +357,8 @@ ml_column_finish(MlContext *ctx, MlColumn *column)
 	if (column->tail_rows == 0)
 		return;
 	/* the last chunk is kept no larger than it is */
-	size = column->tail_rows * (column->kind == ML_KIND_CATEGORY ? sizeof(int32_t) : sizeof(double) * (size_t) column->width);
+	size = column->tail_rows *
+		(column->kind == ML_KIND_CATEGORY ? sizeof(int32_t) : sizeof(double) * (size_t) column->width);
 	if (column->kind == ML_KIND_CATEGORY)
 		column->tail_codes = ml_realloc(ctx, column->tail_codes, size);
 	else
@@ -422,7 +423,8 @@ chunk_at(const MlColumn *column, size_t number)
 	if (number < column->nchunks)
 		return column->chunks[number];
 	return (MlChunk) {
-		.values = column->kind == ML_KIND_CATEGORY ? (void *) column->tail_codes : column->tail,.code_size = sizeof(int32_t)
+		.values = column->kind == ML_KIND_CATEGORY ? (void *) column->tail_codes :
+			column->tail,.code_size = sizeof(int32_t)
 	};
 }
 
@@ -484,7 +486,8 @@ ml_column_hash(const MlColumn *column, uint64_t column_number, size_t begin, siz
 			if (column->kind == ML_KIND_CATEGORY)
 				for (size_t i = 0; i < m; i++)
 					hashes[done + i] += ml_hash_cell(values[i] == values[i] ?
-													 column->dictionary->hashes[(size_t) values[i]] : ML_HASH_NULL, number);
+													 column->dictionary->hashes[(size_t) values[i]] : ML_HASH_NULL,
+													 number);
 			else
 				for (size_t i = 0; i < m; i++)
 					hashes[done + i] += ml_hash_cell(ml_number_bits(values[i]), number);

@@ -109,8 +109,8 @@ typedef struct Trial
 } Trial;
 
 /*
- * The best of up to so many rounds of a trial; scores and forest are as before afterwards.  The losses of all rounds are
- * added to curve [rounds + 1], if there is one, the last one for those that were not made.
+ * The best of up to so many rounds of a trial; scores and forest are as before afterwards.  The losses of all rounds
+ * are added to curve [rounds + 1], if there is one, the last one for those that were not made.
  */
 static Trial
 try_rate(Boost *b, MlTree *tree, BoostRows *rows, double rate, size_t rounds, double *curve)

@@ -109,7 +109,8 @@ measure_targets(Forest *f)
 	}
 	if (rows->criterion == CART_POISSON && !(low >= 0 && sum > 0))
 		ml_raise_full(f->ctx, ML_ERROR_INVALID_DATA, "criterion \"poisson\" needs a target of zero or above",
-					  low < 0 ? ml_format(f->ctx, "The lowest value is %g.", low) : "The target is zero in every row that has weight.",
+					  low < 0 ? ml_format(f->ctx, "The lowest value is %g.", low) :
+					  "The target is zero in every row that has weight.",
 					  "Choose \"squared_error\" for other targets.");
 	rows->center = rows->criterion == CART_POISSON ? 0 : sum / weights;
 	for (size_t i = 0; i < f->n; i++)
@@ -213,7 +214,8 @@ static void __attribute__((noreturn))
 raise_size(const Forest *f, size_t leaves)
 {
 	ml_raise_full(f->ctx, ML_ERROR_INVALID_PARAMETER, "the trees would not fit into a model",
-				  ml_format(f->ctx, "%zu trees of up to %zu leaves can take more than %zu MB.", f->nslots == 1 ? (size_t) 1 :
+				  ml_format(f->ctx, "%zu trees of up to %zu leaves can take more than %zu MB.",
+							f->nslots == 1 ? (size_t) 1 :
 							(size_t) f->params->n_estimators, leaves, ML_FOREST_MAX_BYTES >> 20),
 				  "Set n_estimators or max_leaf_nodes lower, or min_samples_leaf higher.");
 }
@@ -234,7 +236,8 @@ make_limits(Forest *f)
 	if (l->max_leaves < 2 || (l->max_leaves > fit && bound > fit))
 		raise_size(f, l->max_leaves < bound ? l->max_leaves : bound);
 	/* what grows over and is cut may be some times as large; beyond that it pays to grow by gain */
-	l->best_first = bound > l->max_leaves && (p->max_leaf_nodes > 0 || bound > 8 * l->max_leaves) && !(p->ccp_alpha > 0);
+	l->best_first = bound > l->max_leaves && (p->max_leaf_nodes > 0 || bound > 8 * l->max_leaves) &&
+		!(p->ccp_alpha > 0);
 	l->max_leaves = l->max_leaves < bound ? l->max_leaves : bound;
 	l->leaf_room = l->best_first ? l->max_leaves : bound;
 	l->random = p->splitter != 0;
@@ -260,7 +263,8 @@ make_items(const Forest *f, CartWorker *worker)
 		uint32_t	draws = worker->draws != NULL ? worker->draws[i] : 1;
 		uint32_t	w = draws * (rows->w != NULL ? rows->w[i] : 1);
 
-		worker->items[n] = (CartItem) {.g = scaled ? rows->g[i] * draws : rows->classes == 2 ? rows->g[i] * w : rows->g[i],.w = w,.row = (uint32_t) i};
+		worker->items[n] = (CartItem) {.g = scaled ? rows->g[i] * draws : rows->classes == 2 ? rows->g[i] * w :
+									   rows->g[i],.w = w,.row = (uint32_t) i};
 		n += w > 0;
 	}
 	return n;
@@ -306,7 +310,8 @@ keep_tree(Forest *f, const CartTree *tree)
 		const MlBinColumn *column = node->feature >= 0 ? &f->rows.bins->column[node->feature] : NULL;
 
 		out->nodes[i] = (MlTreeNode) {
-			.feature = node->feature,.left = node->left,.right = node->left + (node->feature >= 0),.bin = node->bin,.set = -1,
+			.feature = node->feature,.left = node->left,.right = node->left +
+				(node->feature >= 0),.bin = node->bin,.set = -1,
 			.missing_left = node->missing_left,.value = node->value,.gain = node->gain,.cover = node->cover,
 		};
 		if (node->set >= 0)

@@ -11,8 +11,8 @@
 static void __attribute__((noreturn))
 raise_wrong(MlContext *ctx, const char *given)
 {
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"class_weight\" cannot be %s", given), NULL,
-				  "It is \"balanced\" or an object of labels and weights, as {\"yes\": 5}.");
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "parameter \"class_weight\" cannot be %s", given),
+				  NULL, "It is \"balanced\" or an object of labels and weights, as {\"yes\": 5}.");
 }
 
 /* Rows of all classes over classes times the rows of each. */
@@ -42,7 +42,9 @@ find_class(MlContext *ctx, const MlDesign *design, const char *label)
 	for (int k = 0; k < design->classes; k++)
 		if (strcmp(design->class_labels[k], label) == 0)
 			return k;
-	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx, "class \"%s\" of parameter \"class_weight\" does not occur", label),
+	ml_raise_full(ctx, ML_ERROR_INVALID_PARAMETER, ml_format(ctx,
+															 "class \"%s\" of parameter \"class_weight\" does not "
+															 "occur", label),
 				  NULL, ml_candidates_hint(ctx, "class", label, design->class_labels, (size_t) design->classes));
 }
 

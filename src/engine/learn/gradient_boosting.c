@@ -118,7 +118,8 @@ boost_load(MlContext *ctx, const MlNode *payload, const MlShape *shape)
 		if (!isfinite(base[c]))
 			corrupted(ctx, "a start score out of range");
 	m->ensemble = (MlEnsemble) {
-		.forest = ml_forest_load(ctx, payload, shape, m->k, 1),.base = base,.scale = 1,.link = link_of(m->kind, shape->task),
+		.forest = ml_forest_load(ctx, payload, shape, m->k,
+								 1),.base = base,.scale = 1,.link = link_of(m->kind, shape->task),
 	};
 	trees = m->ensemble.forest->trees;
 	if (m->mean && trees > 0)
@@ -183,7 +184,8 @@ boost_resume(MlContext *ctx, const MlDesign *design, const void *params, const v
 }
 
 static void
-boost_refit(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double decay_rate, MlWriter *payload)
+boost_refit(MlContext *ctx, const MlDesign *design, const void *params, const void *loaded, double decay_rate,
+			MlWriter *payload)
 {
 	const LoadedBoost *m = loaded;
 

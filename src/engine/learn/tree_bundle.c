@@ -36,7 +36,9 @@ typedef struct Sparse
 	size_t		unusual;		/* how many these are */
 } Sparse;
 
-/* Columns of a bundle, as places among the sparse ones in the order in which they came; the first has all their bits. */
+/*
+ * Columns of a bundle, as places among the sparse ones in the order in which they came; the first has all their bits.
+ */
 typedef struct Bundle
 {
 	int			first;
@@ -303,7 +305,9 @@ check_bundles(Bundling *b)
 
 /* ---- tracks ---- */
 
-/* Lay tracks: a bundle where the first of its columns to have come would be, all others as they were, broad ones last. */
+/*
+ * Lay tracks: a bundle where the first of its columns to have come would be, all others as they were, broad ones last.
+ */
 static void
 lay_tracks(Bundling *b)
 {

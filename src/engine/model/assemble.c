@@ -52,7 +52,8 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 	static const char *const splits[] = {"stratified", "random", "last", "column", "group", "none"};
 	static const char *const samplings[] = {"none", "under", "over", "smote"};
 	const MlSplit *split = &spec->split;
-	bool		by_share = split->kind != ML_SPLIT_NONE && split->kind != ML_SPLIT_COLUMN && split->folds == 0 && !split->has_after;
+	bool		by_share = split->kind != ML_SPLIT_NONE && split->kind != ML_SPLIT_COLUMN && split->folds == 0 &&
+		!split->has_after;
 	MlWriter   *w = ml_writer_create(ctx);
 
 	ml_write_int(w, "n_train", (int64_t) result->n_train);
@@ -70,7 +71,8 @@ summary_section(MlContext *ctx, const MlTrainSpec *spec, const MlTrainResult *re
 		ml_write_string(w, "sampling", samplings[spec->sampling]);
 		ml_write_double(w, "sampling_ratio", spec->sampling_ratio);
 	}
-	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum, result->digest.sum_inverse));
+	ml_write_string(w, "row_digest", ml_format(ctx, "%016" PRIx64 "%016" PRIx64, result->digest.sum,
+											   result->digest.sum_inverse));
 	if (spec->transform_name != NULL)
 		ml_write_string(w, "transform", spec->transform_name);
 	if (spec->validation != NULL)

@@ -44,7 +44,8 @@ add_strings(Union *u, int at, const MlDictionary *strings)
 static const char *
 feature_phrase(MlContext *ctx, const MlFeature *feature)
 {
-	return feature->kind == ML_KIND_VECTOR ? ml_format(ctx, "%s of %d elements", feature->type, feature->width) : feature->type;
+	return feature->kind == ML_KIND_VECTOR ? ml_format(ctx, "%s of %d elements", feature->type, feature->width) :
+		feature->type;
 }
 
 /* Take in a feature of a member. */
@@ -59,14 +60,17 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 		at++;
 	if (at < s->nfeatures && feature->kind == ML_KIND_TEXT && s->features[at].kind == ML_KIND_TEXT &&
 		!ml_text_same(u->texts[at], ml_prep_text(member->model->prep, f)))
-		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"", feature->name),
+		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"",
+															 feature->name),
 					  ml_format(u->ctx, "\"%s\" and \"%s\" make other terms of its texts.", u->owner[at], member->name),
 					  "Train them on the same rows with the same \"text\" in preprocess.");
 	if (at < s->nfeatures && (s->features[at].kind != feature->kind || s->features[at].width != feature->width ||
 							  strcmp(s->features[at].type, feature->type) != 0))
-		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"", feature->name),
+		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, ml_format(u->ctx, "members do not agree on feature \"%s\"",
+															 feature->name),
 					  ml_format(u->ctx, "In \"%s\" it is of type %s, in \"%s\" of type %s.", u->owner[at],
-								feature_phrase(u->ctx, &s->features[at]), member->name, feature_phrase(u->ctx, feature)),
+								feature_phrase(u->ctx, &s->features[at]), member->name,
+								feature_phrase(u->ctx, feature)),
 					  "Train them on columns of the same types.");
 	if (at == s->nfeatures)
 	{
@@ -83,7 +87,8 @@ add_feature(Union *u, const MlMemberSpec *member, int f)
 					  "It transforms and predicts nothing.", NULL);
 	if (ml_prep_is_hashed(member->model->prep, f))
 		ml_raise_full(u->ctx, ML_ERROR_UNSUPPORTED, ml_format(u->ctx, "model \"%s\" cannot be a member", member->name),
-					  ml_format(u->ctx, "It hashes \"%s\", whose strings the whole would have to know.", feature->name), NULL);
+					  ml_format(u->ctx, "It hashes \"%s\", whose strings the whole would have to know.", feature->name),
+					  NULL);
 	u->refuses_null[at] |= ml_prep_refuses_null(member->model->prep, f);
 	if (feature->kind == ML_KIND_CATEGORY)
 		add_strings(u, at, ml_prep_feature_strings(member->model->prep, f));
@@ -150,7 +155,8 @@ order_as_members(Union *u)
 
 		if (strcmp(of->class_labels[1], first->class_labels[1]) != 0)
 			ml_raise_full(u->ctx, ML_ERROR_INVALID_PARAMETER, "members have different positive classes",
-						  ml_format(u->ctx, "That of \"%s\" is \"%s\", that of \"%s\" \"%s\".", u->spec->members[0].name,
+						  ml_format(u->ctx, "That of \"%s\" is \"%s\", that of \"%s\" \"%s\".",
+									u->spec->members[0].name,
 									first->class_labels[1], u->spec->members[m].name, of->class_labels[1]),
 						  "Train them with the same \"positive\" in validation.");
 	}
@@ -206,11 +212,12 @@ check_targets(Union *u)
 		const MlMemberSpec *member = &u->spec->members[m];
 		const MlSignature *b = member->model->signature;
 
-		if (strcmp(a->target, b->target) == 0 && a->target_kind == b->target_kind && (a->nclasses > 0) == (b->nclasses > 0) &&
-			(a->nclasses > 0 || a->task == b->task))
+		if (strcmp(a->target, b->target) == 0 && a->target_kind == b->target_kind &&
+			(a->nclasses > 0) == (b->nclasses > 0) && (a->nclasses > 0 || a->task == b->task))
 			continue;
 		ml_raise_full(u->ctx, ML_ERROR_WRONG_TYPE, "members do not predict the same target",
-					  ml_format(u->ctx, "\"%s\" is for %s of \"%s\", \"%s\" for %s of \"%s\".", first->name, ml_task_name(a->task),
+					  ml_format(u->ctx, "\"%s\" is for %s of \"%s\", \"%s\" for %s of \"%s\".", first->name,
+								ml_task_name(a->task),
 								a->target, member->name, ml_task_name(b->task), b->target), NULL);
 	}
 	if (u->spec->method == ML_ENSEMBLE_VOTE && a->nclasses == 0)
@@ -267,7 +274,8 @@ check_members(MlContext *ctx, const MlCompositeSpec *spec)
 	if (spec->count < 1)
 		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "there must be at least one model");
 	if (spec->count > ML_COMPOSITE_MEMBERS)
-		ml_raise(ctx, ML_ERROR_MEMORY, "a model of models has at most %d members, not %d", ML_COMPOSITE_MEMBERS, spec->count);
+		ml_raise(ctx, ML_ERROR_MEMORY, "a model of models has at most %d members, not %d", ML_COMPOSITE_MEMBERS,
+				 spec->count);
 	for (int m = 0; m < spec->count; m++)
 	{
 		double		weight = spec->members[m].weight;
@@ -283,7 +291,8 @@ check_members(MlContext *ctx, const MlCompositeSpec *spec)
 		ml_raise(ctx, ML_ERROR_INVALID_PARAMETER, "the weights add up to %g", sum);
 	if (bytes > ML_COMPOSITE_BYTES - (1 << 20))
 		ml_raise_full(ctx, ML_ERROR_MEMORY, "the members are too large for one model",
-					  ml_format(ctx, "They have %zu bytes together, and %zu are the most.", bytes, ML_COMPOSITE_BYTES - (1 << 20)), NULL);
+					  ml_format(ctx, "They have %zu bytes together, and %zu are the most.", bytes,
+								ML_COMPOSITE_BYTES - (1 << 20)), NULL);
 }
 
 /* How deeply models are nested in a model. */
@@ -357,7 +366,8 @@ summary_section(MlContext *ctx, const MlCompositeSpec *spec)
 	ml_write_int(w, "n_train", (int64_t) summary->n_train);
 	ml_write_int(w, "n_test", (int64_t) summary->n_test);
 	ml_write_int(w, "n_skipped", 0);
-	ml_write_string(w, "metrics_on", summary->nmetrics == 0 ? "no rows" : summary->n_test > 0 ? "held-out rows" : "training rows");
+	ml_write_string(w, "metrics_on", summary->nmetrics == 0 ? "no rows" : summary->n_test > 0 ? "held-out rows" :
+					"training rows");
 	ml_write_object(w, "metrics");
 	for (int i = 0; i < summary->nmetrics; i++)
 		ml_write_double(w, summary->metrics[i].name, summary->metrics[i].value);

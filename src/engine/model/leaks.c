@@ -136,7 +136,8 @@ names_rows(const MlColumn *column)
 {
 	size_t		values = column->rows - column->nulls;
 
-	return column->kind == ML_KIND_CATEGORY && values >= FEWEST_ROWS && (double) column->dictionary->count >= IDENTIFIER_SHARE * (double) values;
+	return column->kind == ML_KIND_CATEGORY && values >= FEWEST_ROWS &&
+		(double) column->dictionary->count >= IDENTIFIER_SHARE * (double) values;
 }
 
 /* Do the strings of a category have so many words that they may be texts? */
@@ -167,7 +168,8 @@ judge(MlContext *ctx, const MlColumn *column, const double *x, const Judged *jud
 {
 	if (names_rows(column))
 		ctx->warn(ctx, ml_format(ctx, "feature \"%s\" is different in almost every row", column->name),
-				  is_prose(column) ? "As a category it tells nothing of rows to come; \"text\" in preprocess makes terms of its words." :
+				  is_prose(column) ? "As a category it tells nothing of rows to come; \"text\" in preprocess makes "
+				  "terms of its words." :
 				  "Like an identifier, it tells nothing of rows to come.");
 	else
 		ml_leaks_warn_skill(ctx, column->name, (double) judged->n,
@@ -185,7 +187,8 @@ judge_time(MlContext *ctx, const MlColumn *column, const double *x, const double
 		later += x[i] > order[i];
 	if (later > 0)
 		ctx->warn(ctx, ml_format(ctx, "feature \"%s\" is later than the time that orders the rows", column->name),
-				  ml_format(ctx, "It is in %zu of %zu rows that were looked at, so it may not be known when the model is used.", later, n));
+				  ml_format(ctx, "It is in %zu of %zu rows that were looked at, so it may not be known when the model "
+							"is used.", later, n));
 }
 
 /* Is the type one of moments? */

@@ -3,9 +3,7 @@
  */
 #include "model/pipeline.h"
 
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -15,15 +13,12 @@
 #include "learn/learners.h"
 #include "model/assemble.h"
 #include "model/automatic.h"
-#include "model/binned.h"
 #include "model/conformal.h"
 #include "model/folds.h"
 #include "model/leaks.h"
-#include "model/resample.h"
 #include "model/retrain.h"
-#include "model/sample.h"
 #include "model/split.h"
-#include "model/target.h"
+#include "model/training.h"
 
 #define SMALL_CATEGORIES 254	/* of a feature, for learners of trees, where those of few rows are among them */
 
@@ -46,393 +41,11 @@ ml_prep_options_parse(MlContext *ctx, const MlAlgorithm *algorithm, const void *
 		options->max_small = SMALL_CATEGORIES;
 		options->min_frequency = 0;
 	}
-	ml_prep_options_read(ctx, json, algorithm->name, algorithm->wants_scaling != NULL && algorithm->wants_scaling(params), options);
+	ml_prep_options_read(ctx, json, algorithm->name, algorithm->wants_scaling != NULL &&
+						 algorithm->wants_scaling(params), options);
 	/* with "(other)" no more than it tells apart */
 	if (native && options->max_categories >= algorithm->most_levels)
 		options->max_categories = algorithm->most_levels - 1;
-}
-
-/* ---- what training rows look like ---- */
-
-typedef struct Training
-{
-	const MlTable *table;
-	const MlTrainSpec *spec;
-	const MlSignature *signature;
-	const MlPrep *prep;
-	const double **level_of_code;	/* [features] slot value of each dictionary code */
-	const int  *slot_feature;	/* [slots] */
-	const MlTextFit **text;		/* [features] those that are texts, and what their rows weigh; NULL = none is */
-	MlTextRows **text_rows;
-	MlGroups   *groups;			/* until the rows are divided; NULL = none */
-	bool		by_group;		/* rows of designs are in the order of their groups */
-	const uint8_t *folds;		/* by row of the table: the part it is in for encodings by the target; NULL = none */
-	MlStream   *stream;			/* features are bytes, NULL = as given */
-	MlSynthetic *made;			/* training rows that are in no table; NULL = none */
-	bool		quiet;			/* what is worth a warning will be seen once more */
-	const MlTarget *whole;		/* of a fold without some classes, which is judged over all; NULL = has all */
-} Training;
-
-/* Values of rows, which are ascending, but those put in the order of their groups only stretch by stretch. */
-static void
-read_rows(const Training *t, int column, int element, const uint32_t *rows, size_t n, double *out)
-{
-	size_t		run;
-
-	/* rows that were made up come last, numbered behind those of the table */
-	for (; t->made != NULL && n > 0 && rows[n - 1] >= t->table->rows; n--)
-		out[n - 1] = t->made->values[column][(size_t) element * t->made->n + rows[n - 1] - t->table->rows];
-	for (size_t begin = 0; begin < n; begin += run)
-	{
-		run = t->by_group ? 1 : n;
-		while (begin + run < n && rows[begin + run] > rows[begin + run - 1])
-			run++;
-		if (t->table->columns[column]->kind == ML_KIND_TEXT)
-			ml_text_rows_read(t->text_rows[column], element, rows + begin, run, out + begin);
-		else
-			ml_column_read(t->table->columns[column], element, rows + begin, 0, run, out + begin);
-	}
-}
-
-/* Rows of the table as raw slots: one slot of one feature. */
-static void
-read_slot(const Training *t, int feature, int slot, const uint32_t *rows, size_t n, double *out)
-{
-	const MlFeature *f = &t->signature->features[feature];
-
-	read_rows(t, feature, slot - f->slot, rows, n, out);
-	if (f->kind == ML_KIND_CATEGORY)
-		for (size_t i = 0; i < n; i++)
-			if (out[i] == out[i])
-				out[i] = t->level_of_code[feature][(size_t) out[i]];
-}
-
-typedef struct DesignSource
-{
-	const Training *training;
-	uint32_t   *rows;			/* of the design's rows, in the table */
-	bool		trains;			/* rows that are learned from */
-	MlBins		bins;			/* of a stream */
-} DesignSource;
-
-/* Rows of the table whose slots steps ask for; the last one read stays. */
-typedef struct TableBlock
-{
-	MlRawBlock	block;			/* MUST BE FIRST */
-	const Training *training;
-	const uint32_t *rows;
-	int		   *slot;
-	double	   *raw;			/* [ML_TERM_ROWS] */
-} TableBlock;
-
-static const double *
-table_slot(const MlRawBlock *block, int slot, size_t n, double *buffer)
-{
-	const TableBlock *b = (const TableBlock *) block;
-
-	(void) buffer;
-	if (*b->slot != slot)
-		read_slot(b->training, b->training->slot_feature[slot], slot, b->rows, n, b->raw);
-	*b->slot = slot;
-	return b->raw;
-}
-
-/* The part that a row is in; of rows that were made up, which have no categories, any. */
-static uint8_t
-fold_of(const Training *t, uint32_t row)
-{
-	return row < t->table->rows ? t->folds[row] : 0;
-}
-
-/* Rows of the table, n <= ML_TERM_ROWS, prepared by steps: columns that stand side by side are often of one slot. */
-static void
-read_terms(const Training *t, const uint32_t *rows, bool trains, int column, int columns, size_t n, double *x, size_t ldx)
-{
-	double		raw[ML_TERM_ROWS];
-	uint8_t		folds[ML_TERM_ROWS];
-	int			slot = -1;
-	TableBlock	block = {.block = {.slot = table_slot},.training = t,.rows = rows,.slot = &slot,.raw = raw};
-
-	if (trains)
-		block.block.rows = rows;
-	if (trains && t->folds != NULL)
-	{
-		for (size_t i = 0; i < n; i++)
-			folds[i] = fold_of(t, rows[i]);
-		block.block.folds = folds;
-	}
-	for (int j = 0; j < columns; j++)
-		ml_prep_apply_block(t->prep, column + j, &block.block, n, x + (size_t) j * ldx);
-}
-
-/* MlDesign.read: each slot is read once and prepared into every column made of it. */
-static void
-read_design(const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx)
-{
-	const DesignSource *source = design->source;
-	const MlPrep *prep = source->training->prep;
-	double		raw[ML_BLOCK_ROWS];
-	int			slot = -1;
-
-	if (ml_prep_has_steps(prep))
-	{
-		read_terms(source->training, source->rows + begin, source->trains, 0, design->columns, n, x, ldx);
-		return;
-	}
-	for (int j = 0; j < design->columns; j++)
-	{
-		const MlPreparedColumn *c = ml_prep_column(prep, j);
-
-		if (c->slot != slot)
-			read_slot(source->training, c->feature, c->slot, source->rows + begin, n, raw);
-		slot = c->slot;
-		ml_prep_apply_column(prep, j, raw, n, x + (size_t) j * ldx);
-	}
-}
-
-/* The same where the rows are bytes. */
-static void
-read_bytes(const MlDesign *design, size_t begin, size_t n, double *x, size_t ldx)
-{
-	const DesignSource *source = design->source;
-
-	ml_stream_read(source->training->stream, &source->bins, begin, n, x, ldx);
-}
-
-/* ---- statistics for the preparation ---- */
-
-typedef struct StatsJob
-{
-	const Training *training;
-	const MlFeature *features;
-	const int  *slot_feature;	/* [slots] */
-	const uint32_t *rows;
-	size_t		n;
-	MlMoments  *moments;		/* [slots] of numbers; NULL = they are known */
-	double	  **counts;			/* [features][codes] rows of each category */
-	double	   *nulls;			/* [features] of categories */
-} StatsJob;
-
-/* The moments of all rows of a slot. */
-static void
-add_moments(const StatsJob *job, int column, int element, MlMoments *m)
-{
-	double		block[ML_BLOCK_ROWS];
-
-	ml_moments_init(m);
-	for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
-	{
-		size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
-
-		read_rows(job->training, column, element, job->rows + i, n, block);
-		ml_moments_add(m, block, n);
-	}
-}
-
-/* A category of so many strings is counted in places of its own, four in turn: one place waits for its last count. */
-#define FEW_LEVELS 255
-#define COUNTING_LANES 4
-
-/* The rows of each category. */
-static void
-count_levels(const StatsJob *job, int column, double *counts, double *nulls)
-{
-	uint32_t	few[COUNTING_LANES][FEW_LEVELS + 1] = {{0}};
-	uint32_t	levels = job->training->table->columns[column]->dictionary->count;
-	double		block[ML_BLOCK_ROWS];
-
-	for (size_t i = 0; i < job->n; i += ML_BLOCK_ROWS)
-	{
-		size_t		n = job->n - i > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : job->n - i;
-
-		read_rows(job->training, column, 0, job->rows + i, n, block);
-		for (size_t k = 0; k < n; k++)
-			if (levels <= FEW_LEVELS)
-				few[k % COUNTING_LANES][block[k] == block[k] ? (size_t) block[k] : FEW_LEVELS]++;
-			else if (block[k] == block[k])
-				counts[(size_t) block[k]] += 1;
-			else
-				*nulls += 1;
-	}
-	for (size_t lane = 0; lane < COUNTING_LANES && levels <= FEW_LEVELS; lane++)
-	{
-		for (uint32_t code = 0; code < levels; code++)
-			counts[code] += few[lane][code];
-		*nulls += few[lane][FEW_LEVELS];
-	}
-}
-
-/* All rows of some slots. */
-static void
-stats_piece(void *arg, size_t begin, size_t end, int worker)
-{
-	StatsJob   *job = arg;
-
-	(void) worker;
-	for (size_t slot = begin; slot < end; slot++)
-	{
-		int			f = job->slot_feature[slot];
-		const MlFeature *feature = &job->features[f];
-
-		if (feature->kind == ML_KIND_CATEGORY)
-			count_levels(job, f, job->counts[f], &job->nulls[f]);
-		else if (job->moments != NULL)
-			add_moments(job, f, (int) slot - feature->slot, &job->moments[slot]);
-	}
-}
-
-/* Training rows as the steps that are fitted to them see them. */
-typedef struct StepRows
-{
-	const Training *training;
-	const uint32_t *rows;
-} StepRows;
-
-/* MlPrepTraining.read */
-static void
-read_for_steps(const void *arg, int feature, int slot, size_t begin, size_t n, double *out)
-{
-	const StepRows *source = arg;
-
-	read_rows(source->training, feature, slot - source->training->signature->features[feature].slot, source->rows + begin, n, out);
-}
-
-/* MlPrepTraining.order */
-static bool
-read_time(const void *arg, const char *name, size_t n, double *out)
-{
-	const StepRows *source = arg;
-	const MlTable *table = source->training->table;
-
-	for (int c = 0; c < table->ncolumns; c++)
-		if (table->columns[c]->kind == ML_KIND_NUMBER && c != source->training->spec->target &&
-			strcmp(table->columns[c]->name, name) == 0)
-		{
-			read_rows(source->training, c, 0, source->rows, n, out);
-			return true;
-		}
-	return false;
-}
-
-/* Fit the preparation where preprocess asks for steps. */
-static MlPrep *
-fit_steps(MlContext *ctx, const Training *t, const MlPrepOptions *options, const MlMoments *moments, MlDictionary *const *dictionaries,
-		  const double *const *counts, const double *nulls, const uint32_t *rows, const MlDesign *design)
-{
-	const MlSignature *s = t->signature;
-	StepRows	source = {t, rows};
-	MlPrepTraining training = {.n = design->rows,.read = read_for_steps,.arg = &source,.target = design->target,.classes = s->nclasses,
-	.labels = s->class_labels,.rows = rows,.order = read_time,.texts = t->text};
-	uint8_t    *folds = t->folds != NULL ? ml_alloc(ctx, design->rows + 1) : NULL;
-	MlPrep	   *prep;
-
-	for (size_t i = 0; i < design->rows && folds != NULL; i++)
-		folds[i] = fold_of(t, rows[i]);
-	training.folds = folds;
-	prep = ml_prep_fit_steps(ctx, options, s->features, s->nfeatures, moments, dictionaries, counts, nulls, &training);
-	ml_free(ctx, folds);
-	return prep;
-}
-
-/*
- * Fit the preparation to the training rows.  The moments of numbers are those given, or of the rows (NULL); the design
- * is needed where preprocess asks for steps.
- */
-static void
-fit_preparation(MlContext *ctx, Training *t, const MlPrepOptions *options, const MlMoments *moments,
-				const uint32_t *rows, size_t n, const MlDesign *design)
-{
-	const MlSignature *s = t->signature;
-	size_t		nf = (size_t) s->nfeatures;
-	int		   *slot_feature = ml_alloc_array(ctx, (size_t) s->slots + 1, sizeof(int));
-	MlDictionary **dictionaries = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlDictionary *));
-	double	  **counts = ml_alloc_array_zero(ctx, nf + 1, sizeof(double *));
-	double	   *nulls = ml_alloc_array_zero(ctx, nf + 1, sizeof(double));
-	StatsJob	job = {t, s->features, slot_feature, rows, n, NULL, counts, nulls};
-
-	for (int f = 0; f < s->nfeatures; f++)
-	{
-		for (int e = 0; e < s->features[f].width; e++)
-			slot_feature[s->features[f].slot + e] = f;
-		if (s->features[f].kind != ML_KIND_CATEGORY)
-			continue;
-		dictionaries[f] = t->table->columns[f]->dictionary;
-		counts[f] = ml_alloc_array_zero(ctx, (size_t) dictionaries[f]->count + 1, sizeof(double));
-	}
-	if (moments == NULL)
-		moments = job.moments = ml_alloc_array_zero(ctx, (size_t) s->slots + 1, sizeof(MlMoments));
-	ml_parallel_for(ctx, (size_t) s->slots, 1, stats_piece, &job);
-	if (options->steps != NULL)
-		t->prep = fit_steps(ctx, t, options, moments, dictionaries, (const double *const *) counts, nulls, rows, design);
-	else
-		t->prep = ml_prep_fit(ctx, options, s->features, s->nfeatures, moments, dictionaries,
-							  (const double *const *) counts, nulls);
-}
-
-/* ---- texts ---- */
-
-/* Is any feature a text? */
-static bool
-has_texts(const Training *t)
-{
-	for (int f = 0; f < t->spec->nfeatures; f++)
-		if (t->table->columns[f]->kind == ML_KIND_TEXT)
-			return true;
-	return false;
-}
-
-/* Choose the terms of a text by n training rows. */
-static const MlTextFit *
-choose_terms(MlContext *ctx, const MlColumn *column, const MlPrepOptions *options, const uint32_t *rows, size_t n)
-{
-	const char *name = ml_prep_text_name(ctx, options, column->name);
-
-	return ml_text_fit(ctx, column, rows, n, name != NULL ? name : column->name);
-}
-
-/* Know what the rows' texts weigh: by the terms of a preparation that is there, or (NULL) by those that n training rows choose. */
-static void
-weigh_texts(MlContext *ctx, Training *t, const MlPrep *prep, const MlPrepOptions *options, const uint32_t *rows, size_t n)
-{
-	size_t		nf = (size_t) t->spec->nfeatures;
-
-	if (!has_texts(t))
-		return;
-	t->text = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlTextFit *));
-	t->text_rows = ml_alloc_array_zero(ctx, nf + 1, sizeof(MlTextRows *));
-	for (size_t f = 0; f < nf; f++)
-	{
-		const MlColumn *column = t->table->columns[f];
-
-		if (column->kind != ML_KIND_TEXT)
-			continue;
-		t->text[f] = prep != NULL ? ml_prep_text(prep, (int) f) : choose_terms(ctx, column, options, rows, n);
-		t->text_rows[f] = ml_text_rows(ctx, t->text[f], column);
-	}
-}
-
-/* Translate every category's codes into levels of the preparation. */
-static void
-translate_levels(MlContext *ctx, Training *t)
-{
-	const MlSignature *s = t->signature;
-	int		   *slot_feature = ml_alloc_array(ctx, (size_t) s->slots + 1, sizeof(int));
-
-	for (int f = 0; f < s->nfeatures; f++)
-		for (int e = 0; e < s->features[f].width; e++)
-			slot_feature[s->features[f].slot + e] = f;
-	t->slot_feature = slot_feature;
-	t->level_of_code = ml_alloc_array_zero(ctx, (size_t) s->nfeatures + 1, sizeof(double *));
-	for (int f = 0; f < s->nfeatures; f++)
-		if (s->features[f].kind == ML_KIND_CATEGORY)
-		{
-			const MlDictionary *d = t->table->columns[f]->dictionary;
-			double	   *levels = ml_alloc_array(ctx, (size_t) d->count + 1, sizeof(double));
-
-			for (uint32_t c = 0; c < d->count; c++)
-				levels[c] = ml_prep_encode(t->prep, f, d->strings[c], d->lengths[c]);
-			t->level_of_code[f] = levels;
-		}
 }
 
 /* ---- scoring rows of the table ---- */
@@ -469,7 +82,8 @@ score_design(MlContext *ctx, const MlModel *model, const MlDesign *design)
 	ScoreJob	job = {.model = model,.design = design};
 
 	job.out = ml_alloc_array(ctx, outputs * design->rows + 1, sizeof(double));
-	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1), sizeof(double));
+	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design->columns * ML_BLOCK_ROWS + 1),
+						   sizeof(double));
 	ml_parallel_for(ctx, design->rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
 	ml_free(ctx, job.x);
 	return job.out;
@@ -515,7 +129,7 @@ measure(MlContext *ctx, const Training *t, const MlDecision *decision, const MlD
 	return n;
 }
 
-/* ---- the whole ---- */
+/* ---- rows and learners ---- */
 
 /* NaN or infinity in a feature: say which columns and how many values. */
 static void
@@ -526,171 +140,12 @@ check_features(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec)
 		const MlColumn *c = table->columns[f];
 
 		if (c->nonfinite > 0)
-			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "feature column \"%s\" contains NaN or infinity", c->name),
-						  ml_format(ctx, "%zu of %zu values are not finite.", c->nonfinite, c->rows * (size_t) c->width),
+			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "feature column \"%s\" contains NaN or infinity",
+																c->name),
+						  ml_format(ctx, "%zu of %zu values are not finite.", c->nonfinite,
+									c->rows * (size_t) c->width),
 						  "Replace the values, for example by NULL, which is a missing value.");
 	}
-}
-
-/* The weights of rows; positive or zero, not NULL, not all zero. */
-static double *
-read_weights(MlContext *ctx, const Training *t, const uint32_t *rows, size_t n)
-{
-	const MlColumn *c;
-	double	   *weights;
-	double		sum = 0;
-
-	if (t->spec->weight < 0)
-		return NULL;
-	c = t->table->columns[t->spec->weight];
-	weights = ml_alloc_array(ctx, n + 1, sizeof(double));
-	read_rows(t, t->spec->weight, 0, rows, n, weights);
-	for (size_t i = 0; i < n; i++)
-	{
-		if (!(weights[i] >= 0 && weights[i] <= DBL_MAX))
-			ml_raise_full(ctx, ML_ERROR_INVALID_DATA, ml_format(ctx, "weight column \"%s\" has a value that is no weight", c->name),
-						  ml_format(ctx, "The value is %s.", weights[i] == weights[i] ? ml_format(ctx, "%g", weights[i]) : "NULL or NaN"),
-						  "Weights must be zero or positive and finite.");
-		sum += weights[i];
-	}
-	if (n > 0 && !(sum > 0))
-		ml_raise(ctx, ML_ERROR_INVALID_DATA, "weight column \"%s\" is zero in every training row", c->name);
-	return weights;
-}
-
-static MlSignature *
-make_signature(MlContext *ctx, const Training *t, const MlTarget *target)
-{
-	const MlTable *table = t->table;
-	const MlTrainSpec *spec = t->spec;
-	MlSignature *s = ml_alloc_zero(ctx, sizeof *s);
-
-	s->target = spec->target_kind == ML_TARGET_NONE ? "" : table->columns[spec->target]->name;
-	s->target_kind = spec->target_kind;
-	s->task = target->task;
-	s->nclasses = target->nclasses;
-	s->class_labels = target->labels;
-	s->class_values = target->label_values;
-	s->nfeatures = spec->nfeatures;
-	s->features = ml_alloc_array_zero(ctx, (size_t) spec->nfeatures + 1, sizeof(MlFeature));
-	for (int f = 0; f < spec->nfeatures; f++)
-	{
-		s->features[f].name = table->columns[f]->name;
-		s->features[f].kind = table->columns[f]->kind;
-		s->features[f].type = spec->feature_types[f];
-		s->features[f].width = s->features[f].kind == ML_KIND_TEXT ? t->text[f]->width : table->columns[f]->width;
-		s->features[f].slot = s->slots;
-		s->slots += s->features[f].width;
-	}
-	return s;
-}
-
-/* The scores that rows begin with; finite, not NULL. */
-static double *
-read_start(MlContext *ctx, const Training *t, const uint32_t *rows, size_t n)
-{
-	const MlColumn *c;
-	double	   *start;
-
-	if (t->spec->start < 0)
-		return NULL;
-	c = t->table->columns[t->spec->start];
-	start = ml_alloc_array(ctx, n + 1, sizeof(double));
-	read_rows(t, t->spec->start, 0, rows, n, start);
-	for (size_t i = 0; i < n; i++)
-		if (!(fabs(start[i]) <= ML_LARGEST))
-			ml_raise_full(ctx, ML_ERROR_INVALID_DATA,
-						  ml_format(ctx, "start score column \"%s\" has a value that is no score", c->name),
-						  ml_format(ctx, "The value is %s.", start[i] == start[i] ? ml_format(ctx, "%g", start[i]) : "NULL or NaN"),
-						  "Start scores must be finite.");
-	return start;
-}
-
-/* The rows of one side of the split, as a design over the fitted preparation. */
-static void
-make_design(MlContext *ctx, const Training *t, const MlTarget *target, const uint8_t *test, uint8_t side,
-			DesignSource *source, MlDesign *design)
-{
-	const MlSynthetic *made = side == ML_SIDE_TRAIN ? t->made : NULL;
-	double	   *by_row = NULL;
-	size_t		n = 0;
-	uint32_t   *rows;
-	double	   *values = NULL;
-
-	for (size_t i = 0; i < target->n; i++)
-		n += test[target->rows[i]] == side;
-	n += made != NULL ? made->n : 0;
-	rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
-	if (target->values != NULL)
-		values = ml_alloc_array(ctx, n + 1, sizeof(double));
-	if (t->groups != NULL)
-		by_row = ml_alloc_array(ctx, t->table->rows + 1, sizeof(double));
-	n = 0;
-	for (size_t i = 0; i < target->n; i++)
-	{
-		if (i % ML_CHUNK_ROWS == 0)
-			ml_check(ctx);
-		if (test[target->rows[i]] != side)
-			continue;
-		if (values != NULL)
-			values[n] = target->values[i];
-		if (by_row != NULL)
-			by_row[target->rows[i]] = target->values[i];
-		rows[n++] = target->rows[i];
-	}
-	for (size_t i = 0; made != NULL && i < made->n; i++)
-	{
-		values[n] = made->target[i];
-		rows[n++] = (uint32_t) (t->table->rows + i);
-	}
-	source->training = t;
-	source->rows = rows;
-	source->trains = side == ML_SIDE_TRAIN;
-	*design = (MlDesign)
-	{
-		.rows = n,.target = values,.task = target->task,.classes = target->nclasses,.class_labels = target->labels,
-			.read = read_design,.source = source,
-	};
-	if (t->groups != NULL)
-	{
-		design->group = ml_groups_sort(ctx, t->groups, rows, n);
-		for (size_t i = 0; i < n; i++)
-			values[i] = by_row[rows[i]];
-		ml_free(ctx, by_row);
-	}
-	design->weight = read_weights(ctx, t, rows, n);
-	design->start = read_start(ctx, t, rows, n);
-}
-
-/* Where the learner tells rows by their content: what that is, of rows of the table that have these hashes. */
-static void
-attach_hashes(MlContext *ctx, const MlAlgorithm *algorithm, const uint64_t *hashes, MlDesign *design)
-{
-	const DesignSource *source = design->source;
-	uint64_t   *of_rows;
-
-	if (algorithm->out_of_bag == NULL)
-		return;
-	of_rows = ml_alloc_array(ctx, design->rows + 1, sizeof(uint64_t));
-	for (size_t i = 0; i < design->rows; i++)
-		of_rows[i] = source->rows[i] < source->training->table->rows ? hashes[source->rows[i]] : ml_mix64(source->rows[i]);
-	design->hash = of_rows;
-}
-
-/* Once the preparation is fitted the designs know their columns. */
-static void
-attach_preparation(MlContext *ctx, MlDesign *design, const Training *t)
-{
-	int			p = ml_prep_columns(t->prep);
-	const char **features = ml_alloc_array(ctx, (size_t) p + 1, sizeof(char *));
-
-	for (int j = 0; j < p; j++)
-		features[j] = t->signature->features[ml_prep_column(t->prep, j)->feature].name;
-	design->columns = p;
-	design->center = ml_prep_centers(t->prep);
-	design->scale = ml_prep_scales(t->prep);
-	design->levels = ml_prep_levels(t->prep);
-	design->features = features;
 }
 
 /* The values of the column that orders or flags the rows. */
@@ -731,7 +186,8 @@ mark_sides(MlContext *ctx, const Training *t, const MlTarget *target, const uint
 	}
 	if (split->folds > 0)
 		ml_fold_mark(ctx, split,
-					 &(MlFoldRows) {target->rows, target->n, klass, target->nclasses, target->labels, hashes, order, groups},
+					 &(MlFoldRows) {target->rows, target->n, klass, target->nclasses, target->labels, hashes, order,
+									groups},
 					 test);
 	else if (groups != NULL && (split->kind == ML_SPLIT_STRATIFIED || split->kind == ML_SPLIT_RANDOM ||
 								split->kind == ML_SPLIT_GROUP))
@@ -765,7 +221,8 @@ split_rows(MlContext *ctx, const Training *t, MlTarget *target, const uint64_t *
 					  spec->split.has_after ? "Choose a later value for \"after\" of validation." :
 					  "Check the column named in validation.");
 	if ((spec->split.kind == ML_SPLIT_COLUMN || spec->split.has_after) && n_train == target->n && !t->quiet)
-		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row", table->columns[spec->split_column]->name),
+		ctx->warn(ctx, ml_format(ctx, "column \"%s\" of validation holds out no row",
+								 table->columns[spec->split_column]->name),
 				  "The metrics are those of the training rows.");
 	/* a random split of a ranking keeps groups whole */
 	if ((spec->split.kind == ML_SPLIT_STRATIFIED || spec->split.kind == ML_SPLIT_RANDOM) && spec->nfolds == 0 &&
@@ -779,8 +236,8 @@ split_rows(MlContext *ctx, const Training *t, MlTarget *target, const uint64_t *
 
 /* Fit one learner over the training rows and open what it wrote for scoring. */
 static MlModel *
-fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlRetrain *retrain, const MlDesign *design,
-			const MlSignature *signature, const MlPrep *prep, MlSectionBytes *payload)
+fit_learner(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, const MlRetrain *retrain,
+			const MlDesign *design, const MlSignature *signature, const MlPrep *prep, MlSectionBytes *payload)
 {
 	MlModel    *model = ml_alloc_zero(ctx, sizeof *model);
 	MlWriter   *w = ml_writer_create(ctx);
@@ -808,7 +265,9 @@ check_columns(MlContext *ctx, const MlAlgorithm *algorithm, const void *params, 
 	for (MlColumnRole role = ML_ROLE_GROUP; role <= ML_ROLE_START; role++)
 		if (ml_params_column(algorithm, params, role, &param) != NULL &&
 			(role == ML_ROLE_GROUP ? spec->group : spec->start) < 0)
-			ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx, "parameter \"%s\" names a column, which cannot be read here", param->name),
+			ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, ml_format(ctx,
+															   "parameter \"%s\" names a column, which cannot be read "
+															   "here", param->name),
 						  NULL, "Use ml_train with the algorithm named.");
 }
 
@@ -880,107 +339,7 @@ fit_and_score(MlContext *ctx, const Training *t, const MlDesign *design, const M
 	result->nbaseline = measure(ctx, t, NULL, scored, score_design(ctx, baseline, scored), result->baseline);
 }
 
-/* Take the features and the preparation of a transform that is fitted already. */
-static void
-take_transform(MlContext *ctx, Training *t, const MlTarget *target)
-{
-	const MlModel *transform = t->spec->transform;
-	MlSignature *s;
-
-	if (transform == NULL)
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "preprocess option \"transform\" names a model, which cannot be read here", NULL,
-					  "Use ml_train.");
-	ml_retrain_features(ctx, transform, t->table);
-	weigh_texts(ctx, t, transform->prep, NULL, NULL, 0);
-	s = make_signature(ctx, t, target);
-	s->features = transform->signature->features;
-	s->slots = transform->signature->slots;
-	t->signature = s;
-	t->prep = transform->prep;
-}
-
-/*
- * Signature and preparation: those of the model to learn on from or of the stream, the preparation of a transform, or
- * what the training rows tell.
- */
-static void
-prepare(MlContext *ctx, Training *t, const MlTarget *target, const MlPrepOptions *options, const uint32_t *rows, const MlDesign *design)
-{
-	if (t->spec->retrain != NULL)
-	{
-		t->signature = t->spec->retrain->from->signature;
-		t->prep = t->spec->retrain->from->prep;
-		weigh_texts(ctx, t, t->prep, NULL, NULL, 0);
-	}
-	else if (options->fitted)
-		take_transform(ctx, t, target);
-	else
-	{
-		weigh_texts(ctx, t, NULL, options, rows, design->rows);
-		t->signature = make_signature(ctx, t, target);
-		if (t->stream != NULL)
-			t->prep = t->stream->prep;
-		else
-			fit_preparation(ctx, t, options, NULL, rows, design->rows, design);
-		if (!target->algorithm->no_features)
-			ml_prep_report_dropped(ctx, t->prep);
-	}
-	if (t->stream == NULL)
-		translate_levels(ctx, t);
-}
-
 /* ---- the sample that bins are made from ---- */
-
-static int
-by_number(const void *a, const void *b)
-{
-	uint64_t	x = *(const uint64_t *) a;
-	uint64_t	y = *(const uint64_t *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* The prepared values of sampled rows of the table: read in the order of rows, put in that of the sample. */
-static double *
-read_sampled(MlContext *ctx, const Training *t, const MlSampledRows *sampled)
-{
-	size_t		n = sampled->n;
-	size_t		p = (size_t) ml_prep_columns(t->prep);
-	double	   *values = ml_alloc_array(ctx, p * n + 1, sizeof(double));
-	uint64_t   *places = ml_alloc_array(ctx, n + 1, sizeof(uint64_t));
-	uint32_t   *rows = ml_alloc_array(ctx, n + 1, sizeof(uint32_t));
-
-	for (size_t i = 0; i < n; i++)
-		places[i] = (uint64_t) sampled->rows[i] << 32 | i;
-	qsort(places, n, sizeof *places, by_number);
-	for (size_t i = 0; i < n; i++)
-		rows[i] = (uint32_t) (places[i] >> 32);
-	for (size_t j = 0; j < p; j++)
-	{
-		const MlPreparedColumn *c = ml_prep_column(t->prep, (int) j);
-
-		for (size_t begin = 0; begin < n; begin += ML_BLOCK_ROWS)
-		{
-			size_t		m = n - begin > ML_BLOCK_ROWS ? ML_BLOCK_ROWS : n - begin;
-			double		raw[ML_BLOCK_ROWS];
-			double		prepared[ML_BLOCK_ROWS];
-
-			if (ml_prep_has_steps(t->prep))
-				read_terms(t, rows + begin, true, (int) j, 1, m, prepared, m);
-			else
-			{
-				read_slot(t, c->feature, c->slot, rows + begin, m, raw);
-				ml_prep_apply_column(t->prep, (int) j, raw, m, prepared);
-			}
-			for (size_t i = 0; i < m; i++)
-				values[j * n + (uint32_t) places[begin + i]] = prepared[i];
-		}
-		ml_check(ctx);
-	}
-	ml_free(ctx, rows);
-	ml_free(ctx, places);
-	return values;
-}
 
 /* Choose the training rows that stand for all in a table that holds its values; false where none do. */
 static bool
@@ -1094,8 +453,8 @@ plan_preparation(MlContext *ctx, Training *t, const Rows *rows, const MlSampledR
 	for (size_t i = 0; i < rows->target.n; i++)
 		if (rows->test[rows->target.rows[i]] == ML_SIDE_TRAIN)
 			training[n++] = rows->target.rows[i];
-	t->signature = make_signature(ctx, t, &rows->target);
-	fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n, NULL);
+	t->signature = training_signature(ctx, t, &rows->target);
+	training_fit_preparation(ctx, t, &rows->options, ml_stream_moments(t->stream, sampled), training, n, NULL);
 	ml_free(ctx, training);
 }
 
@@ -1139,7 +498,7 @@ attach_bytes(MlContext *ctx, MlStream *stream, DesignSource sources[2], MlDesign
 	for (int side = 0; side < 2; side++)
 	{
 		designs[side].bins = &sources[side].bins;
-		designs[side].read = read_bytes;
+		designs[side].read = training_read_bytes;
 		ml_free(ctx, sources[side].rows);
 	}
 }
@@ -1231,7 +590,10 @@ choose_algorithm(MlContext *ctx, Training *t, const uint64_t *hashes, Rows *rows
 	ml_prep_options_parse(ctx, choice->chosen, rows->params, t->spec->preprocess, &rows->options);
 }
 
-/* The part of each row of the table, by its content.  Copies are told apart: in one part all of them would be encoded without any of their target. */
+/*
+ * The part of each row of the table, by its content.  Copies are told apart: in one part all of them would be encoded
+ * without any of their target.
+ */
 static uint8_t *
 divide_into_parts(MlContext *ctx, const MlTable *table, const uint64_t *hashes)
 {
@@ -1265,26 +627,27 @@ train(MlContext *ctx, Training *t, uint64_t *hashes, MlTrainResult *result)
 	if (t->spec->sampling == ML_SAMPLING_SMOTE)
 		t->made = ml_resample_smote(ctx, t->table, t->spec, &rows.target, apart, rows.test);
 	/* a fold is judged once, by the model of all rows; what is learned on was judged before */
-	if (t->stream == NULL && (t->spec->split.folds == 0 || t->spec->nfolds > 0) && t->spec->retrain == NULL && rows.target.values != NULL)
+	if (t->stream == NULL && (t->spec->split.folds == 0 || t->spec->nfolds > 0) && t->spec->retrain == NULL &&
+		rows.target.values != NULL)
 		ml_leaks_warn(ctx, t->table, t->spec, &rows.target, apart, rows.test);
 	found = t->stream == NULL && choose_sample(ctx, t, &rows.target, hashes, rows.test, &sampled);
-	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
-	attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);
+	training_design(ctx, t, &rows.target, rows.test, ML_SIDE_TRAIN, &sources[0], &designs[0]);
+	training_attach_hashes(ctx, rows.target.algorithm, hashes, &designs[0]);
 	if (t->spec->sampling == ML_SAMPLING_OVER)
-		designs[0].weight = ml_resample_over(ctx, t->spec, designs[0].classes, designs[0].target, sources[0].rows, apart,
-											 designs[0].weight, designs[0].rows);
+		designs[0].weight = ml_resample_over(ctx, t->spec, designs[0].classes, designs[0].target, sources[0].rows,
+											 apart, designs[0].weight, designs[0].rows);
 	ml_free(ctx, hashes);
-	make_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
+	training_design(ctx, t, &rows.target, rows.test, ML_SIDE_TEST, &sources[1], &designs[1]);
 	free_rows(ctx, t, &rows);
-	prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, &designs[0]);
-	attach_preparation(ctx, &designs[0], t);
-	attach_preparation(ctx, &designs[1], t);
+	training_prepare(ctx, t, &rows.target, &rows.options, sources[0].rows, &designs[0]);
+	training_attach_preparation(ctx, &designs[0], t);
+	training_attach_preparation(ctx, &designs[1], t);
 	designs[0].held_out = &designs[1];
 	if (t->stream != NULL)
 		attach_bytes(ctx, t->stream, sources, designs);
 	if (found)
 	{
-		sample = (MlBinSample) {sampled.n, read_sampled(ctx, t, &sampled), sampled.weights};
+		sample = (MlBinSample) {sampled.n, training_read_sampled(ctx, t, &sampled), sampled.weights};
 		designs[0].sample = &sample;
 	}
 	finish(ctx, t, &rows, designs, result);
@@ -1320,8 +683,8 @@ ml_pipeline_fit_transform(MlContext *ctx, const MlTable *table, const MlTrainSpe
 	ml_prep_options_parse(ctx, &ml_transform_model, NULL, spec->preprocess, &rows.options);
 	if (rows.options.by_target)
 		t.folds = divide_into_parts(ctx, table, hashes);
-	make_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
-	prepare(ctx, &t, &rows.target, &rows.options, source.rows, &design);
+	training_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
+	training_prepare(ctx, &t, &rows.target, &rows.options, source.rows, &design);
 	ml_free(ctx, hashes);
 	result->algorithm = &ml_transform_model;
 	result->task = rows.target.task;
@@ -1402,7 +765,8 @@ check_prepared_alike(MlContext *ctx, const MlModel *model)
 	if (ml_node_find(ml_container_section(model->bytes, ML_SECTION_SUMMARY), "transform") != NULL)
 		return;
 	if (ml_prep_knows_target(model->prep))
-		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with an encoding by the target",
+		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED,
+					  "rows out of the bag are not known of a model with an encoding by the target",
 					  "Each part of the training rows was encoded by the others, which the model does not keep.", NULL);
 	if (ml_prep_fills_forward(model->prep))
 		ml_raise_full(ctx, ML_ERROR_UNSUPPORTED, "rows out of the bag are not known of a model with a forward fill",
@@ -1432,22 +796,25 @@ static void
 score_others(MlContext *ctx, const Training *t, const MlModel *model, MlOutOfBag *result)
 {
 	DesignSource source = {.training = t,.rows = ml_alloc_array(ctx, t->table->rows + 1, sizeof(uint32_t))};
-	MlDesign	design = {.read = read_design,.source = &source};
+	MlDesign	design = {.read = training_read_design,.source = &source};
 	size_t		outputs = (size_t) ml_model_outputs(model);
 	ScoreJob	job = {.model = model,.design = &design};
 
 	for (size_t row = 0; row < t->table->rows; row++)
 		if (!result->trained[row])
 			source.rows[design.rows++] = (uint32_t) row;
-	attach_preparation(ctx, &design, t);
+	training_attach_preparation(ctx, &design, t);
 	job.out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
-	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design.columns * ML_BLOCK_ROWS + 1), sizeof(double));
+	job.x = ml_alloc_array(ctx, (size_t) ml_thread_count(ctx) * ((size_t) design.columns * ML_BLOCK_ROWS + 1),
+						   sizeof(double));
 	ml_parallel_for(ctx, design.rows, 16 * ML_BLOCK_ROWS, score_piece, &job);
-	place_rows(&source, &design, job.out, NULL, (int32_t) model->algorithm->ensemble(model->loaded)->forest->trees, outputs, result);
+	place_rows(&source, &design, job.out, NULL, (int32_t) model->algorithm->ensemble(model->loaded)->forest->trees,
+			   outputs, result);
 }
 
 void
-ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlModel *model, MlOutOfBag *result)
+ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *spec, const MlModel *model,
+					   MlOutOfBag *result)
 {
 	Training	t = {.table = table,.spec = spec,.signature = model->signature,.prep = model->prep,.quiet = true};
 	size_t		outputs = (size_t) ml_model_outputs(model);
@@ -1463,19 +830,20 @@ ml_pipeline_out_of_bag(MlContext *ctx, const MlTable *table, const MlTrainSpec *
 	ml_retrain_features(ctx, model, table);
 	hashes = ml_split_hashes(ctx, table, &digest);
 	find_rows(ctx, &t, hashes, &rows);
-	make_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
-	attach_hashes(ctx, model->algorithm, hashes, &design);
+	training_design(ctx, &t, &rows.target, rows.test, ML_SIDE_TRAIN, &source, &design);
+	training_attach_hashes(ctx, model->algorithm, hashes, &design);
 	ml_free(ctx, hashes);
-	translate_levels(ctx, &t);
-	weigh_texts(ctx, &t, t.prep, NULL, NULL, 0);
-	attach_preparation(ctx, &design, &t);
+	training_translate_levels(ctx, &t);
+	training_weigh_texts(ctx, &t, t.prep, NULL, NULL, 0);
+	training_attach_preparation(ctx, &design, &t);
 	out = ml_alloc_array(ctx, outputs * design.rows + 1, sizeof(double));
 	voted = ml_alloc_array(ctx, design.rows + 1, sizeof(int32_t));
 	if (!has_classes(&rows.target, model->signature) ||
 		!model->algorithm->out_of_bag(ctx, &design, model->params, model->loaded, out, design.rows, voted))
 		ml_raise_full(ctx, ML_ERROR_INVALID_DATA, "the rows are not those that the model was trained on",
 					  ml_format(ctx, "Only they tell which of them each tree drew: %zu rows, without those held out.",
-								(size_t) ml_need_int(ctx, ml_container_section(model->bytes, ML_SECTION_SUMMARY), "n_train", 0, INT64_MAX)),
+								(size_t) ml_need_int(ctx, ml_container_section(model->bytes, ML_SECTION_SUMMARY),
+													 "n_train", 0, INT64_MAX)),
 					  "Give all rows of the training's source as they were, in any order, and filter the result.");
 	free_rows(ctx, &t, &rows);
 	result->rows = table->rows;

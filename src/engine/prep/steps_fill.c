@@ -4,10 +4,10 @@
  * Problem: n training rows, each with a moment t (a number or time), a group g (one for all where none is asked for)
  * and a value x or none.  What is missing becomes the value of the last moment of its group, up to its own, that has
  * one; of several values at one moment the largest counts (of strings the last by their bytes), so the order in which
- * rows are read changes nothing.  Before the first value of a group it becomes the number or string given: the mean, the
- * most frequent string.
- * A row of a prediction, and one held out, knows no neighbours: it becomes the last value of its group, of all rows where
- * its group is new or had none.  Values of rows held out are never looked at.
+ * rows are read changes nothing.  Before the first value of a group it becomes the number or string given: the mean,
+ * the most frequent string.
+ * A row of a prediction, and one held out, knows no neighbours: it becomes the last value of its group, of all rows
+ * where its group is new or had none.  Values of rows held out are never looked at.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -83,7 +83,8 @@ read_groups(StepFit *fit, int f, const char *group_by, double *groups)
 	feature = &fit->prep->features[g];
 	if (feature->kind != ML_KIND_NUMBER && feature->kind != ML_KIND_CATEGORY)
 		ml_raise_full(fit->ctx, ML_ERROR_WRONG_TYPE,
-					  ml_format(fit->ctx, "\"%s\" cannot be filled by the groups of \"%s\"", fit->prep->features[f].name, group_by),
+					  ml_format(fit->ctx, "\"%s\" cannot be filled by the groups of \"%s\"",
+								fit->prep->features[f].name, group_by),
 					  "A group is a number or a category.", NULL);
 	for (size_t i = 0; i < t->n; i += ML_TERM_ROWS)
 		t->read(t->arg, g, feature->slot, i, t->n - i < ML_TERM_ROWS ? t->n - i : ML_TERM_ROWS, groups + i);
@@ -125,7 +126,8 @@ make_moments(StepFit *fit, int f, const MlColumnSteps *steps, int *group)
 static bool
 is_sorted(const struct Timeline *t, const MlColumnSteps *steps)
 {
-	return t != NULL && strcmp(t->order_by, steps->order_by) == 0 && (t->group_by == NULL) == (steps->group_by == NULL) &&
+	return t != NULL && strcmp(t->order_by, steps->order_by) == 0 &&
+		(t->group_by == NULL) == (steps->group_by == NULL) &&
 		(t->group_by == NULL || strcmp(t->group_by, steps->group_by) == 0);
 }
 
@@ -320,7 +322,10 @@ by_level(const void *pa, const void *pb)
 	return (a > b) - (a < b);
 }
 
-/* Turn the codes of a fill's groups into the levels that their strings have; those that share one are told apart from none. */
+/*
+ * Turn the codes of a fill's groups into the levels that their strings have; those that share one are told apart from
+ * none.
+ */
 static void
 close_fill(StepFit *fit, const struct OpenFill *open)
 {

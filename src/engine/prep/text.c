@@ -228,7 +228,8 @@ ml_text_same(const MlTextFit *a, const MlTextFit *b)
 	const MlTextOptions *q = &b->options;
 
 	if (p->tokens != q->tokens || p->weight != q->weight || p->norm != q->norm || p->sublinear != q->sublinear ||
-		p->lowercase != q->lowercase || p->min_gram != q->min_gram || p->max_gram != q->max_gram || p->buckets != q->buckets ||
+		p->lowercase != q->lowercase || p->min_gram != q->min_gram || p->max_gram != q->max_gram ||
+			p->buckets != q->buckets ||
 		strcmp(p->config != NULL ? p->config : "", q->config != NULL ? q->config : "") != 0)
 		return false;
 	return a->width == b->width && same_terms(a->terms, b->terms) &&
@@ -466,7 +467,8 @@ read_options(MlContext *ctx, const MlNode *object, MlTextOptions *o)
 	o->sublinear = ml_need_bool(ctx, object, "sublinear");
 	o->min_gram = (int) ml_need_int(ctx, object, "min_gram", 1, ML_TEXT_MAX_GRAM);
 	o->max_gram = (int) ml_need_int(ctx, object, "max_gram", o->min_gram, ML_TEXT_MAX_GRAM);
-	o->buckets = ml_node_find(object, "buckets") == NULL ? 0 : (int) ml_need_int(ctx, object, "buckets", 1, ML_TEXT_MAX_TERMS);
+	o->buckets = ml_node_find(object, "buckets") == NULL ? 0 :
+		(int) ml_need_int(ctx, object, "buckets", 1, ML_TEXT_MAX_TERMS);
 	if (o->buckets > 0)
 		return;
 	o->max_features = (int) ml_need_int(ctx, object, "max_features", 1, ML_TEXT_MAX_TERMS);

@@ -4,12 +4,12 @@
  * Problem: n documents, texts that are not NULL, of which df(t) have the term t; c(t) is how often a text has it.
  *     count    c                      binary   1 where there is one
  *     tfidf    c * idf(t), idf(t) = 1 + ln((1 + n) / (1 + df(t)))
- * with 1 + ln(c) for c where that is asked for, and each text's numbers divided by their length (L2) or sum (L1).  A text
- * with none of the terms has zeros only.  Kept are the terms that neither too few nor too many documents have, of these
- * the ones of most documents (of as many, the one first by its bytes), in the order of their bytes; or buckets, which
- * terms fall into by their hashes, whatever terms there are.
- * Source: Sparck Jones, "A statistical interpretation of term specificity and its application in retrieval", 1972; smoothed
- * and scaled as scikit-learn's TfidfVectorizer does it.
+ * with 1 + ln(c) for c where that is asked for, and each text's numbers divided by their length (L2) or sum (L1).  A
+ * text with none of the terms has zeros only.  Kept are the terms that neither too few nor too many documents have, of
+ * these the ones of most documents (of as many, the one first by its bytes), in the order of their bytes; or buckets,
+ * which terms fall into by their hashes, whatever terms there are.
+ * Source: Sparck Jones, "A statistical interpretation of term specificity and its application in retrieval", 1972;
+ * smoothed and scaled as scikit-learn's TfidfVectorizer does it.
  *
  * A text of a row and one of a training get the same bits: terms are added up in the order in which they are kept.
  */

@@ -23,8 +23,8 @@ comes_before(const MlProfile *p, int at, const MlLongNumbers *numbers, uint64_t 
 }
 
 /*
- * Put a value, or of long numbers (NULL = it is none) the one of a key, among the most frequent ones if it belongs there;
- * values come ascending, then keys do.
+ * Put a value, or of long numbers (NULL = it is none) the one of a key, among the most frequent ones if it belongs
+ * there; values come ascending, then keys do.
  */
 static void
 offer_top(MlProfile *p, double value, const MlLongNumbers *numbers, uint64_t key, size_t count)
@@ -307,7 +307,8 @@ find_bins(MlContext *ctx, const double *feature, bool categories, size_t n, uint
 	{
 		if (i % CHECK_ROWS == 0)
 			ml_check(ctx);
-		rows[i] = (uint32_t) (feature[i] != feature[i] ? nbins : categories ? (size_t) feature[i] : bin_of(&bins, feature[i]));
+		rows[i] = (uint32_t) (feature[i] != feature[i] ? nbins : categories ? (size_t) feature[i] :
+							  bin_of(&bins, feature[i]));
 	}
 	return nbins + 1;
 }

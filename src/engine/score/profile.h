@@ -56,7 +56,10 @@ typedef struct MlLongNumbers
 /* The profile of a column of numbers or categories; some of the numbers may be known to more digits (NULL = none). */
 extern void ml_profile_column(MlContext *ctx, const MlColumn *column, const MlLongNumbers *numbers, MlProfile *profile);
 
-/* Pearson's correlation of two columns of numbers over the rows where neither is NULL (n of them); NaN where a side is constant. */
+/*
+ * Pearson's correlation of two columns of numbers over the rows where neither is NULL (n of them); NaN where a side is
+ * constant.
+ */
 extern double ml_correlation(const double *x, const double *y, size_t n);
 
 /* The ranks of values, equal ones sharing the mean of theirs. */
@@ -64,13 +67,14 @@ extern void ml_ranks(MlContext *ctx, const double *values, size_t n, double *ran
 
 /*
  * How much of a target a feature alone explains on rows that it was not fitted on: 1 - the squared errors of the mean
- * target of its bins (or levels), over those of the mean of all; of classes (classes > 0, target[i] the class), over the
- * indicators of all of them.  Bins are fitted on every other row and judged on the rest.  A NULL feature is a bin.
+ * target of its bins (or levels), over those of the mean of all; of classes (classes > 0, target[i] the class), over
+ * the indicators of all of them.  Bins are fitted on every other row and judged on the rest.  A NULL feature is a bin.
  * categories: feature[i] is a code, else a number.  NaN where it cannot be told: below 2 * ML_SKILL_ROWS rows, or a
  * constant target.
  */
 #define ML_SKILL_ROWS 20
 #define ML_LEAK_SKILL 0.98		/* from here on a feature is thought to be too good to be true */
-extern double ml_feature_skill(MlContext *ctx, const double *feature, bool categories, const double *target, int classes, size_t n);
+extern double ml_feature_skill(MlContext *ctx, const double *feature, bool categories, const double *target,
+							   int classes, size_t n);
 
 #endif

@@ -10,12 +10,14 @@ import lib
 import rival
 import tables
 
-# What is equal for all: rounds, leaves, rate, bins, the fewest rows of a leaf, the penalty, all rows, all columns.
+# What is equal for all: rounds, leaves, rate, bins, the fewest rows of a leaf, the penalty, all rows, all columns; of
+# categories no penalty of their own, and 10 rows of a level, which are fixed in HistGradientBoosting.
 SETTINGS = {"rounds": 100, "leaves": 31, "rate": 0.1, "bins": 255, "min_rows": 20, "l2": 0.0, "rows": 1.0,
-            "columns": 1.0}
+            "columns": 1.0, "level_l2": 0.0, "level_rows": 10}
 OURS = {"rounds": "n_estimators", "leaves": "max_leaf_nodes", "rate": "learning_rate", "bins": "max_bins",
         "min_rows": "min_samples_leaf", "min_hessian": "min_child_weight", "l2": "l2",
-        "rows": "subsample", "columns": "colsample_bytree"}
+        "rows": "subsample", "columns": "colsample_bytree", "level_l2": "cat_l2",
+        "level_rows": "min_samples_category"}
 LIBRARIES = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "hist": "HistGradientBoosting"}
 FEATURES = {"cls1m": lib.X, "cls200k_100": tables.WIDE, "churn200k": tables.CHURN_FEATURES}
 ALGORITHM = "gradient_boosting"

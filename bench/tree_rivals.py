@@ -33,7 +33,7 @@ class LightGBM:
     def params(self, settings):
         """Our names in its words."""
         names = {"leaves": "num_leaves", "rate": "learning_rate", "bins": "max_bin", "min_rows": "min_data_in_leaf",
-                 "min_hessian": "min_sum_hessian_in_leaf", "l2": "lambda_l2"}
+                 "min_hessian": "min_sum_hessian_in_leaf", "l2": "lambda_l2", "level_l2": "cat_l2"}
         params = {names[name]: value for name, value in settings.items() if name in names}
         objectives = {0: {"objective": "regression"}, 2: {"objective": "binary"}}
         multiclass = {"objective": "multiclass", "num_class": self.classes}

@@ -70,7 +70,7 @@ typedef struct BoostParams
 	double		cat_l2;
 	int64_t		max_cat_to_onehot;
 	int64_t		max_cat_threshold;
-	double		min_samples_category;	/* NAN = min_samples_leaf, CATEGORY_ROWS at most */
+	double		min_samples_category;	/* NAN = min_samples_leaf, up to what the target says */
 	const char *monotone_constraints;
 	const char *interaction_constraints;
 	const char *class_weight;

@@ -10,7 +10,12 @@
 #include "learn/boost_internal.h"
 
 #define DEFAULT_LEAVES 31
-#define CATEGORY_ROWS 20		/* of a level in a leaf, by default */
+
+/* Categories by default: a class tells less of a level than a number does. */
+#define CLASSES_CATEGORY_ROWS 20	/* of a level in a leaf, at most */
+#define NUMBERS_CATEGORY_ROWS 10
+#define CLASSES_CATEGORY_L2 10
+#define NUMBERS_CATEGORY_L2 0
 
 static const char *const objectives[] = {
 	"auto", "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "log_loss", "ovr",
@@ -86,12 +91,13 @@ const MlParam boost_params[] = {
 		"dart: all rounds have the same chance to be left out; else it goes by what they are multiplied by."),
 	REAL(cat_smooth, 10, 0, 1e100, false,
 		"Added to the hessian of a level when the levels of a category are put in order."),
-	REAL(cat_l2, 10, 0, 1e100, false, "L2 penalty added for splits by a set of levels."),
+	REAL(cat_l2, NAN, 0, 1e100, false,
+		"L2 penalty added for splits by a set of levels; by default 0 where the target is a number, else 10."),
 	INTEGER(max_cat_to_onehot, 4, 1, 10000, "Up to that many levels in a leaf are split one from the rest."),
 	INTEGER(max_cat_threshold, 32, 1, 10000, "Most levels in the smaller set of a split."),
 	REAL(min_samples_category, NAN, 0, 1000000000, false,
 		"Fewest rows of a level, in a leaf, that sets are made from, counted as those of a leaf; levels of fewer "
-		"rows count as one; by default min_samples_leaf, but 20 at most."),
+		"rows count as one; by default min_samples_leaf, but 10 at most where the target is a number, else 20."),
 	JSON(monotone_constraints,
 		"Features that the score may only rise (1) or fall (-1) with, as {\"age\": 1, \"price\": -1}."),
 	JSON(interaction_constraints,
@@ -420,14 +426,16 @@ void
 boost_limits(MlContext *ctx, const BoostParams *p, const MlDesign *design, MlTreeLimits *limits)
 {
 	size_t		words = ((size_t) design->columns + 63) / 64;
+	bool		number = design->task == ML_TASK_REGRESSION;
 
 	*limits = (MlTreeLimits) {
 		.max_leaf_nodes = (int) p->max_leaf_nodes,.max_depth = (int) p->max_depth,
 		.min_samples_leaf = (double) p->min_samples_leaf,.min_child_weight = p->min_child_weight,
-		.min_split_gain = p->min_split_gain,.l1 = p->l1,.l2 = p->l2,.cat_smooth = p->cat_smooth,.cat_l2 = p->cat_l2,
+		.min_split_gain = p->min_split_gain,.l1 = p->l1,.l2 = p->l2,.cat_smooth = p->cat_smooth,
+		.cat_l2 = !isnan(p->cat_l2) ? p->cat_l2 : number ? NUMBERS_CATEGORY_L2 : CLASSES_CATEGORY_L2,
 		.max_cat_to_onehot = (int) p->max_cat_to_onehot,.max_cat_threshold = (int) p->max_cat_threshold,
 		.min_samples_category = !isnan(p->min_samples_category) ? p->min_samples_category :
-			fmin((double) p->min_samples_leaf, CATEGORY_ROWS),
+			fmin((double) p->min_samples_leaf, number ? NUMBERS_CATEGORY_ROWS : CLASSES_CATEGORY_ROWS),
 		.depthwise = p->grow_policy == 1,.extra_random = p->extra_trees,.colsample_bynode = p->colsample_bynode,
 		.max_delta_step = p->max_delta_step,.path_smooth = p->path_smooth,
 	};

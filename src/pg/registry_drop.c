@@ -5,8 +5,7 @@
  * - what an alias points at, what a rollback of it would bring back, and what a route leads to;
  * - what somebody has judged: approved versions, and archived ones, which are there to be kept;
  * - what others are made from: the parents and members of versions that stay for one of these reasons, so that those
- * can be
- *   made again, and of versions of other models.
+ *   can be made again, and of versions of other models.
  * Members of a pipeline or an ensemble are found by its lineage, where their identifiers stand.
  */
 #include "postgres.h"

@@ -4,8 +4,7 @@
  * Problem: Phi_ij (i != j) is half the Shapley interaction index of slots i and j in the games of tree_shap.c and
  *     tree_background.c; Phi_ii is what is left of phi_i.
  * Method:  with z_j and o_j as there (against a background row z_j is 1 where that row takes all splits of the slot,
- * else 0),
- *     a leaf of value v gives
+ *     else 0), a leaf of value v gives
  *         Phi_ij = v / 2 (o_i - z_i) (o_j - z_j) int_0^1 prod_{k != i, j} (z_k (1 - t) + o_k t) dt,
  *     by the same quadrature; leaf by leaf.
  * Cost:    leaves times slots of a path squared times points; times background rows.

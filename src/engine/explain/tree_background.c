@@ -4,8 +4,7 @@
  * Problem: the game of a row x and a background row b answers, for a set S of slots, the tree's value of the row that
  *     has x's slots in S and b's elsewhere; phi is the mean of its Shapley values over all background rows.
  * Method:  for one b, only leaves count whose every slot's splits are all taken by x or all by b.  With a slots taken
- * by
- *     x alone and c by b alone, a slot of the first kind gets v (a - 1)! c! / (a + c)!, one of the second
+ *     by x alone and c by b alone, a slot of the first kind gets v (a - 1)! c! / (a + c)!, one of the second
  *     -v a! (c - 1)! / (a + c)!; slots taken by both get nothing.  What x takes, and so c, is the same for all b: they
  *     go through a tree together, a bit each, and on the way to a leaf the bits are sorted by a.
  * Cost:    for 64 background rows, a row and a tree: the leaves that a mixture can reach times the slots on their paths

@@ -13,8 +13,7 @@
  * Shapes:  vectors of SHAP_LANES rows go through a tree together, each in its own lane; [level][group][point].
  * Cost:    nodes times points a row and tree.
  * Papers:  Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020, for
- * the
- *     game; Yu et al., Linear TreeShap, 2022, for sums over subtrees.
+ *     the game; Yu et al., Linear TreeShap, 2022, for sums over subtrees.
  */
 #include <math.h>
 #include <string.h>
